@@ -1,11 +1,78 @@
 """tfgen: text generation with recurrent networks on TensorFlow and Keras 3.
 
-Importing tfgen is cheap: TensorFlow (about six seconds) is imported by the names that compute, when they are first
-used. Corpora, vocabularies and the command line's help work without it.
+Importing tfgen is cheap. TensorFlow, which takes seconds, is imported with the first name that computes; corpora,
+vocabularies and the command line's help work without it.
 """
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from typing import Any
 
 from tfgen.errors import InputError
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "__version__"]
+# Public name: the module it lives in. A module is public under its own name.
+_PUBLIC = {
+    "Corpus": "corpora",
+    "NAMED_CORPORA": "corpora",
+    "TextGenerator": "text_generator",
+    "Vocabulary": "vocabulary",
+    "load_corpus": "corpora",
+    **{
+        name: name
+        for name in ("callbacks", "corpora", "datasets", "layers", "metrics", "networks", "sampling", "training")
+    },
+}
+
+__all__ = ["InputError", "__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tfgen' has no attribute {name!r}")
+    module = importlib.import_module(f"tfgen.{_PUBLIC[name]}")
+    return module if name == _PUBLIC[name] else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _register_with_keras() -> None:
+    """Import everything that Keras can load from a file, so that it is registered."""
+    for module in ("layers", "metrics", "text_generator"):
+        importlib.import_module(f"tfgen.{module}")
+
+
+class _WhenKerasIsImported(importlib.abc.MetaPathFinder):
+    """Registers tfgen's classes with Keras once Keras is there, whichever of the two was imported first.
+
+    `keras.saving.load_model` finds a class only if it is registered, and must do so after a bare `import tfgen`, which
+    does not import Keras. A module of ours may be the one that imports it, and is then half executed while the others
+    are imported: so none of them uses another's names before it is called.
+    """
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if fullname != "keras":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module: Any) -> None:
+            sys.meta_path.remove(self)
+            execute(module)
+            _register_with_keras()
+
+        spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+        return spec
+
+
+if "keras" in sys.modules:
+    _register_with_keras()
+else:
+    sys.meta_path.insert(0, _WhenKerasIsImported())

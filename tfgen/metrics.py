@@ -1,0 +1,70 @@
+"""What a prediction costs: nats, bits and perplexity per real token; padding (target id 0) never counts.
+
+Each is the exact mean over all real targets of an epoch, a sum over a sum, however they fall into batches.
+
+Axis letters: B batch, T time, V vocabulary.
+"""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgen.vocabulary import PADDING
+
+# The smallest normal float32: a probability that has underflowed costs 87 nats, not infinity.
+_SMALLEST = 1.1754944e-38
+
+
+@keras.saving.register_keras_serializable(package="tfgen")
+class NatsPerCharacter(keras.metrics.Metric):
+    """Mean of -ln p(target) over real targets: the cross entropy (Shannon 1948), in nats per token.
+
+    `update_state` takes targets, int (B, T), and the probabilities, (B, T, V), of a softmax head.
+    """
+
+    def __init__(self, name: str = "nats", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        # float64, because float32 stops counting at 16.8 million targets.
+        self._nats = self.add_variable((), "zeros", dtype="float64", name="total")
+        self._targets = self.add_variable((), "zeros", dtype="float64", name="count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch; `sample_weight`, which broadcasts to (B, T), weighs targets."""
+        targets = tf.cast(y_true, tf.int32)
+        probabilities = tf.gather(tf.convert_to_tensor(y_pred), targets, axis=-1, batch_dims=targets.shape.rank)
+        weights = tf.cast(targets != PADDING, tf.float64)
+        if sample_weight is not None:
+            weights *= tf.cast(sample_weight, tf.float64)
+        nats = -tf.math.log(tf.maximum(tf.cast(probabilities, tf.float64), _SMALLEST))
+        self._nats.assign_add(tf.reduce_sum(nats * weights))
+        self._targets.assign_add(tf.reduce_sum(weights))
+
+    def result(self) -> Any:
+        """Give the mean so far, 0 before the first batch."""
+        return tf.cast(tf.math.divide_no_nan(self._nats.value, self._targets.value), tf.float32)
+
+
+@keras.saving.register_keras_serializable(package="tfgen")
+class BitsPerCharacter(NatsPerCharacter):
+    """`NatsPerCharacter` in bits: divided by ln 2."""
+
+    def __init__(self, name: str = "bits", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def result(self) -> Any:
+        """Give the mean so far, 0 before the first batch."""
+        return super().result() / math.log(2)
+
+
+@keras.saving.register_keras_serializable(package="tfgen")
+class Perplexity(NatsPerCharacter):
+    """exp of `NatsPerCharacter`: among how many equally likely tokens the network chooses, on geometric average."""
+
+    def __init__(self, name: str = "perplexity", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def result(self) -> Any:
+        """Give the value so far, 1 before the first batch."""
+        return tf.exp(super().result())

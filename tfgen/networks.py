@@ -1,0 +1,291 @@
+"""The network: a plain stateful `keras.Sequential`, and two pure functions that run it with the state as a value.
+
+`prefill` reads a batch of texts, `step` reads one token a row. Both take the recurrent state as an argument and give
+the new one back; neither touches the state that a stateful layer keeps for training. Logits come from the head's kernel
+and bias, never from the logarithm of its softmax.
+
+Axis letters: B batch, T time, V vocabulary, U units.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgen import errors
+from tfgen import layers as recurrent
+
+CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
+
+# A nest of tensors: for each recurrent layer the list of its states, each (B, U), as Keras orders them.
+State = list[list[tf.Tensor]]
+
+_RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
+_PER_TIMESTEP = (keras.layers.Embedding, keras.layers.Dense, keras.layers.Dropout, keras.layers.LayerNormalization)
+
+
+def build(
+    vocabulary_size: int,
+    *,
+    cell: str = "lstm",
+    units: int = 256,
+    layers: int = 1,
+    dropout: float = 0.0,
+    embedding: int | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+) -> keras.Sequential:
+    """Build integer tokens -> one-hot (or embedding) -> recurrent layers -> per-timestep softmax.
+
+    Recurrent kernels are orthogonal and an LSTM's forget bias is 1, which are Keras' own defaults (Saxe et al. 2014,
+    arXiv:1312.6120; Jozefowicz et al. 2015).
+
+    Args:
+        vocabulary_size: V, the reserved ids included.
+        cell: "lstm", "gru" or "rnn".
+        units: U, of each recurrent layer.
+        layers: How many recurrent layers.
+        dropout: Share of a recurrent layer's outputs that is dropped while training (Zaremba et al. 2014,
+            arXiv:1409.2329: never on the recurrent connection), drawn anew at each timestep.
+        embedding: Size of a learned embedding of the tokens; None reads them one-hot.
+        batch_size: B of a stateful network, whose state is carried from batch to batch; None starts every batch from
+            the zero state and takes batches of any size.
+        seed: Makes the initial weights and the dropout draws the same in every run; None draws them anew.
+
+    Returns:
+        A built Sequential from int ids (B, T) to probabilities (B, T, V).
+
+    Raises:
+        InputError: A setting is out of its range.
+    """
+    _check_settings(vocabulary_size, cell, units, layers, dropout, embedding, batch_size)
+    seeds = _seeds(seed)
+    stack: list[Any] = [keras.Input(shape=(None,), batch_size=batch_size, dtype="int32", name="ids")]
+    if embedding is not None:
+        initializer = keras.initializers.RandomUniform(-0.05, 0.05, seed=next(seeds))
+        stack.append(keras.layers.Embedding(vocabulary_size, embedding, embeddings_initializer=initializer))
+    layer = getattr(recurrent, CELLS[cell])
+    for index in range(layers):
+        stack.append(
+            layer(
+                units,
+                one_hot=vocabulary_size if index == 0 and embedding is None else None,
+                return_sequences=True,
+                stateful=batch_size is not None,
+                kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                name=f"{cell}_{index + 1}",
+            )
+        )
+        if dropout:
+            stack.append(keras.layers.Dropout(dropout, seed=next(seeds), name=f"dropout_{index + 1}"))
+    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+    stack.append(
+        keras.layers.Dense(vocabulary_size, activation="softmax", kernel_initializer=initializer, name="softmax")
+    )
+    return keras.Sequential(stack, name="network")
+
+
+def _check_settings(
+    vocabulary_size: int,
+    cell: str,
+    units: int,
+    layers: int,
+    dropout: float,
+    embedding: int | None,
+    batch_size: int | None,
+) -> None:
+    if cell not in CELLS:
+        raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {cell!r}.")
+    if not 0 <= dropout < 1:
+        raise errors.InputError(f"dropout must be at least 0 and below 1; received {dropout}.")
+    counts = {"vocabulary_size": vocabulary_size, "units": units, "layers": layers}
+    optional = {"embedding": embedding, "batch_size": batch_size}
+    for name, value in {**counts, **{k: v for k, v in optional.items() if v is not None}}.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise errors.InputError(f"{name} must be a whole number of at least 1; received {value!r}.")
+
+
+def _seeds(seed: int | None) -> Iterator[int | None]:
+    while True:
+        yield seed
+        if seed is not None:
+            seed += 1
+
+
+def check(network: keras.Sequential) -> None:
+    """Refuse a network that `prefill` and `step` cannot run.
+
+    Raises:
+        InputError: Names the layer and what is supported.
+    """
+    if not isinstance(network, keras.Sequential) or not network.built or not network.layers:
+        raise errors.InputError(
+            f"the network must be a built keras.Sequential (start it with keras.Input); received {network!r}."
+        )
+    for layer in network.layers:
+        _check_layer(layer)
+    head = network.layers[-1]
+    if not isinstance(head, keras.layers.Dense) or head.activation not in (
+        keras.activations.softmax,
+        keras.activations.linear,
+    ):
+        raise errors.InputError(
+            f"the last layer must be Dense(V) with activation 'softmax' or None; received {_describe(head)}."
+        )
+
+
+def _check_layer(layer: Any) -> None:
+    if not isinstance(layer, _RECURRENT + _PER_TIMESTEP):
+        names = ", ".join(kind.__name__ for kind in _RECURRENT + _PER_TIMESTEP)
+        raise errors.InputError(f"cannot step through {_describe(layer)}; supported layers are {names}.")
+    if not isinstance(layer, _RECURRENT):
+        return
+    if not layer.return_sequences:
+        raise errors.InputError(f"{_describe(layer)} must have return_sequences=True, so that every timestep predicts.")
+    for option in ("go_backwards", "unroll", "return_state"):
+        if getattr(layer, option):
+            raise errors.InputError(f"{_describe(layer)} has {option}=True, which cannot be stepped; set it to False.")
+
+
+def _describe(layer: Any) -> str:
+    return f"the layer {layer.name!r} ({type(layer).__name__})"
+
+
+def recurrent_layers(network: keras.Sequential) -> list[Any]:
+    """Give the recurrent layers, first to last."""
+    return [layer for layer in network.layers if isinstance(layer, _RECURRENT)]
+
+
+def vocabulary_size(network: keras.Sequential) -> int:
+    """Give V, the number of outputs of the head."""
+    return network.layers[-1].units
+
+
+def zero_state(network: keras.Sequential, batch_size: Any) -> State:
+    """Give the state in which every text begins.
+
+    Args:
+        network: A network that passes `check`.
+        batch_size: B, an int or a scalar int tensor.
+
+    Returns:
+        For each recurrent layer its states, zeros (B, U) in the layer's compute dtype.
+    """
+    return [layer.get_initial_state(batch_size) for layer in recurrent_layers(network)]
+
+
+def features(
+    network: keras.Sequential, ids: tf.Tensor, state: State, mask: tf.Tensor | None = None
+) -> tuple[tf.Tensor, State]:
+    """Run all layers but the head over whole texts, in inference mode.
+
+    Args:
+        network: A network that passes `check`.
+        ids: Int (B, T).
+        state: The state before the first token, see `zero_state`.
+        mask: Bool (B, T), False where a row is padded on the right; the state of a row stops there. None: no padding.
+
+    Returns:
+        What the head reads, (B, T, U), and the state after each row's last token.
+    """
+    x, states, new_state = ids, iter(state), []
+    for layer in network.layers[:-1]:
+        if isinstance(layer, _RECURRENT):
+            _, x, states_of_layer = layer.inner_loop(_read(layer, x), next(states), mask, training=False)
+            x = tf.cast(x, layer.compute_dtype)
+            new_state.append([tf.cast(s, layer.compute_dtype) for s in states_of_layer])
+        else:
+            x = layer(x, training=False)
+    return x, new_state
+
+
+def logits_of(network: keras.Sequential, rows: tf.Tensor) -> tf.Tensor:
+    """Apply the head without its softmax.
+
+    Args:
+        network: A network that passes `check`.
+        rows: What `features` gave, (..., U).
+
+    Returns:
+        Logits (..., V), float32 (float64 in a float64 network).
+    """
+    head = network.layers[-1]
+    logits = keras.ops.matmul(rows, tf.cast(head.kernel, rows.dtype))
+    if head.bias is not None:
+        logits += tf.cast(head.bias, rows.dtype)
+    return tf.cast(logits, tf.float64 if rows.dtype == tf.float64 else tf.float32)
+
+
+def prefill(network: keras.Sequential, ids: tf.Tensor, lengths: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+    """Read a batch of texts of different lengths.
+
+    Args:
+        network: A network that passes `check`.
+        ids: Int (B, T), padded on the right.
+        lengths: Int (B,), how many ids of each row are real: at least 1 (cuDNN accepts no empty row).
+        state: The state before the first token.
+
+    Returns:
+        Logits (B, V) of the token after each row's last one, and the state there.
+    """
+    mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
+    rows, state = features(network, ids, state, mask)
+    last = tf.gather(rows, lengths - 1, axis=1, batch_dims=1)
+    return logits_of(network, last), state
+
+
+def step(network: keras.Sequential, ids: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+    """Read one token a row.
+
+    Args:
+        network: A network that passes `check`.
+        ids: Int (B,).
+        state: The state before the token.
+
+    Returns:
+        Logits (B, V) of the next token, and the state after this one.
+    """
+    x, states, new_state = ids, iter(state), []
+    for layer in network.layers[:-1]:
+        if isinstance(layer, _RECURRENT):
+            # The cell, not the layer: a layer with T = 1 would nest a second loop per character.
+            x, states_of_layer = layer.cell(_read(layer, x), next(states), training=False)
+            new_state.append(list(states_of_layer))
+        else:
+            x = layer(x, training=False)
+    return logits_of(network, x), new_state
+
+
+def _read(layer: Any, inputs: tf.Tensor) -> tf.Tensor:
+    return layer.read(inputs) if hasattr(layer, "read") else inputs
+
+
+def with_batch_size(network: keras.Sequential, batch_size: int | None) -> keras.Sequential:
+    """Rebuild a network for another batch size, with the same weights.
+
+    Args:
+        network: A network that passes `check`.
+        batch_size: B of a stateful network; None makes it start every batch from the zero state.
+
+    Returns:
+        A new Sequential; recurrent layers are stateful exactly when `batch_size` is given.
+    """
+    rebuilt = [keras.Input(shape=(None,), batch_size=batch_size, dtype="int32", name="ids")]
+    for layer in network.layers:
+        config = layer.get_config()
+        if isinstance(layer, _RECURRENT):
+            config["stateful"] = batch_size is not None
+        rebuilt.append(type(layer).from_config(config))
+    twin = keras.Sequential(rebuilt, name=network.name)
+    twin.set_weights(network.get_weights())
+    return twin
+
+
+def training_state(network: keras.Sequential) -> Sequence[Any]:
+    """Give the variables, each (B, U), in which stateful layers carry their state from batch to batch while training.
+
+    They are in no `variables` and in no saved file of Keras.
+    """
+    return [variable for layer in recurrent_layers(network) if layer.stateful for variable in layer.states or ()]

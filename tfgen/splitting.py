@@ -1,0 +1,196 @@
+"""Where one token ends and the next begins: the rule for words, on code points alone.
+
+Words are lossless: a token keeps the one space before it, every other white space is a token, and joining the tokens
+gives the text back. The rule reads the classes of neighbouring characters, with operators that NumPy arrays and
+TensorFlow tensors share, so that `tfgen.text_layers` runs this very rule in the graph. (Regular expressions would not
+do: Python's and RE2's disagree about Unicode.)
+
+1. A mark, a joiner or an emoji modifier belongs to the character before it, and takes no further part.
+2. Letters, digits and connectors (`_`) run together into words; an apostrophe between two of them stays inside.
+3. Every other character stands alone, and so do characters of scripts written without spaces.
+4. A space belongs to the token after it, unless white space follows.
+
+Axis letters: T time, counted in characters (code points); N words.
+"""
+
+import functools
+import itertools
+import sys
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen.errors import InputError
+
+END_OF_TEXT = "\x03"
+
+# The classes of characters. From WORD upward a character can be part of a word.
+ALONE, SPACE, WHITE, APOSTROPHE, WORD, EXTENDER, JOINER = range(7)
+
+PIECE = 1 << 16  # characters worked on together: enough to amortise NumPy's calls, few enough to stay in a cache
+
+# Scripts written without spaces between words: each character is a token (with the marks that follow it). Blocks are
+# given whole, so that characters which a later Unicode adds to them are split alike.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # iteration mark, closing mark, zero
+    (0x3040, 0x312F),  # Hiragana, Katakana, Bopomofo
+    (0x31A0, 0x31BF),  # Bopomofo extended
+    (0x31F0, 0x31FF),  # Katakana phonetic extensions
+    (0x3400, 0x4DBF),  # CJK extension A
+    (0x4E00, 0x9FFF),  # CJK unified ideographs
+    (0xF900, 0xFAFF),  # CJK compatibility ideographs
+    (0xFF66, 0xFF9F),  # halfwidth Katakana
+    (0x1AFF0, 0x1B16F),  # Kana extended and supplement, small Kana
+    (0x20000, 0x3FFFF),  # CJK extension B and beyond
+)
+_EMOJI_EXTENDERS = ((0x1F3FB, 0x1F3FF), (0xE0020, 0xE007F))  # skin tones; tags, as in the flag of Scotland
+_ZERO_WIDTH_NON_JOINER, _ZERO_WIDTH_JOINER = 0x200C, 0x200D
+
+
+class Runs(NamedTuple):
+    """The class of every code point, as runs of equal class: run k begins at `firsts[k]` and is of `classes[k]`."""
+
+    firsts: npt.NDArray[np.int32]
+    classes: npt.NDArray[np.int32]
+
+
+@functools.cache
+def class_runs() -> Runs:
+    """Return the classes of all code points, from this Python's `unicodedata`.
+
+    A character that a later Unicode assigns is of class ALONE until then: splitting stays lossless, but may differ
+    between Python versions for such characters.
+    """
+    classes = _class_of_every_code_point()
+    firsts = np.flatnonzero(np.diff(classes, prepend=-1))
+    return Runs(firsts.astype(np.int32), classes[firsts].astype(np.int32))
+
+
+def _class_of_every_code_point() -> npt.NDArray[np.int8]:
+    characters = [chr(point) for point in range(sys.maxunicode + 1)]
+    categories = np.array([unicodedata.category(character) for character in characters])
+    major = categories.astype("U1")
+    classes = np.full(len(characters), ALONE, np.int8)
+    classes[np.isin(major, ["L", "N"]) | (categories == "Pc")] = WORD
+    for first, last in _UNSPACED:
+        classes[first : last + 1] = ALONE
+    classes[major == "M"] = EXTENDER  # after _UNSPACED, whose blocks hold marks too
+    for first, last in _EMOJI_EXTENDERS:
+        classes[first : last + 1] = EXTENDER
+    classes[_ZERO_WIDTH_NON_JOINER] = EXTENDER
+    classes[_ZERO_WIDTH_JOINER] = JOINER
+    classes[[ord("'"), ord("’")]] = APOSTROPHE
+    classes[[character.isspace() for character in characters]] = WHITE
+    classes[ord(END_OF_TEXT)] = WHITE  # it ends a text as a newline ends a line: no space may stick to it
+    classes[ord(" ")] = SPACE
+    return classes
+
+
+def is_white(classes: Any) -> Any:
+    """Tell which characters are white space; arrays or tensors of classes in, booleans out."""
+    return (classes == SPACE) | (classes == WHITE)
+
+
+def extends(before: Any, this: Any) -> Any:
+    """Tell which characters belong to the character before them, as a mark belongs to its letter.
+
+    Args:
+        before: classes (T,) of the characters before, an array or a tensor.
+        this: classes (T,) of the characters themselves.
+
+    Returns:
+        Booleans (T,). What follows a zero-width joiner is joined: a family of emoji is one character to its reader.
+    """
+    sticks = (this >= EXTENDER) | ((before == JOINER) & ~is_white(this))
+    return sticks & ~is_white(before)
+
+
+def joins(before_that: Any, before: Any, this: Any, after: Any) -> Any:
+    """Tell which characters go on with the token of the character before them.
+
+    Args:
+        before_that: classes (T,) two characters back, an array or a tensor. Here, characters that extend another
+            have been taken out; one that is left (it follows white space) counts as part of a word.
+        before: classes (T,) one character back.
+        this: classes (T,) of the characters themselves.
+        after: classes (T,) one character on.
+
+    Returns:
+        Booleans (T,).
+    """
+    within_word = (before >= WORD) & (this >= WORD)
+    apostrophe = (before >= WORD) & (this == APOSTROPHE) & (after >= WORD)
+    after_apostrophe = (before_that >= WORD) & (before == APOSTROPHE) & (this >= WORD)
+    after_space = (before == SPACE) & ~is_white(this)
+    return within_word | apostrophe | after_apostrophe | after_space
+
+
+def token_starts(codepoints: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Tell which characters begin a word-level token.
+
+    Args:
+        codepoints: code points (T,).
+
+    Returns:
+        Booleans (T,); the first is always true.
+    """
+    runs = class_runs()
+    classes = runs.classes[np.searchsorted(runs.firsts, codepoints, side="right") - 1]
+    starts = ~extends(np.pad(classes, (1, 0), constant_values=WHITE)[:-1], classes)
+    padded = np.pad(classes[starts], (2, 1), constant_values=WHITE)
+    starts[starts] = ~joins(padded[:-3], padded[1:-2], padded[2:-1], padded[3:])
+    return starts
+
+
+def codepoints(text: str, offset: int = 0) -> npt.NDArray[np.uint32]:
+    """Return the code points (T,) of `text`.
+
+    Args:
+        text: any text.
+        offset: where `text` stands in the whole, for the error message.
+
+    Raises:
+        InputError: `text` holds a lone surrogate, which is half a character and has no UTF-8.
+
+    >>> codepoints("née").tolist()
+    [110, 233, 101]
+    """
+    try:
+        return np.frombuffer(text.encode("utf-32-le"), "<u4")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the text holds half a character, the lone surrogate U+{ord(text[error.start]):04X}, at position "
+            f"{offset + error.start}; decode its source strictly (errors='strict') or take it out"
+        ) from None
+
+
+def words(text: str) -> Iterator[str]:
+    """Cut `text` into word-level tokens, whose concatenation is `text`.
+
+    Args:
+        text: any text, however long: it is worked on piece by piece.
+
+    Yields:
+        The N tokens in order.
+
+    Raises:
+        InputError: `text` holds a lone surrogate; the message gives its position.
+
+    >>> list(words("Don't go, naïve 漢字!"))
+    ["Don't", ' go', ',', ' naïve', ' 漢', '字', '!']
+    """
+    begin, end = 0, 0
+    while end < len(text):
+        end += PIECE
+        starts = begin + np.flatnonzero(token_starts(codepoints(text[begin:end], begin)))
+        # The last token may go on in the next piece, and an apostrophe there may need the one before it, so these two
+        # wait. Splitting again from the beginning of a token gives the same tokens.
+        bounds = starts[:-1] if end < len(text) else np.append(starts, len(text))
+        yield from (text[a:b] for a, b in itertools.pairwise(bounds.tolist()))
+        begin = int(bounds[-1]) if len(bounds) else begin

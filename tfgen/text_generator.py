@@ -1,0 +1,397 @@
+"""A vocabulary and a network as one Keras object that trains, writes, scores and saves.
+
+Axis letters: B batch, T time, V vocabulary, N new tokens.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgen import carried_state, decoding, networks, sampling, scoring
+from tfgen.errors import InputError
+from tfgen.vocabulary import END, PADDING, UNKNOWN, OnUnknown, Vocabulary
+
+# How many tokens one call of the compiled loop writes: a stream shows its first token at once and then longer and
+# longer pieces; a whole text needs pieces only to bound the memory of its draws.
+_STREAMED = (1, 32)
+_WHOLE = (1024, 1024)
+
+
+@keras.saving.register_keras_serializable(package="tfgen")
+class TextGenerator(keras.Model):
+    """Text in, text out: a `Vocabulary` and a `keras.Sequential` from ids (B, T) to probabilities (B, T, V).
+
+    It is an ordinary Keras model: `compile`, `fit`, `evaluate`, callbacks, `save` and `keras.saving.load_model` work as
+    always, and one `.keras` file holds vocabulary, network and provenance. What it adds to `fit`: padding (target 0)
+    counts in no loss, the state that a stateful network carries begins each epoch at zero and is kept from validation,
+    and now and then a row starts from the zero state, so that the network learns to begin.
+
+    Writing and scoring never touch that carried state: there the state is a value (see `tfgen.networks`).
+
+    Attributes:
+        vocabulary: Text to ids and back.
+        network: The plain Sequential, which can be taken out and used alone.
+        provenance: What the model was trained on and how, as plain JSON types.
+        restart: The chance that a row of a training batch starts from the zero state instead of the carried one.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        network: keras.Sequential,
+        *,
+        provenance: Mapping[str, Any] | None = None,
+        restart: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        """Join a vocabulary and a network, for example one that was trained with Keras alone.
+
+        Args:
+            vocabulary: Its size is the V of the network.
+            network: Built from Embedding, LSTM, GRU, SimpleRNN, Dropout, LayerNormalization and Dense, the last a
+                Dense(V) with softmax.
+            provenance: What is known of the training, as plain JSON types.
+            restart: See the attribute; only a stateful network uses it.
+            **kwargs: As for `keras.Model`.
+
+        Raises:
+            InputError: The network has a layer that cannot be stepped through, or another V.
+        """
+        super().__init__(**kwargs)
+        networks.check(network)
+        outputs = networks.vocabulary_size(network)
+        if outputs != len(vocabulary):
+            raise InputError(f"the vocabulary has {len(vocabulary)} tokens, but the network predicts {outputs}.")
+        if not 0 <= restart <= 1:
+            raise InputError(f"restart is a probability, from 0 to 1; received {restart!r}.")
+        self.vocabulary = vocabulary
+        self.network = network
+        self.provenance = dict(provenance or {})
+        self.restart = restart
+        self._decoder = decoding.Decoder(network, _allowed(vocabulary))
+        self._scorer = scoring.Scorer(network)
+        self.built = True
+
+    @classmethod
+    def build(  # type: ignore[override]
+        cls,
+        vocabulary: Vocabulary,
+        *,
+        cell: str = "lstm",
+        units: int = 256,
+        layers: int = 1,
+        dropout: float = 0.0,
+        embedding: int | None = None,
+        batch_size: int | None = None,
+        restart: float = 0.1,
+        seed: int | None = None,
+    ) -> TextGenerator:
+        """Make an untrained generator, see `tfgen.networks.build`.
+
+        Args:
+            vocabulary: Text to ids and back.
+            cell: "lstm", "gru" or "rnn".
+            units: U, of each recurrent layer.
+            layers: How many recurrent layers.
+            dropout: Share of a recurrent layer's outputs that is dropped while training.
+            embedding: Size of a learned embedding; None reads tokens one-hot.
+            batch_size: B of a stateful network, for `datasets.streams`; None starts every batch from the zero state,
+                for `datasets.windows` and `datasets.documents`.
+            restart: See the class.
+            seed: Makes initial weights and dropout the same in every run.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        network = networks.build(
+            len(vocabulary),
+            cell=cell,
+            units=units,
+            layers=layers,
+            dropout=dropout,
+            embedding=embedding,
+            batch_size=batch_size,
+            seed=seed,
+        )
+        return cls(vocabulary, network, restart=restart)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Map ids (B, T) to probabilities of each next token (B, T, V), as Keras does for `fit`."""
+        expected = self.network.input_shape[0]
+        if expected is not None:
+            # Keras would broadcast the state of a wrong batch in silence.
+            received = tf.shape(inputs)[0]
+            message = (
+                f"the network carries the state of batch_size {expected} rows: give batches of this size, or change it "
+                "with with_batch_size(...)"
+            )
+            with tf.control_dependencies([tf.debugging.assert_equal(received, expected, message)]):
+                inputs = tf.identity(inputs)
+        return self.network(inputs, training=training)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Average the compiled loss over real targets: padding weighs nothing, the rest makes up for it."""
+        real = _real_targets(y, sample_weight)
+        if real is not None:
+            share = tf.reduce_mean(tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32))
+            real = tf.math.divide_no_nan(real, share)
+        return super().compute_loss(x, y, y_pred, real, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Update metrics; those compiled as `weighted_metrics` leave padding out, and so do tfgen's own."""
+        return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
+
+    def train_step(self, data: Any) -> Any:
+        """Train on one batch, some rows of it from the zero state."""
+        carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations)
+        return super().train_step(data)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
+
+        Raises:
+            InputError: The batches do not have the batch size of a stateful network.
+        """
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
+        self._check_batches(x)
+        reset = carried_state.ResetEachEpoch(self.network)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(reset)
+        else:
+            callbacks = [reset, *tf.nest.flatten(callbacks if callbacks is not None else [])]
+        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+
+    def _check_batches(self, x: Any) -> None:
+        expected = self.network.input_shape[0]
+        if expected is None or not isinstance(x, tf.data.Dataset):
+            return
+        received = tf.nest.flatten(x.element_spec)[0].shape[0]
+        if received != expected:
+            raise InputError(
+                f"the network carries the state of batch_size {expected} rows, but the batches have "
+                f"{'no fixed number of' if received is None else received} rows: use datasets.streams with batch_size "
+                f"{expected}, or with_batch_size({received}) for another network."
+            )
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().predict(*args, **kwargs)
+
+    def with_batch_size(self, batch_size: int | None) -> TextGenerator:
+        """Copy the model, with all that its optimizer has learned, for batches of another size.
+
+        Args:
+            batch_size: B of a stateful network, to train on `datasets.streams`; None starts each batch at zero.
+        """
+        network = networks.with_batch_size(self.network, batch_size)
+        twin = TextGenerator(self.vocabulary, network, provenance=self.provenance, restart=self.restart, name=self.name)
+        if self.compiled:
+            twin.compile_from_config(self.get_compile_config())
+            for own, learned in zip(twin.optimizer.variables, self.optimizer.variables, strict=True):
+                own.assign(learned)
+        return twin
+
+    @overload
+    def generate(self, prompt: str = "", *, n: None = None, **settings: Any) -> str: ...
+    @overload
+    def generate(self, prompt: str, *, n: int, **settings: Any) -> list[str]: ...
+    @overload
+    def generate(self, prompt: Sequence[str], *, n: None = None, **settings: Any) -> list[str]: ...
+    @overload
+    def generate(self, prompt: Sequence[str], *, n: int, **settings: Any) -> list[list[str]]: ...
+    def generate(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        length: int = 200,
+        n: int | None = None,
+        echo: bool = True,
+        seed: int | Sequence[int] | None = None,
+        unknown: OnUnknown = "error",
+        sampler: Sequence[sampling.Transform] | None = None,
+        **settings: Any,
+    ) -> str | list[str] | list[list[str]]:
+        """Write on from a prompt, or from several at once.
+
+        A text that ends by itself (a title, a verse) stops there; others stop after `length`.
+
+        Args:
+            prompt: One text, or a sequence of texts of any lengths. The empty prompt begins a new text.
+            length: N, the largest number of new tokens (characters, or words of a word vocabulary).
+            n: How many texts to write for each prompt; None for one, which is then no list.
+            echo: Whether a result begins with its prompt.
+            seed: Makes the draws the same in every run and batch, see `sampling.row_seeds`; None draws anew.
+            unknown: What a token of a prompt outside the vocabulary does: "error", "skip" it, or read it as "unknown".
+            sampler: Transforms in the order they are applied; None for those of the plain settings.
+            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, see
+                `sampling.default_chain`.
+
+        Returns:
+            str for one prompt, list for a sequence, and a list of `n` in the place of each text if `n` is given.
+
+        Raises:
+            InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        copies = _at_least_one("n", 1 if n is None else n)
+        rows = [text for text in prompts for _ in range(copies)]
+        if not rows:
+            return []
+        pieces = self._write(rows, _at_least_one("length", length), _WHOLE, seed, unknown, sampler, settings)
+        ids = np.concatenate(list(pieces), axis=1)
+        texts = [(text if echo else "") + self.vocabulary.decode(row) for text, row in zip(rows, ids, strict=True)]
+        if n is None:
+            return texts[0] if isinstance(prompt, str) else texts
+        groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
+        return groups[0] if isinstance(prompt, str) else groups
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 200,
+        seed: int | None = None,
+        unknown: OnUnknown = "error",
+        sampler: Sequence[sampling.Transform] | None = None,
+        **settings: Any,
+    ) -> Iterator[str]:
+        """Write on from a prompt and give the new text in pieces, while it is written.
+
+        Joined, the pieces are the text of `generate` with the same arguments and `echo=False`.
+
+        Args:
+            prompt: One text.
+            length: As for `generate`.
+            seed: As for `generate`.
+            unknown: As for `generate`.
+            sampler: As for `generate`.
+            **settings: As for `generate`.
+
+        Raises:
+            InputError: As for `generate`, before the first piece.
+        """
+        if not isinstance(prompt, str):
+            raise InputError(f"stream takes one prompt, a str; received {prompt!r}.")
+        pieces = self._write([prompt], _at_least_one("length", length), _STREAMED, seed, unknown, sampler, settings)
+        return (text for piece in pieces if (text := self.vocabulary.decode(piece[0])))
+
+    def _write(
+        self,
+        prompts: list[str],
+        length: int,
+        pieces: tuple[int, int],
+        seed: int | Sequence[int] | None,
+        unknown: OnUnknown,
+        sampler: Sequence[sampling.Transform] | None,
+        settings: dict[str, Any],
+    ) -> Iterator[np.ndarray]:
+        """Check the arguments, read the prompts, and give an iterator over pieces of ids (B, N)."""
+        if sampler is not None and settings:
+            raise InputError(f"give a sampler or plain settings, not both; received {', '.join(settings)}.")
+        chain = tuple(sampler) if sampler is not None else sampling.default_chain(**settings)
+        seeds = sampling.row_seeds(secrets.randbits(63) if seed is None else seed, len(prompts))
+        # Every text begins after an end of text: so an empty prompt is a row like any other.
+        encoded = [[END, *self.vocabulary.encode(text, unknown)] for text in prompts]
+        lengths = np.array([len(ids) for ids in encoded], np.int32)
+        padded = np.full((len(encoded), lengths.max()), PADDING, np.int32)
+        for row, ids in zip(padded, encoded, strict=True):
+            row[: len(ids)] = ids
+        return self._pieces(self._decoder.read(padded, lengths, seeds), chain, length, *pieces)
+
+    def _pieces(
+        self, state: decoding.Decoding, chain: tuple[sampling.Transform, ...], length: int, piece: int, longest: int
+    ) -> Iterator[np.ndarray]:
+        while length > 0 and not state.finished.numpy().all():
+            state, ids = self._decoder.write(chain, state, min(piece, length))
+            length -= ids.shape[1]
+            piece = min(2 * piece, longest)
+            yield ids
+
+    @overload
+    def score(self, text: str, *, unknown: OnUnknown = "error") -> scoring.Score: ...
+    @overload
+    def score(self, text: Sequence[str], *, unknown: OnUnknown = "error") -> list[scoring.Score]: ...
+    def score(self, text: str | Sequence[str], *, unknown: OnUnknown = "error") -> scoring.Score | list[scoring.Score]:
+        """Tell how likely the model finds a text, or each of several, read from the beginning.
+
+        Args:
+            text: One text, or several of any lengths; none is empty.
+            unknown: What a token outside the vocabulary does: "error", "skip" it, or score it as "unknown".
+
+        Returns:
+            One `Score`, or a list of them.
+
+        Raises:
+            InputError: A text is empty, or has unknown tokens and `unknown` is "error".
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        encoded = [self.vocabulary.encode(each, unknown) for each in texts]
+        for each, ids in zip(texts, encoded, strict=True):
+            if not len(ids):
+                raise InputError(f"there is nothing to score in {each!r}; give a text of at least one known character.")
+        scores = [
+            scoring.Score(each, tuple(self.vocabulary.decode([i]) for i in ids), log_probabilities, ranks)
+            for each, ids, (log_probabilities, ranks) in zip(texts, encoded, self._scorer(encoded), strict=True)
+        ]
+        return scores[0] if isinstance(text, str) else scores
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the constructor's arguments as plain JSON types."""
+        return {
+            "name": self.name,
+            "vocabulary": self.vocabulary.get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "provenance": self.provenance,
+            "restart": self.restart,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TextGenerator:
+        """Make the generator that `get_config` described; its network has fresh weights."""
+        config = dict(config)
+        vocabulary = Vocabulary.from_config(config.pop("vocabulary"))
+        network = keras.saving.deserialize_keras_object(config.pop("network"), custom_objects=custom_objects)
+        return cls(vocabulary, network, **config)
+
+    def get_build_config(self) -> None:
+        """Say nothing: the constructor builds everything, and `build` is this class's own."""
+
+
+def _allowed(vocabulary: Vocabulary) -> np.ndarray:
+    """Say which tokens may be drawn: never padding or unknown; the end of text where texts end."""
+    allowed = np.ones(len(vocabulary), bool)
+    allowed[[PADDING, UNKNOWN]] = False
+    allowed[END] = vocabulary.ends
+    return allowed
+
+
+def _real_targets(y: Any, sample_weight: Any) -> Any:
+    """Weigh padding with zero; None for targets that are not ids."""
+    if y is None or y.shape.rank != 2:
+        return sample_weight
+    real = tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32)
+    if sample_weight is None:
+        return real
+    sample_weight = tf.cast(sample_weight, tf.float32)
+    return real * (sample_weight[:, tf.newaxis] if sample_weight.shape.rank == 1 else sample_weight)
+
+
+def _at_least_one(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name} must be a whole number of at least 1; received {value!r}.")
+    return int(value)

@@ -1,0 +1,560 @@
+"""Text to ids and back: which tokens a model knows, in which order, counted from its corpus.
+
+A vocabulary is a value: it never changes, compares by content, and travels in a model file as plain JSON. It encodes
+and decodes in NumPy; `Vocabulary.text_vectorization` and `Vocabulary.text_from_ids` give Keras layers that do exactly
+the same in a graph.
+
+Axis letters: B batch, T time, V vocabulary (all ids, the three reserved ones included).
+"""
+
+import collections
+import functools
+import itertools
+import math
+import numbers
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen import splitting
+from tfgen.errors import InputError
+from tfgen.splitting import END_OF_TEXT
+
+Split = Literal["character", "word"]
+OnUnknown = Literal["error", "skip", "unknown"]
+
+PADDING, UNKNOWN, END = 0, 1, 2
+PADDING_TOKEN, UNKNOWN_TOKEN = "", "[UNK]"
+RESERVED = (PADDING_TOKEN, UNKNOWN_TOKEN, END_OF_TEXT)  # by id
+
+_UNKNOWN_TEXT = "\ufffd"  # what an unknown token reads as: U+FFFD REPLACEMENT CHARACTER
+_COUNTED_TOGETHER = 1 << 20  # characters: one emoji among them makes NumPy count into a million bins
+_SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
+
+
+class Documents(Protocol):
+    """What a vocabulary is made from; `tfgen.corpora.Corpus` is one."""
+
+    @property
+    def documents(self) -> Iterable[str]:
+        """The texts, in order."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether each document ends by itself, as a title does, rather than being cut off."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of its corpus a vocabulary knows.
+
+    Attributes:
+        percent: the share of the corpus' tokens that are in the vocabulary, in percent.
+        left_out: how many tokens of the corpus are not, each occurrence counted.
+        distinct: how many different tokens these are; None where that is not known, after loading.
+        examples: the five most frequent and the five rarest of these, each with its count.
+    """
+
+    percent: float
+    left_out: int
+    distinct: int | None = None
+    examples: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        if not self.left_out:
+            return "covers the whole corpus"
+        percent = math.floor(self.percent * 100) / 100  # rounded down: 100 % is said only where nothing is left out
+        sentence = f"covers {percent:.2f} % of the corpus, leaving out {_number(self.left_out, 'token')}"
+        if self.distinct is None:
+            return sentence
+        examples = [f"{_shorten(repr(token))} ({count:,})" for token, count in self.examples]
+        if self.distinct > len(examples):
+            examples.insert(len(examples) // 2, "...")
+        return f"{sentence} of {_number(self.distinct, 'kind')}: {', '.join(examples)}"
+
+
+class Vocabulary:
+    """The tokens of a model, by id.
+
+    Ids 0, 1 and 2 are reserved for padding, the unknown token and the end of a text. The others are single characters
+    (code points), or words which keep the space before them (see `tfgen.splitting`).
+
+    Attributes:
+        tokens: the V tokens in id order, `("", "[UNK]", "\\x03", ...)`.
+        counts: V numbers, how often each token occurs in the corpus: none for padding, the tokens that the vocabulary
+            leaves out for the unknown token, the documents that end for the end of a text. All zero where no corpus
+            was counted.
+        split: "character" or "word".
+
+    >>> vocabulary = Vocabulary.from_texts(["to be or not to be"])
+    >>> vocabulary.encode("bee")
+    array([6, 7, 7], dtype=int32)
+    >>> vocabulary.decode([6, 7, 3, 8])
+    'be n'
+    """
+
+    tokens: tuple[str, ...]
+    counts: tuple[int, ...]
+    split: Split
+
+    def __init__(self, tokens: Sequence[str], counts: Sequence[int] | None = None, split: Split = "character") -> None:
+        """Make a vocabulary of given tokens.
+
+        Args:
+            tokens: the tokens without the reserved three: `tokens[k]` gets the id k + 3.
+            counts: V = len(tokens) + 3 occurrences, see the attribute; all zero if None.
+            split: "character" (each token is one code point) or "word".
+
+        Raises:
+            InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit.
+        """
+        _check_choice("split", split, Split)
+        _check_tokens(tokens, split)
+        self.tokens = (*RESERVED, *tokens)
+        self.counts = _checked_counts(counts, len(self.tokens))
+        self.split = split
+        self._distinct_left_out: int | None = None  # known, with examples, only where the corpus was counted
+        self._examples_left_out: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def from_corpus(
+        cls, corpus: Documents, split: Split = "character", max_tokens: int | None = None, min_count: int = 1
+    ) -> "Vocabulary":
+        """Count the tokens of a corpus and keep them, the most frequent first, equal ones in code point order.
+
+        The documents are read once, one by one, and never held together.
+
+        Args:
+            corpus: a `tfgen.corpora.Corpus`, or anything that has `documents` and `ends`.
+            split: "character" or "word".
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit.
+            min_count: tokens that occur less often are left out.
+
+        Returns:
+            The vocabulary; its `coverage()` tells what was left out.
+
+        Raises:
+            InputError: there is no text, nothing would be left, or a document holds half a character (a lone
+                surrogate), NUL or U+0003.
+        """
+        return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        split: Split = "character",
+        max_tokens: int | None = None,
+        min_count: int = 1,
+        ends: bool = False,
+    ) -> "Vocabulary":
+        """Count the tokens of texts given as strings; see `from_corpus`.
+
+        Args:
+            texts: the texts, read once.
+            split: "character" or "word".
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit.
+            min_count: tokens that occur less often are left out.
+            ends: whether each text ends by itself.
+
+        Raises:
+            InputError: as `from_corpus` does; or `texts` is a single string.
+        """
+        if isinstance(texts, str):
+            raise InputError("from_texts takes several texts, got one str; put it in a list: [text]")
+        return cls._from_documents(texts, ends, split, max_tokens, min_count)
+
+    @classmethod
+    def _from_documents(
+        cls, documents: Iterable[str], ends: bool, split: Split, max_tokens: int | None, min_count: int
+    ) -> "Vocabulary":
+        _check_choice("split", split, Split)
+        _check_limits(max_tokens, min_count)
+        counts, number_of_documents = _count(documents, split)
+        if not counts:
+            raise InputError("the corpus holds no text; give one with at least one character")
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        wanted = None if max_tokens is None else max_tokens - len(RESERVED)
+        kept = [item for item in ranked[:wanted] if item[1] >= min_count]
+        if not kept:
+            most = f"the most frequent, {_name(ranked[0][0])}, occurs {_number(ranked[0][1], 'time')}"
+            raise InputError(f"min_count={min_count} leaves no token: {most}; lower min_count")
+        left_out = ranked[len(kept) :]
+        reserved_counts = [0, sum(count for _, count in left_out), number_of_documents if ends else 0]
+        vocabulary = cls([token for token, _ in kept], [*reserved_counts, *(count for _, count in kept)], split)
+        vocabulary._distinct_left_out = len(left_out)
+        vocabulary._examples_left_out = tuple(left_out if len(left_out) <= 10 else left_out[:5] + left_out[-5:])
+        return vocabulary
+
+    @property
+    def ends(self) -> bool:
+        """Whether the texts of this vocabulary end by themselves (their end was counted)."""
+        return self.counts[END] > 0
+
+    def __len__(self) -> int:
+        """Return V, the number of ids."""
+        return len(self.tokens)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by content."""
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (self.tokens, self.counts, self.split) == (other.tokens, other.counts, other.split)
+
+    def __hash__(self) -> int:
+        """Hash by content."""
+        return hash((self.tokens, self.counts, self.split))
+
+    def __repr__(self) -> str:
+        """Describe it without listing the tokens."""
+        return f"<Vocabulary of {len(self)} tokens, split={self.split!r}>"
+
+    def encode(self, text: str, unknown: OnUnknown = "error") -> npt.NDArray[np.int32]:
+        """Turn text into ids.
+
+        The character U+0003 gives the id of the end of a text, as any token gives its own.
+
+        Args:
+            text: any text, of any length.
+            unknown: what a token outside the vocabulary does: "error" raises, "skip" leaves it out, "unknown" gives
+                it the id 1.
+
+        Returns:
+            int32 ids (T,).
+
+        Raises:
+            InputError: the text holds unknown tokens (and `unknown` is "error") or a lone surrogate; the message
+                names them and their positions.
+        """
+        _check_choice("unknown", unknown, OnUnknown)
+        if not isinstance(text, str):
+            raise InputError(f"encode takes a str, got {type(text).__name__}; decode bytes, or encode texts one by one")
+        ids = self._character_ids(text) if self.split == "character" else self._word_ids(text)
+        if unknown == "unknown":
+            return ids
+        known = ids != UNKNOWN
+        if known.all():
+            return ids
+        if unknown == "skip":
+            return ids[known]
+        raise InputError(self._unknown_message(text))
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """Turn ids into text.
+
+        Args:
+            ids: integers (T,) from 0 to V - 1. Padding and the end of a text read as nothing, unknown as U+FFFD.
+
+        Raises:
+            InputError: an id is outside the vocabulary, or `ids` is not one row of integers.
+        """
+        checked = self._checked_ids(ids)
+        if self.split == "word":
+            return "".join([self._texts[i] for i in checked.tolist()])
+        pieces = (checked[begin : begin + splitting.PIECE] for begin in range(0, len(checked), splitting.PIECE))
+        return "".join(map(self._characters, pieces))
+
+    def entropy(self) -> float:
+        """Return the entropy of single tokens, in nats per token, as they were counted in the corpus.
+
+        It is the loss of a model that knows how frequent tokens are but sees no context.
+
+        Raises:
+            InputError: the vocabulary has no counts.
+
+        >>> round(Vocabulary.from_texts(["abab"]).entropy(), 4)
+        0.6931
+        """
+        self._check_counted()
+        total = sum(self.counts)
+        shares = [count / total for count in self.counts if count]
+        return math.fsum(-share * math.log(share) for share in shares)
+
+    def coverage(self) -> Coverage:
+        """Return how much of its corpus the vocabulary knows.
+
+        A loaded vocabulary still knows the share, but no longer the examples.
+
+        Raises:
+            InputError: the vocabulary has no counts.
+
+        >>> print(Vocabulary.from_texts(["abracadabra"], min_count=2).coverage())
+        covers 81.81 % of the corpus, leaving out 2 tokens of 2 kinds: 'c' (1), 'd' (1)
+        """
+        self._check_counted()
+        total = sum(self.counts) - self.counts[END]
+        left_out = self.counts[UNKNOWN]
+        percent = 100 * (total - left_out) / total if total else 100.0
+        return Coverage(percent, left_out, self._distinct_left_out, self._examples_left_out)
+
+    def text_vectorization(
+        self, *, ragged: bool = False, output_sequence_length: int | None = None, name: str | None = None
+    ) -> Any:
+        """Return the Keras layer that does what `encode(text, unknown="unknown")` does, in a graph.
+
+        Args:
+            ragged: return a ragged tensor rather than one that is padded with id 0.
+            output_sequence_length: cut and pad every text to this T.
+            name: of the layer.
+
+        Returns:
+            A `keras.layers.TextVectorization` from strings (B,) or () to int64 ids (B, T) or (T,). Its vocabulary is
+            in its config, so that it survives saving.
+        """
+        import keras
+
+        from tfgen import text_layers
+
+        return keras.layers.TextVectorization(
+            standardize=None,
+            split=text_layers.split_words if self.split == "word" else "character",
+            vocabulary=list(self.tokens[END:]),  # Keras adds the first two itself
+            ragged=ragged,
+            output_sequence_length=output_sequence_length,
+            name=name,
+        )
+
+    def text_from_ids(self, *, name: str | None = None) -> Any:
+        """Return the Keras layer that does what `decode` does, in a graph: ids (B, T) or (T,) to strings (B,) or ()."""
+        from tfgen import text_layers
+
+        return text_layers.TextFromIds(self._texts, name=name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the vocabulary as plain JSON types."""
+        return {
+            "tokens": list(self.tokens[len(RESERVED) :]),
+            "counts": list(self.counts),
+            "split": self.split,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Vocabulary":
+        """Make the vocabulary that `get_config` described.
+
+        Raises:
+            InputError: `config` is damaged.
+        """
+        expected = {"tokens", "counts", "split"}
+        if not isinstance(config, Mapping) or set(config) != expected or config["counts"] is None:
+            got = _shorten(repr(config))
+            raise InputError(
+                f"a vocabulary's config has {', '.join(sorted(expected))}; got {got}; save the model again"
+            )
+        return cls(**config)
+
+    @functools.cached_property
+    def _texts(self) -> tuple[str, ...]:
+        """The text of each id."""
+        return ("", _UNKNOWN_TEXT, "", *self.tokens[len(RESERVED) :])
+
+    @functools.cached_property
+    def _id_by_token(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens) if i >= END}
+
+    @functools.cached_property
+    def _id_by_code(self) -> npt.NDArray[np.int32]:
+        """Ids by code point; the last entry stands for every code point beyond the highest of the vocabulary."""
+        codes = [ord(token) for token in self.tokens[END:]]
+        table = np.full(max(codes) + 2, UNKNOWN, np.int32)
+        table[codes] = np.arange(END, len(self.tokens))
+        return table
+
+    @functools.cached_property
+    def _code_by_id(self) -> npt.NDArray[np.uint32]:
+        return np.array([ord(text) if text else _SILENT for text in self._texts], "<u4")
+
+    def _character_ids(self, text: str) -> npt.NDArray[np.int32]:
+        ids = np.empty(len(text), np.int32)
+        for begin in range(0, len(text), splitting.PIECE):
+            piece = text[begin : begin + splitting.PIECE]
+            # Clipping sends every high code point to the last entry, and spares NumPy a check and a buffer.
+            codes = splitting.codepoints(piece, begin)
+            np.take(self._id_by_code, codes, out=ids[begin : begin + len(piece)], mode="clip")
+        return ids
+
+    def _characters(self, ids: npt.NDArray[np.integer[Any]]) -> str:
+        codes = self._code_by_id[ids]
+        return codes[codes != _SILENT].tobytes().decode("utf-32-le")
+
+    def _word_ids(self, text: str) -> npt.NDArray[np.int32]:
+        id_by_token = self._id_by_token
+        return np.fromiter((id_by_token.get(word, UNKNOWN) for word in splitting.words(text)), np.int32)
+
+    def _unknown_message(self, text: str) -> str:
+        positions: dict[str, list[int]] = {}
+        for token, position in itertools.islice(self._unknown_tokens(text), 1000):
+            positions.setdefault(token, []).append(position)
+        named = [f"{_name(token)} at {_listed(map(str, at), 3)}" for token, at in positions.items()]
+        return (
+            f"the text holds {self.split}s that the vocabulary lacks: {_listed(named, 5)}; take them out, or choose "
+            "unknown='skip' to leave them out or unknown='unknown' to read each as the unknown token"
+        )
+
+    def _unknown_tokens(self, text: str) -> Iterator[tuple[str, int]]:
+        """Yield the tokens of a text that have no id, each with its position in characters."""
+        position = 0
+        for token in text if self.split == "character" else splitting.words(text):
+            if token not in self._id_by_token:
+                yield token, position
+            position += len(token)
+
+    def _check_counted(self) -> None:
+        if not any(self.counts):
+            raise InputError("this vocabulary has no counts; make it with Vocabulary.from_corpus")
+
+    def _checked_ids(self, ids: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
+        checked = np.asarray(ids)
+        if checked.ndim != 1:
+            raise InputError(f"decode takes one row of ids (T,), got the shape {checked.shape}; decode row by row")
+        if not checked.size:
+            return np.empty(0, np.int32)  # an empty list has no integer type of its own
+        if not np.issubdtype(checked.dtype, np.integer):
+            raise InputError(f"decode takes integers, got {checked.dtype}; give ids, not probabilities or text")
+        lowest, highest = int(checked.min()), int(checked.max())
+        if lowest < 0 or highest >= len(self):
+            wrong = lowest if lowest < 0 else highest
+            raise InputError(f"the vocabulary has no id {wrong}; its ids are 0 to {len(self) - 1}")
+        return checked
+
+
+class _CharacterTally:
+    """Counts characters; short documents are gathered, for NumPy is slow on short arrays."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(sys.maxunicode + 1, np.int64)
+        self._waiting: list[npt.NDArray[np.uint32]] = []
+        self._characters_waiting = 0
+
+    def add(self, document: str) -> None:
+        for begin in range(0, len(document), splitting.PIECE):
+            codes = splitting.codepoints(document[begin : begin + splitting.PIECE], begin)
+            self._waiting.append(codes)
+            self._characters_waiting += len(codes)
+            if self._characters_waiting >= _COUNTED_TOGETHER:
+                self._count_waiting()
+
+    def counts(self) -> dict[str, int]:
+        self._count_waiting()
+        return {chr(code): int(self._counts[code]) for code in np.flatnonzero(self._counts).tolist()}
+
+    def _count_waiting(self) -> None:
+        if self._waiting:
+            counts = np.bincount(np.concatenate(self._waiting))
+            self._counts[: len(counts)] += counts
+        self._waiting, self._characters_waiting = [], 0
+
+
+class _WordTally:
+    """Counts words."""
+
+    def __init__(self) -> None:
+        self._counts: collections.Counter[str] = collections.Counter()
+
+    def add(self, document: str) -> None:
+        self._counts.update(splitting.words(document))
+
+    def counts(self) -> dict[str, int]:
+        return self._counts
+
+
+def _count(documents: Iterable[str], split: Split) -> tuple[dict[str, int], int]:
+    """Return the occurrences of each token, and the number of documents."""
+    tally = _CharacterTally() if split == "character" else _WordTally()
+    number = 0
+    for number, document in enumerate(documents, 1):
+        try:
+            _check_document(document)
+            tally.add(document)
+        except InputError as error:
+            raise InputError(f"document {number}: {error}") from None
+    return tally.counts(), number
+
+
+def _check_document(document: Any) -> None:
+    if not isinstance(document, str):
+        raise InputError(f"a text must be a str, got {type(document).__name__}; decode bytes first")
+    for character in ("\0", END_OF_TEXT):
+        position = document.find(character)
+        if position >= 0:
+            raise InputError(f"the text holds the reserved {_name(character)} at position {position}; replace it")
+
+
+def _check_choice(name: str, value: Any, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise InputError(
+            f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, got {_shorten(repr(value))}"
+        )
+
+
+def _check_limits(max_tokens: int | None, min_count: int) -> None:
+    fewest = len(RESERVED) + 1
+    if max_tokens is not None and not (isinstance(max_tokens, int) and max_tokens >= fewest):
+        raise InputError(f"max_tokens must be an int of at least {fewest} (three ids are reserved), got {max_tokens!r}")
+    if not (isinstance(min_count, int) and min_count >= 1):
+        raise InputError(f"min_count must be an int of at least 1, got {min_count!r}")
+
+
+def _check_tokens(tokens: Any, split: Split) -> None:
+    if not isinstance(tokens, Sequence) or isinstance(tokens, str) or not tokens:
+        raise InputError(f"tokens must be a list of at least one token, got {_shorten(repr(tokens))}")
+    seen = set()
+    for position, token in enumerate(tokens):
+        fault = _token_fault(token, split) or ("is there already" if token in seen else None)
+        if fault:
+            raise InputError(f"token {position} of the vocabulary, {_name(token)}, {fault}; leave it out")
+        seen.add(token)
+
+
+def _token_fault(token: Any, split: Split) -> str | None:
+    """Say what is wrong with a token, if anything is."""
+    if not isinstance(token, str):
+        return "is not a str"
+    if token in RESERVED:
+        return "is reserved"
+    if "\0" in token:
+        return "holds NUL, which Keras cannot keep in a vocabulary"
+    if any("\ud800" <= character <= "\udfff" for character in token):
+        return "holds half a character (a lone surrogate)"
+    if split == "character" and len(token) != 1:
+        return "is not a single character"
+    return None
+
+
+def _checked_counts(counts: Any, size: int) -> tuple[int, ...]:
+    if counts is None:
+        return (0,) * size
+    if not isinstance(counts, Sequence) or len(counts) != size:
+        raise InputError(f"counts must be a list of {size} numbers, one for each id, got {_shorten(repr(counts))}")
+    for position, count in enumerate(counts):
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
+            raise InputError(
+                f"count {position} of the vocabulary must be an int from 0 up, got {_shorten(repr(count))}"
+            )
+    if counts[PADDING]:
+        raise InputError(f"the count of padding, the first, must be 0, got {counts[PADDING]}")
+    return tuple(map(int, counts))
+
+
+def _name(token: object) -> str:
+    """Name a token in an error message, on one line: a character with its code point."""
+    shown = _shorten(repr(token))
+    return f"{shown} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _listed(items: Iterable[str], most: int) -> str:
+    first = list(itertools.islice(items, most + 1))
+    return ", ".join([*first[:most], "..."] if len(first) > most else first)
+
+
+def _shorten(text: str, longest: int = 80) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
