@@ -43,7 +43,7 @@ def __dir__() -> list[str]:
 
 def _register_with_keras() -> None:
     """Import everything that Keras can load from a file, so that it is registered."""
-    for module in ("layers", "metrics", "text_generator"):
+    for module in ("layers", "metrics", "text_generator", "text_layers"):
         importlib.import_module(f"tfgen.{module}")
 
 
