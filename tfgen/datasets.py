@@ -32,8 +32,13 @@ Batch = tuple[Ids, Ids]
 class Texts(Protocol):
     """What batches are made from; `tfgen.corpora.Corpus` is one."""
 
-    documents: Sequence[str]
-    ends: bool
+    @property
+    def documents(self) -> Sequence[str]:
+        """The texts, in order."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether each document ends by itself, as a title does, rather than being cut off."""
 
 
 def streams(
@@ -66,16 +71,18 @@ def streams(
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
     _check(batch_size=batch_size, length=length, validation=validation)
-    ids = _joined(corpus, vocabulary, unknown)
+    ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     if len(training) - 1 < batch_size * length:
-        raise InputError(_too_short(len(training) - 1, batch_size, length))
+        raise InputError(_too_short(max(len(training) - 1, 0), batch_size, length))
     if not validation:
         return _streams(training, batch_size, length), None
-    if len(held_out) - 1 < batch_size:
+    transitions = max(len(held_out) - 1, 0)
+    if transitions < batch_size:
+        mend = f"lower batch_size to {transitions}" if transitions else f"raise validation above {validation}"
         raise InputError(
-            f"the validation part is too short for {batch_size} streams: it has {max(len(held_out) - 1, 0):,} tokens "
-            f"to predict; lower batch_size, raise validation above {validation}, or set it to 0."
+            f"the validation part is too short for {batch_size} streams: it has {transitions:,} tokens to predict; "
+            f"{mend}, or set validation to 0."
         )
     return _streams(training, batch_size, length), _streams(held_out, batch_size, length)
 
@@ -86,10 +93,11 @@ def _too_short(transitions: int, batch_size: int, length: int) -> str:
         mends.append(f"lower length to {transitions // batch_size}")
     if transitions >= length:
         mends.append(f"lower batch_size to {transitions // length}")
-    mend = " or ".join(mends) or f"lower both batch_size and length (to 1 and {max(transitions, 1)}), or give more text"
+    if not mends:
+        mends = [f"lower both batch_size to 1 and length to {transitions}"] * (transitions > 0) + ["give more text"]
     return (
         f"the text is too short: {transitions:,} tokens to predict, and batch_size {batch_size} times length {length} "
-        f"needs {batch_size * length:,}; {mend}."
+        f"needs {batch_size * length:,}; {' or '.join(mends)}."
     )
 
 
@@ -139,13 +147,15 @@ def windows(
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
     _check(batch_size=batch_size, length=length, validation=validation, seed=seed)
-    ids = _joined(corpus, vocabulary, unknown)
+    ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     for name, part in (("training", training), ("validation", held_out)):
-        if len(part) - 1 < length and (validation or name == "training"):
+        transitions = max(len(part) - 1, 0)
+        if transitions < length and (validation or name == "training"):
+            mend = f"lower length to {transitions}" if transitions else "give more text"
             raise InputError(
-                f"the {name} part is too short for one window of length {length}: it has {max(len(part) - 1, 0):,} "
-                f"tokens to predict; lower length to {max(len(part) - 1, 1)}."
+                f"the {name} part is too short for one window of length {length}: it has {transitions:,} tokens to "
+                f"predict; {mend}{', or set validation to 0' if name == 'validation' else ''}."
             )
     train = _windows(training, batch_size, length, seed)
     return train, _windows(held_out, batch_size, length, None) if validation else None
@@ -213,10 +223,12 @@ def documents(
             "set validation to 0."
         )
     order = np.random.Generator(np.random.Philox(key=[seed, 0])).permutation(len(corpus.documents))
-    validation_rows = _Rows([corpus.documents[i] for i in sorted(order[:held_out])], vocabulary, length, unknown)
     training_rows = _Rows([corpus.documents[i] for i in sorted(order[held_out:])], vocabulary, length, unknown)
     train = _documents(training_rows, batch_size, seed)
-    return train, _documents(validation_rows, batch_size, None) if validation else None
+    if not validation:
+        return train, None
+    validation_rows = _Rows([corpus.documents[i] for i in sorted(order[:held_out])], vocabulary, length, unknown)
+    return train, _documents(validation_rows, batch_size, None)
 
 
 class _Rows:
@@ -263,7 +275,7 @@ def _order(seed: int | None, epoch: int, count: int) -> npt.NDArray[np.int64]:
     return np.random.Generator(np.random.Philox(key=[seed, epoch + 1])).permutation(count)
 
 
-def _joined(corpus: Texts, vocabulary: Vocabulary, unknown: OnUnknown) -> Ids:
+def joined_ids(corpus: Texts, vocabulary: Vocabulary, unknown: OnUnknown = "error") -> Ids:
     """Give the whole corpus as one row of ids, each document that ends between ends of text."""
     end = [np.array([END], np.int32)] if corpus.ends else []
     pieces = [*end, *(ids for text in corpus.documents for ids in (vocabulary.encode(text, unknown), *end))]

@@ -89,23 +89,21 @@ class Decoder:
         self._network = network
         self._allowed = tf.constant(allowed)
         self._loops: dict[Any, Any] = {}
-        self._read = tf.function(
-            self._read_prompts,
-            input_signature=[
-                tf.TensorSpec([None, None], tf.int32, "ids"),
-                tf.TensorSpec([None], tf.int32, "lengths"),
-                tf.TensorSpec([None, 2], tf.int64, "seeds"),
-            ],
-        )
+        ids, lengths = tf.TensorSpec([None, None], tf.int32, "ids"), tf.TensorSpec([None], tf.int32, "lengths")
+        seeds = tf.TensorSpec([None, 2], tf.int64, "seeds")
+        self._read_padded = tf.function(self._read_prompts, input_signature=[ids, seeds, lengths])
+        self._read_equal = tf.function(self._read_prompts, input_signature=[ids, seeds])
 
-    def _read_prompts(self, ids: tf.Tensor, lengths: tf.Tensor, seeds: tf.Tensor) -> Decoding:
+    def _read_prompts(self, ids: tf.Tensor, seeds: tf.Tensor, lengths: tf.Tensor | None = None) -> Decoding:
         state = networks.zero_state(self._network, tf.shape(ids)[0])
         logits, state = networks.prefill(self._network, ids, lengths, state)
         return begin(logits, state, seeds)
 
     def read(self, ids: np.ndarray, lengths: np.ndarray, seeds: np.ndarray) -> Decoding:
         """Read prompts (B, T), padded on the right, each at least one token long."""
-        return self._read(ids, lengths, seeds)
+        if (lengths == ids.shape[1]).all():
+            return self._read_equal(ids, seeds)
+        return self._read_padded(ids, seeds, lengths)
 
     def write(self, sampler: Sequence[sampling.Transform], state: Decoding, length: int) -> tuple[Decoding, np.ndarray]:
         """Write up to `length` tokens a row, see `decode`."""

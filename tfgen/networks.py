@@ -126,6 +126,9 @@ def check(network: keras.Sequential) -> None:
         )
     for layer in network.layers:
         _check_layer(layer)
+    if (len(network.input_shape), len(network.output_shape)) != (2, 3):
+        shapes = f"{network.input_shape} to {network.output_shape}"
+        raise errors.InputError(f"the network must map ids (B, T) to (B, T, V); received one from {shapes}.")
     head = network.layers[-1]
     if not isinstance(head, keras.layers.Dense) or head.activation not in (
         keras.activations.softmax,
@@ -218,18 +221,23 @@ def logits_of(network: keras.Sequential, rows: tf.Tensor) -> tf.Tensor:
     return tf.cast(logits, tf.float64 if rows.dtype == tf.float64 else tf.float32)
 
 
-def prefill(network: keras.Sequential, ids: tf.Tensor, lengths: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+def prefill(
+    network: keras.Sequential, ids: tf.Tensor, lengths: tf.Tensor | None, state: State
+) -> tuple[tf.Tensor, State]:
     """Read a batch of texts of different lengths.
 
     Args:
         network: A network that passes `check`.
         ids: Int (B, T), padded on the right.
-        lengths: Int (B,), how many ids of each row are real: at least 1 (cuDNN accepts no empty row).
+        lengths: Int (B,), how many ids of each row are real: at least 1 (cuDNN accepts no empty row). None: all are.
         state: The state before the first token.
 
     Returns:
         Logits (B, V) of the token after each row's last one, and the state there.
     """
+    if lengths is None:
+        rows, state = features(network, ids, state)
+        return logits_of(network, rows[:, -1]), state
     mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
     rows, state = features(network, ids, state, mask)
     last = tf.gather(rows, lengths - 1, axis=1, batch_dims=1)

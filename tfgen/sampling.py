@@ -211,7 +211,7 @@ def row_seeds(seed: int | Sequence[int], rows: int) -> np.ndarray:
         InputError: A seed is no integer of 64 bits, or their number is not B.
     """
     seeds = np.atleast_1d(np.asarray(seed))
-    fits = seeds.dtype.kind in "iu" and np.array_equal(seeds.astype(np.int64), seeds)
+    fits = seeds.ndim == 1 and seeds.dtype.kind in "iu" and np.array_equal(seeds.astype(np.int64), seeds)
     if not fits:
         raise errors.InputError(f"a seed must be an integer that fits 64 bits; received {seed!r}.")
     if np.ndim(seed) == 0:
@@ -276,4 +276,4 @@ def _setting(
         bounds += [f"at most {at_most}"] * (at_most < np.inf)
         kind = "a whole number" if dtype.is_integer else "a number"
         raise errors.InputError(f"{name} must be {kind}, {' and '.join(bounds)}; received {value!r}.")
-    return tf.constant(number, dtype)
+    return tf.constant(np.minimum(number, dtype.max) if dtype.is_integer else number, dtype)

@@ -5,8 +5,10 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 import keras
@@ -79,7 +81,7 @@ class TextGenerator(keras.Model):
         self.built = True
 
     @classmethod
-    def build(  # type: ignore[override]
+    def build(
         cls,
         vocabulary: Vocabulary,
         *,
@@ -202,6 +204,7 @@ class TextGenerator(keras.Model):
         twin = TextGenerator(self.vocabulary, network, provenance=self.provenance, restart=self.restart, name=self.name)
         if self.compiled:
             twin.compile_from_config(self.get_compile_config())
+        if self.compiled and self.optimizer.built:
             for own, learned in zip(twin.optimizer.variables, self.optimizer.variables, strict=True):
                 own.assign(learned)
         return twin
@@ -247,7 +250,7 @@ class TextGenerator(keras.Model):
         Raises:
             InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = _texts("prompt", prompt)
         copies = _at_least_one("n", 1 if n is None else n)
         rows = [text for text in prompts for _ in range(copies)]
         if not rows:
@@ -325,8 +328,10 @@ class TextGenerator(keras.Model):
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error") -> scoring.Score: ...
     @overload
-    def score(self, text: Sequence[str], *, unknown: OnUnknown = "error") -> list[scoring.Score]: ...
-    def score(self, text: str | Sequence[str], *, unknown: OnUnknown = "error") -> scoring.Score | list[scoring.Score]:
+    def score(self, text: list[str] | tuple[str, ...], *, unknown: OnUnknown = "error") -> list[scoring.Score]: ...
+    def score(
+        self, text: str | list[str] | tuple[str, ...], *, unknown: OnUnknown = "error"
+    ) -> scoring.Score | list[scoring.Score]:
         """Tell how likely the model finds a text, or each of several, read from the beginning.
 
         Args:
@@ -339,7 +344,7 @@ class TextGenerator(keras.Model):
         Raises:
             InputError: A text is empty, or has unknown tokens and `unknown` is "error".
         """
-        texts = [text] if isinstance(text, str) else list(text)
+        texts = _texts("text", text)
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
         for each, ids in zip(texts, encoded, strict=True):
             if not len(ids):
@@ -349,6 +354,32 @@ class TextGenerator(keras.Model):
             for each, ids, (log_probabilities, ranks) in zip(texts, encoded, self._scorer(encoded), strict=True)
         ]
         return scores[0] if isinstance(text, str) else scores
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+        """Save as `keras.Model.save` does; the file is written under another name and renamed when it is whole.
+
+        Args:
+            filepath: Ends in `.keras`.
+            overwrite: Whether a file of that name may be replaced.
+            **kwargs: As for `keras.Model.save`.
+
+        Raises:
+            InputError: The path has another ending, or a file is there and `overwrite` is False.
+            OSError: The file cannot be written; what was there before is unharmed.
+        """
+        path = Path(filepath)
+        if path.suffix != ".keras":
+            raise InputError(
+                f"a model file's name ends in .keras; received {str(path)!r}: use export for other formats."
+            )
+        if path.exists() and not overwrite:
+            raise InputError(f"{str(path)!r} exists; choose another name or give overwrite=True.")
+        unfinished = path.with_name(f".{path.stem}.{os.getpid()}.unfinished.keras")
+        try:
+            super().save(unfinished, **kwargs)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments as plain JSON types."""
@@ -389,6 +420,13 @@ def _real_targets(y: Any, sample_weight: Any) -> Any:
         return real
     sample_weight = tf.cast(sample_weight, tf.float32)
     return real * (sample_weight[:, tf.newaxis] if sample_weight.shape.rank == 1 else sample_weight)
+
+
+def _texts(name: str, given: Any) -> list[str]:
+    texts = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name} must be a str, or a sequence of them; received {given!r}.")
+    return texts
 
 
 def _at_least_one(name: str, value: Any) -> int:

@@ -1,0 +1,299 @@
+"""What a corpus is, where it is looked for, and how bytes become text."""
+
+import dataclasses
+import hashlib
+import io
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfgen.corpora import Corpus, load_corpus
+from tfgen.errors import InputError
+
+
+def write(folder: pathlib.Path, **texts: str) -> None:
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
+
+
+# --- the value ------------------------------------------------------------------------------------------------------
+
+
+def test_summary_names_the_text_without_holding_it():
+    corpus = Corpus.from_texts(["Rain", "Sun"], source="weather")
+    assert corpus.summary() == {
+        "source": "weather",
+        "documents": 2,
+        "characters": 7,
+        "sha256": hashlib.sha256(b"Rain\x03Sun\x03").hexdigest(),
+    }
+    assert repr(Corpus.from_text("x" * 5000)) == "Corpus('text', 1 document, 5,000 characters)"
+
+
+@given(TEXT.filter(lambda text: len(text) >= 2), st.data())
+def test_sha256_tells_boundaries_apart(text, data):
+    cuts = st.integers(1, len(text) - 1)
+    first, second = data.draw(cuts), data.draw(cuts)
+    one = Corpus.from_texts([text[:first], text[first:]])
+    other = Corpus.from_texts([text[:second], text[second:]])
+    assert (one.sha256 == other.sha256) == (first == second)
+    assert one.sha256 != Corpus.from_text(text).sha256
+
+
+def test_a_corpus_is_a_value():
+    corpus = Corpus.from_text("abc")
+    assert corpus == Corpus(("abc",), False, "text")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        corpus.source = "other"
+
+
+@pytest.mark.parametrize(
+    ("make", "fact"),
+    [
+        (lambda: Corpus.from_texts([]), "no text"),
+        (lambda: Corpus.from_texts(["", ""]), "no text"),
+        (lambda: Corpus.from_text(""), "no text"),
+        (lambda: Corpus((), True, "x"), "no text"),
+        (lambda: Corpus.from_texts("abc"), "one str"),
+        (lambda: Corpus("abc", True, "x"), "one str"),
+        (lambda: Corpus.from_texts(["a", 3]), "document 2 of 'texts' must be a str, got int"),
+        (lambda: Corpus.from_texts(["a", "b\x03"]), "document 2 of 'texts' holds U+0003"),
+        (lambda: Corpus.from_text("a\ud800"), "U+D800 (a lone surrogate"),
+    ],
+)
+def test_what_is_no_corpus_is_refused(make, fact):
+    with pytest.raises(InputError) as caught:
+        make()
+    assert fact in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --- one file: every character arrives ------------------------------------------------------------------------------
+
+
+@given(TEXT.filter(lambda text: text and not text.startswith("\ufeff")))
+def test_a_file_is_loaded_as_it_was_written(text):
+    corpus = load_bytes(text.encode())
+    assert corpus.documents == (text,)
+    assert corpus.ends is False
+    assert corpus.characters == len(text)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\rb", "a\x85b\u2028c\u2029d\x0be\x0cf\x1c", "a\n\n", " \n"])
+def test_newlines_of_every_kind_are_kept(text):
+    assert load_bytes(text.encode()).documents == (text,)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf8", "UTF-8", "U8"])
+def test_one_byte_order_mark_is_no_text(encoding):
+    assert load_bytes("\ufeffa\ufeff".encode(), encoding=encoding).documents == ("a\ufeff",)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig", "shift_jis"])
+def test_other_encodings_are_read_when_named(encoding):
+    text = "Grün\r\n" if encoding != "shift_jis" else "かな\n"
+    assert load_bytes(text.encode(encoding), encoding=encoding).documents == (text,)
+
+
+@given(st.text("aé😀\n", max_size=20), st.sampled_from([b"\xff", b"\x80", b"\xed\xa0\x80"]), st.booleans())
+def test_a_bad_byte_is_reported_with_its_offset(before, bad, mark):
+    start = (b"\xef\xbb\xbf" if mark else b"") + before.encode()
+    message = refusal_of_bytes(start + bad + b" after")
+    assert f"byte 0x{bad[0]:02x} at offset {len(start)} is not utf-8" in message
+    assert "encoding='latin-1', --encoding latin-1" in message
+
+
+def test_a_binary_file_is_called_one():
+    assert "binary file" in refusal_of_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "picture.png")
+    assert "binary file" in refusal_of_bytes(b"MZ\0\1", "program.exe")
+    assert "encoding='utf-16'" in refusal_of_bytes("text".encode("utf-16"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "hex", "undefined", "a\0b", "", None])
+def test_an_unknown_encoding_is_refused(encoding):
+    assert f"unknown encoding {encoding!r}" in refusal("python-docs", encoding=encoding)
+
+
+def test_an_encoding_that_tells_no_offset_is_reported_too():
+    assert "cannot be read as punycode" in refusal_of_bytes(b"abc-99999999999", encoding="punycode")
+
+
+@pytest.mark.parametrize(("character", "name"), [("\x00", "U+0000 (NUL"), ("\x03", "U+0003 (END OF TEXT")])
+def test_reserved_characters_are_refused_or_replaced(character, name):
+    data = f"ab{character}c{character}".encode()
+    message = refusal_of_bytes(data)
+    assert name in message
+    assert "at character offset 2" in message
+    assert "--control replace" in message
+    assert load_bytes(data, control="replace").documents == ("ab\ufffdc\ufffd",)
+
+
+@pytest.mark.parametrize(("options", "fact"), [({}, "is empty"), ({"lines": True}, "every line is blank")])
+def test_a_file_without_text_is_refused(options, fact):
+    assert fact in refusal_of_bytes(b"", **options)
+    assert fact in refusal_of_bytes(b"\xef\xbb\xbf", **options)
+
+
+# --- lines ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(TEXT.map(lambda text: text.replace("\n", "").rstrip("\r")).filter(str.strip), min_size=1), st.data())
+def test_a_line_is_a_document(lines, data):
+    newlines = data.draw(st.lists(st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\r\n"]), min_size=len(lines)))
+    text = "".join(line + newline for line, newline in zip(lines, newlines, strict=False))
+    corpus = load_bytes(text.encode(), lines=True) if text[0] != "\ufeff" else Corpus.from_texts(lines)
+    assert corpus.documents == tuple(lines)
+    assert corpus.ends is True
+
+
+def test_a_reserved_character_is_found_before_lines_are_cut():
+    assert "at character offset 4" in refusal_of_bytes(b"one\n\x03two", lines=True)
+
+
+# --- several files --------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_gives_its_files_sorted_and_no_hidden_ones(tmp_path):
+    write(tmp_path, b="B", a="A")
+    (tmp_path / "sub" / ".git").mkdir(parents=True)
+    write(tmp_path / "sub", c="C")
+    (tmp_path / ".hidden").write_text("no")
+    (tmp_path / "sub" / ".git" / "config").write_text("no")
+    corpus = load_corpus(tmp_path)
+    assert corpus.documents == ("A", "B", "C")
+    assert corpus.ends is True
+    assert corpus.source == str(tmp_path)
+
+
+def test_a_folder_of_one_file_is_one_running_text(tmp_path):
+    write(tmp_path, only="text")
+    assert load_corpus(tmp_path) == Corpus(("text",), False, str(tmp_path))
+
+
+def test_an_empty_file_among_several_is_no_document(tmp_path):
+    write(tmp_path, a="A", b="", c="C")
+    assert load_corpus(tmp_path).documents == ("A", "C")
+
+
+def test_a_file_of_a_folder_that_cannot_be_decoded_is_named(tmp_path):
+    write(tmp_path, a="A")
+    (tmp_path / "b.bin").write_bytes(b"\xff\0")
+    assert "b.bin" in refusal(tmp_path)
+
+
+def test_globs(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    write(tmp_path, b="B", a="A")
+    write(tmp_path / "sub", c="C")
+    monkeypatch.chdir(tmp_path)
+    assert load_corpus("*.txt") == Corpus(("A", "B"), True, "*.txt")
+    assert load_corpus("**/*.txt").documents == ("A", "B", "C")
+    assert load_corpus("a*").ends is False
+    assert "'*.csv'" in refusal("*.csv")
+
+
+def test_a_path_that_looks_like_a_glob_or_a_name_is_a_path_first(tmp_path, monkeypatch):
+    write(tmp_path, **{"poems [old]": "P"})
+    (tmp_path / "alice").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    assert load_corpus("poems [old].txt").documents == ("P",)
+    assert load_corpus("alice").documents == ("mine",)
+
+
+def test_a_list_keeps_its_order_and_mixes_kinds(tmp_path):
+    write(tmp_path, a="A", b="B")
+    names = [tmp_path / "b.txt", str(tmp_path / "a*.txt"), "unicode-names"]
+    corpus = load_corpus(names)
+    assert corpus.documents[:3] == ("B", "A", "SPACE")
+    assert corpus.source == ", ".join(map(str, names))
+    assert load_corpus([tmp_path / "a.txt"] * 9).source.endswith("a.txt and 6 more")
+    assert load_corpus([tmp_path / "a.txt"]).ends is False
+
+
+class StandardInput:
+    def __init__(self, data: bytes):
+        self.buffer = io.BytesIO(data)
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", StandardInput("a\r\nß".encode()))
+    assert load_corpus("-") == Corpus(("a\r\nß",), False, "standard input")
+    monkeypatch.setattr(sys, "stdin", StandardInput(b"a\xff"))
+    assert "standard input: byte 0xff at offset 1" in refusal("-")
+    monkeypatch.setattr(sys, "stdin", StandardInput(b""))
+    assert "'standard input' is empty" in refusal("-")
+    monkeypatch.setattr(sys, "stdin", StandardInput(b"a\nb"))
+    assert load_corpus("-", lines=True).documents == ("a", "b")
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "no standard input" in refusal("-")
+
+
+# --- what cannot be found or read -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["no/such.txt", "nosuch", "", "a\0b", "a\0*", "x" * 5000, "line\nbreak", "\udc80.txt"])
+def test_what_does_not_exist_is_named(name):
+    message = refusal(name)
+    assert "no such file" in message
+    assert repr(name) in message
+
+
+def test_a_name_nearly_right_is_suggested():
+    assert "did you mean 'shakespeare'?" in refusal("shakespear")
+    assert "did you mean 'unicode-names'?" in refusal("Unicode_Names")
+
+
+@pytest.mark.parametrize(
+    ("source", "fact"),
+    [([], "empty list"), (3, "got int"), (None, "got NoneType"), (b"a.txt", "got int"), (["a", None], "got NoneType")],
+)
+def test_what_names_nothing_is_refused(source, fact):
+    assert fact in refusal(source)
+
+
+def test_a_folder_without_files_is_refused(tmp_path):
+    (tmp_path / ".hidden").write_text("no")
+    assert "holds no files" in refusal(tmp_path)
+
+
+def test_what_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    write(tmp_path, secret="s")
+
+    def deny(self, *args):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", deny)
+    assert "secret.txt' cannot be read: Permission denied" in refusal(tmp_path / "secret.txt")
+
+
+def test_a_folder_that_may_not_be_listed_is_refused_and_not_passed_over(tmp_path, monkeypatch):
+    write(tmp_path, open="o")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def deny(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    assert "closed' cannot be read: Permission denied" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["normalize", "control"])
+def test_an_unknown_choice_is_refused(option):
+    assert f"{option} must be one of" in refusal("python-docs", **{option: "nfc"})
+
+
+def test_reading_text_needs_neither_tensorflow_nor_keras():
+    program = (
+        "import sys, tfgen.corpora as c; c.load_corpus('python-docs'); print({'tensorflow', 'keras'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

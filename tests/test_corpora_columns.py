@@ -1,0 +1,142 @@
+"""One column of a CSV, TSV or JSON-lines file."""
+
+import csv
+import io
+import json
+
+import pytest
+from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes, shared_file
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfgen.corpora import load_corpus
+from tfgen.errors import InputError
+
+NOT_BLANK = TEXT.filter(str.strip)
+
+
+def table(rows, **dialect) -> bytes:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, **dialect).writerows(rows)
+    return stream.getvalue().encode()
+
+
+@given(st.lists(NOT_BLANK, min_size=1), st.sampled_from([("a.csv", ","), ("a.tsv", "\t"), ("a.TAB", "\t")]))
+def test_cells_come_back_as_csv_wrote_them(cells, kind):
+    name, delimiter = kind
+    data = table([["id", "title"], *([i, cell] for i, cell in enumerate(cells))], delimiter=delimiter)
+    corpus = load_bytes(data, name, column="title")
+    assert corpus.documents == tuple(cells)
+    assert corpus.ends is True
+    assert corpus.source.endswith("[title]")
+
+
+@given(st.lists(NOT_BLANK, min_size=1), st.booleans(), st.sampled_from(["a.jsonl", "a.ndjson"]))
+def test_strings_come_back_as_json_wrote_them(cells, ascii_only, name):
+    lines = [json.dumps({"id": i, "title": cell}, ensure_ascii=ascii_only) for i, cell in enumerate(cells)]
+    assert load_bytes("\n".join(lines).encode(), name, column="title").documents == tuple(cells)
+
+
+def test_blank_cells_and_blank_lines_are_no_documents():
+    assert load_bytes(b'title\nRain\n\n""\n  \nSun\n', "a.csv", column="title").documents == ("Rain", "Sun")
+    assert load_bytes(b'{"t": "Rain"}\r\n\n{"t": ""}\n', "a.jsonl", column="t").documents == ("Rain",)
+
+
+def test_a_number_counts_columns_and_takes_no_row_for_a_header():
+    assert load_bytes(b"id,title\n1,Rain\n", "a.csv", column="2").documents == ("title", "Rain")
+    # A number is a position even where a cell of the first row reads the same.
+    assert load_bytes(b"2,Rain\n3,Sun\n", "a.csv", column="2").documents == ("Rain", "Sun")
+    assert load_bytes(b'{"2": "Rain"}', "a.jsonl", column="2").documents == ("Rain",)
+
+
+def test_a_cell_may_be_larger_than_the_csv_module_allows_and_its_limit_is_left_alone():
+    limit = csv.field_size_limit()
+    assert load_bytes(table([["t"], ["x" * 200_000]]), "a.csv", column="t").characters == 200_000
+    refusal_of_bytes(b't\n"open', "a.csv", column="t")
+    assert csv.field_size_limit() == limit
+
+
+def test_the_layout_of_ag_news_answers_to_its_column_names():
+    data = b'"3","Rain","It rains."\n"4","Sun","It\nshines."\n'
+    assert load_bytes(data, "news.csv", column="title").documents == ("Rain", "Sun")
+    assert load_bytes(data, "news.csv", column="description").documents == ("It rains.", "It\nshines.")
+    assert "'3', 'Rain', 'It rains.'" in refusal_of_bytes(data, "news.csv", column="headline")
+    assert "no column 'title'" in refusal_of_bytes(b'"7","Rain","It rains."\n', "news.csv", column="title")
+
+
+def test_ag_news_itself():
+    path = shared_file("ag_news_test.csv")
+    titles = load_corpus(path, column="title", unescape=True)
+    assert len(titles.documents) == 7600
+    assert titles.documents == load_corpus(path, column="2", unescape=True).documents
+    assert titles.documents[0] == "Fears for T N pension after talks"
+    text = "\n".join(titles.documents)
+    assert "doesn't" in text
+    assert "J&J" in text
+    assert not any(damaged in text for damaged in ("#39;", "#36;", "&lt;", "quot;", " amp;"))
+
+
+@pytest.mark.parametrize(
+    ("data", "column", "fact"),
+    [
+        (b"id,title\n1,a\n", "titel", "no column 'titel' in its first row, which is 'id', 'title'"),
+        (b"id,title\n1,a\n", "3", "no column 3; its columns are numbered 1 to 2"),
+        (b"id,title\n1,a\n", "0", "no column 0"),
+        (b"id,title\n1,a\n", "9" * 5000, "no column 9999"),
+        (b"id,title\n1,a\n2\n", "title", "line 3 has 1 cells where the first row has 2"),
+        (b'id,title\n1,"a\nb"\n2,a,b\n', "title", "line 4 has 3 cells"),
+        (b'id,title\n1,"a"b\n', "title", "line 2: "),
+        (b'id,title\n1,a\n2,"open\n\n', "title", "line 3: unexpected end of data"),
+        (b"id,title\n1,\n2,\n", "title", "empty in each"),
+        (b"id,title\n", "title", "no rows"),
+        (b"", "title", "no rows"),
+        (b"id,title\n1,a\xff\n", "title", "byte 0xff at offset 12"),
+        (b"id,title\n1,a\x03\n", "title", "line 2 holds U+0003 (END OF TEXT, which marks where a text ends)"),
+        (",".join(f"column{i}" for i in range(3000)).encode(), "x", "and 2992 more"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_named(data, column, fact):
+    assert fact in refusal_of_bytes(data, "a.csv", column=column)
+
+
+@pytest.mark.parametrize(
+    ("data", "fact"),
+    [
+        (b'{"t": "a"}\n{"t": "b"', "line 2 is not JSON"),
+        (b"title\n", "line 1 is not JSON"),
+        (b"[1]", "line 1 holds a JSON list"),
+        (b'{"t": "a"}\n\n{"u": "b"}', "line 3 has no column 't'; it has 'u'"),
+        (b"{}", "it has nothing"),
+        (b'{"t": 3}', "line 1: column 't' is int, not a string"),
+        (b'{"t": null}', "is null"),
+        (b'{"t": ' + b"[" * 100_000, "line 1 is JSON too deep"),
+        (b'{"t": ' + b"1" * 10_000 + b"}", "too long"),
+        (b'{"t": ""}\n{"t": " "}', "empty in each"),
+        (b'{"t": "a"}\n{"t": "b\\u0003"}', "line 2 holds U+0003"),
+        (b'{"t": "b\\ud83d"}', "line 1 holds U+D83D (a lone surrogate"),
+    ],
+)
+def test_what_is_wrong_in_json_lines_is_named(data, fact):
+    assert fact in refusal_of_bytes(data, "a.jsonl", column="t")
+
+
+def test_half_characters_are_replaced_on_request():
+    assert load_bytes(b'{"t": "b\\ud83d"}', "a.jsonl", column="t", control="replace").documents == ("b\ufffd",)
+
+
+def test_only_tables_have_columns(monkeypatch):
+    endings = ".csv, .tsv, .tab, .jsonl, .ndjson"
+    assert endings in refusal_of_bytes(b"a", "a.txt", column="t")
+    assert endings in refusal("-", column="t")
+    assert "has no columns" in refusal("unicode-names", column="t")
+    assert "column must be a str" in refusal("python-docs", column=2)
+
+
+def test_a_refused_table_leaves_the_csv_module_as_it_was():
+    """Even while the error, and with it the half-read table, is still held by the one who caught it."""
+    limit = csv.field_size_limit()
+    with pytest.raises(InputError) as caught:
+        load_bytes(b"id,title\n1,a\n2\n", "a.csv", column="title")
+    assert csv.field_size_limit() == limit
+    assert load_bytes(b"id,title\n1,a\n", "a.csv", column="title").documents == ("a",)
+    assert caught.value is not None

@@ -1,0 +1,175 @@
+"""Keras callbacks to watch a text generator learn and to keep it from harm; all work with plain `fit`."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfgen.errors import InputError
+
+
+class SampleText(keras.callbacks.Callback):
+    """Shows what the network writes while it learns.
+
+    Sampling changes nothing in the training: it reads the weights and carries a state of its own.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[str] = ("",),
+        *,
+        temperatures: Sequence[float] = (0.8,),
+        length: int = 200,
+        every: int | None = None,
+        seed: int = 0,
+        show: Callable[[str], Any] = print,
+    ) -> None:
+        """Say what to write, and when.
+
+        Args:
+            prompts: One text is written for each, at each temperature.
+            temperatures: See `tfgen.sampling.Temperature`.
+            length: New tokens of each text.
+            every: After how many batches; None samples at the end of each epoch.
+            seed: Of the draws, the same each time, so that the texts show the learning and not the luck.
+            show: Takes each text with its heading, as one string.
+
+        Raises:
+            InputError: `prompts` is a single string, or a number is out of its range.
+        """
+        super().__init__()
+        if isinstance(prompts, str):
+            raise InputError(f"prompts must be a list of texts; received {prompts!r}: write [{prompts!r}].")
+        if every is not None and every < 1:
+            raise InputError(f"every is a number of batches, at least 1; received {every!r}.")
+        self._prompts = list(prompts)
+        self._temperatures = tuple(temperatures)
+        self._length = length
+        self._every = every
+        self._seed = seed
+        self._show = show
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Sample if it is time."""
+        if self._every and (batch + 1) % self._every == 0:
+            self._sample(f"batch {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Sample if it is time."""
+        if self._every is None:
+            self._sample(f"epoch {epoch + 1}")
+
+    def _sample(self, when: str) -> None:
+        for temperature in self._temperatures:
+            texts = self.model.generate(
+                self._prompts, length=self._length, temperature=temperature, seed=self._seed, unknown="skip"
+            )
+            for text in texts:
+                self._show(f"--- {when}, temperature {temperature:g} ---\n{text}\n")
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Stops when the loss is no number any more, and gives the model back the last weights that were good.
+
+    Attributes:
+        message: None while all is well; then what happened and which setting to change.
+    """
+
+    def __init__(self, every: int = 100, show: Callable[[str], Any] = print) -> None:
+        """Say how often to keep a copy of the weights.
+
+        Args:
+            every: A copy is kept every so many batches, and at the end of each epoch.
+            show: Takes the message.
+        """
+        super().__init__()
+        self._every = every
+        self._show = show
+        self._good: list[np.ndarray] | None = None
+        self.message: str | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Keep the first weights."""
+        self.message = None
+        self._good = self.model.get_weights()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Look at the loss; now and then keep the weights."""
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            self._stop(batch, loss)
+        elif (batch + 1) % self._every == 0:
+            self._keep()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the weights."""
+        self._keep()
+
+    def _keep(self) -> None:
+        # A loss is of the weights before the step, so that a finite one does not vouch for them.
+        weights = self.model.get_weights()
+        if self.message is None and all(np.isfinite(each).all() for each in weights):
+            self._good = weights
+
+    def _stop(self, batch: int, loss: float) -> None:
+        if self.message is not None:
+            return
+        optimizer = self.model.optimizer
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        clipped = any(getattr(optimizer, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
+        mend = "lower the learning rate" if clipped else "clip the gradients (global_clipnorm=1.0) or lower the rate"
+        self.message = (
+            f"the loss became {loss} in batch {batch + 1}, at a learning rate of {rate:g}: {mend}. The model has the "
+            "last weights that were good."
+        )
+        if self._good is not None:
+            self.model.set_weights(self._good)
+        self.model.stop_training = True
+        self._show(self.message)
+
+
+class LearningCurve(keras.callbacks.Callback):
+    """Remembers losses against the number of characters read, to be drawn with `tfgen.plots.learning_curve`.
+
+    Attributes:
+        training: Pairs of characters read and nats per token, each the mean since the pair before.
+        validation: The same on held-out text, at the end of each epoch.
+    """
+
+    def __init__(self, characters: int, points: int = 50) -> None:
+        """Say how much an epoch reads.
+
+        Args:
+            characters: How many characters an epoch trains on.
+            points: How many pairs an epoch gives.
+        """
+        super().__init__()
+        self._characters = characters
+        self._points = points
+        self._seen = (0, 0.0)
+        self.training: list[tuple[float, float]] = []
+        self.validation: list[tuple[float, float]] = []
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begin a new running mean, as Keras does."""
+        self._epoch = epoch
+        self._seen = (0, 0.0)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Add a pair if it is time."""
+        steps = self.params["steps"]
+        if (batch + 1) % max(steps // self._points, 1) or "nats" not in (logs or {}):
+            return
+        # Keras logs the mean of the epoch so far; the difference of two sums is the mean of what lies between.
+        batches, total = batch + 1, (batch + 1) * float(logs["nats"])
+        mean = (total - self._seen[1]) / (batches - self._seen[0])
+        self._seen = (batches, total)
+        self.training.append((self._characters * (self._epoch + batches / steps), mean))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Add the validation."""
+        if "val_nats" in (logs or {}):
+            self.validation.append((self._characters * (epoch + 1), float(logs["val_nats"])))

@@ -1,0 +1,52 @@
+"""The command line: `tfgen demo`, `train`, `generate`, `score`, `inspect`.
+
+Thin: each command reads its options, calls the public names, and shows what they give. TensorFlow is imported only by
+commands that compute. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+import os
+import sys
+
+import click
+
+import tfgen
+from tfgen.cli.demo import demo
+from tfgen.cli.generate import generate
+from tfgen.cli.inspect import inspect
+from tfgen.cli.score import score
+from tfgen.cli.train import train
+from tfgen.errors import InputError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(tfgen.__version__, prog_name="tfgen")
+def cli() -> None:
+    """Train a recurrent network on your text and let it write more."""
+
+
+for command in (demo, train, generate, score, inspect):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
+    try:
+        code = cli.main(prog_name="tfgen", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except click.ClickException as error:
+        code = _fail(error.format_message(), error.exit_code)
+    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        code = _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
+    except InputError as error:
+        code = _fail(str(error), 1)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted", 130)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"tfgen: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,56 @@
+"""`tfgen demo`: the whole story in about two minutes, on text that ships with Python."""
+
+import math
+from pathlib import Path
+
+import click
+
+from tfgen import plots
+from tfgen.cli import options, terminal
+from tfgen.cli.train import Session, check_output, prepare, quote
+from tfgen.corpora import load_corpus
+
+_TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
+_PROMPT = "The "
+
+
+@click.command()
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Where the model and the picture go; an earlier demo there is replaced.",
+)
+@click.option("--epochs", type=options.whole(1, 100), default=6, show_default=True, help="Times through the text.")
+def demo(directory: Path, epochs: int) -> None:
+    """Train on the documentation that ships with Python, and write at five temperatures."""
+    console = terminal.console()
+    plots.check_installed()
+    directory.mkdir(parents=True, exist_ok=True)
+    model, picture = directory / "python-docs.keras", directory / "learning-curve.png"
+    check_output(model, overwrite=True)
+    corpus = load_corpus("python-docs")
+    job = prepare(corpus, {"epochs": epochs, "patience": None})
+    Session(
+        console=console,
+        job=job,
+        output=model,
+        go_on=f"tfgen train python-docs --init-from {quote(model)} -o {quote(model)}",
+        prompts=(_PROMPT,),
+        plot=picture,
+        baselines={
+            "single characters": job.generator.vocabulary.entropy() / math.log(2),
+            "xz -9": plots.compressed_bits(corpus.documents),
+        },
+    ).run(corpus)
+    console.print("\nThe same prompt at five temperatures:")
+    for temperature in _TEMPERATURES:
+        text = job.generator.generate(_PROMPT, length=200, temperature=temperature, seed=1)
+        console.print(f"\n--- temperature {temperature:g} ---\n{text}")
+    console.print(
+        f"\nThe model is {model}, the learning curve {picture}. Try:\n"
+        f'  tfgen generate {quote(model)} "A class " --temperature 0.5\n'
+        f'  tfgen score {quote(model)} "The function returns a lits of strings."\n'
+        f"  tfgen train YOUR-TEXT.txt -o mine.keras"
+    )

@@ -1,0 +1,53 @@
+"""`tfgen inspect`: what a model file says of itself, without loading TensorFlow."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tfgen import model_files
+from tfgen.cli import terminal
+from tfgen.vocabulary import Vocabulary
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+def inspect(model: Path, as_json: bool) -> None:
+    """Say what MODEL was trained on, when, with what, and how well."""
+    config = model_files.read_config(model)
+    vocabulary = Vocabulary.from_config(config["vocabulary"])
+    facts = {
+        "model": str(model),
+        "bytes": model.stat().st_size,
+        "vocabulary": {"tokens": len(vocabulary), "split": vocabulary.split, "texts_end": vocabulary.ends},
+        "network": list(_layers(config)),
+        **dict(config.get("provenance") or {}),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    console = terminal.console()
+    for name, value in _flat(facts):
+        console.print(f"{name:<24} {value}")
+
+
+def _layers(config: dict[str, Any]) -> Iterator[str]:
+    """Name the layers of the network, with their sizes."""
+    layers = config.get("network", {}).get("config", {}).get("layers", [])
+    for layer in layers:
+        options = layer.get("config", {})
+        sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
+        yield f"{layer.get('class_name')}({', '.join(sizes)})"
+
+
+def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield prefix + name, ", ".join(map(str, value))
+        else:
+            yield prefix + name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

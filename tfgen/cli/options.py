@@ -1,0 +1,76 @@
+"""Options that several commands share, with the range of each number."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make one decorator of several, in the order they are listed in the help."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def whole(least: int, most: int) -> click.IntRange:
+    """Give the type of a whole number in a range, both ends included."""
+    return click.IntRange(least, most)
+
+
+share = click.FloatRange(0, 1, max_open=True)
+
+corpus = group(
+    click.option("--column", help="Take this column of a CSV, TSV or JSON-lines file, one document a row."),
+    click.option("--lines", is_flag=True, help="Take one document a line."),
+    click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the files."),
+    click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
+    click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
+    click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
+    click.option(
+        "--control",
+        type=click.Choice(["error", "replace"]),
+        default="error",
+        show_default=True,
+        help="What to do with NUL and U+0003 in a text.",
+    ),
+)
+
+# Each is a field of training.Settings; None there means "suited to the corpus".
+settings = group(
+    click.option("--split", type=click.Choice(["character", "word"]), help="What a token is.  [character]"),
+    click.option("--max-tokens", type=whole(4, 10**6), help="Largest vocabulary.  [words: 10000]"),
+    click.option("--min-count", type=whole(1, 10**9), help="Leave rarer tokens out.  [1]"),
+    click.option(
+        "--cut",
+        type=click.Choice(["streams", "windows", "documents"]),
+        help="How text becomes batches.  [documents if they are short, else streams]",
+    ),
+    click.option("--cell", type=click.Choice(["lstm", "gru", "rnn"]), help="Recurrent cell.  [lstm]"),
+    click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256]"),
+    click.option("--layers", type=whole(1, 32), help="Recurrent layers.  [1]"),
+    click.option("--dropout", type=share, help="Dropped share of each layer's outputs.  [0]"),
+    click.option("--embedding", type=whole(1, 16384), help="Size of an embedding.  [one-hot; words: 128]"),
+    click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32, less for a small corpus]"),
+    click.option("--length", type=whole(1, 10**5), help="Tokens of a row.  [64; documents: at most 500]"),
+    click.option("--epochs", type=whole(1, 10**6), help="Times through the text.  [6 million tokens' worth, 3 to 50]"),
+    click.option("--learning-rate", type=click.FloatRange(0, 10, min_open=True), help="Peak rate.  [0.005]"),
+    click.option("--validation", type=share, help="Share kept for validation; 0 for none.  [0.1]"),
+    click.option("--patience", type=whole(1, 10**6), help="Epochs without progress before stopping.  [4]"),
+    click.option("--seed", type=whole(0, 2**31 - 1), help="Makes a run repeatable.  [0]"),
+)
+
+sampling = group(
+    click.option(
+        "--temperature", type=click.FloatRange(0), default=0.8, show_default=True, help="0 takes the likeliest."
+    ),
+    click.option("--top-k", type=whole(1, 10**6), help="Draw among the k likeliest."),
+    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="Draw among the likeliest that sum to p."),
+    click.option(
+        "--min-p", type=click.FloatRange(0, 1), help="Drop what is less than p times as likely as the likeliest."
+    ),
+)

@@ -1,0 +1,163 @@
+"""`tfgen train`: from a corpus to a model file, watched."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tfgen import model_files, plots, quiet
+from tfgen.cli import options, terminal
+from tfgen.corpora import Corpus, load_corpus
+from tfgen.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tfgen.training import Job
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The model file.  [named after the corpus]")
+@click.option("--overwrite", is_flag=True, help="Replace a model file that exists.")
+@click.option("--init-from", type=click.Path(path_type=Path), help="Go on from this model, with its shape.")
+@click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
+@click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
+)
+@options.corpus
+@options.settings
+def train(
+    corpus: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    init_from: Path | None,
+    prompts: tuple[str, ...],
+    sample: bool,
+    plot: Path | None,
+    **settings: Any,
+) -> None:
+    """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name.
+
+    \b
+    Names: python-docs and unicode-names come with Python;
+    shakespeare, alice, nietzsche and ag-news are downloaded once.
+    """
+    reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
+    output = output or Path(f"{Path(corpus[0]).stem if corpus[0] != '-' else 'model'}.keras")
+    check_output(output, overwrite or output == init_from)
+    if plot:
+        plots.check_installed()
+    text = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **{name: settings.pop(name) for name in reading})
+    job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from)
+    Session(
+        console=terminal.console(),
+        job=job,
+        output=output,
+        go_on=f"tfgen train {shlex.join(corpus)} --init-from {quote(output)} -o {quote(output)}",
+        prompts=(prompts or ("",)) if sample else (),
+        plot=plot,
+    ).run(text)
+    click.echo(
+        f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(prompts[0] if prompts else '')}"
+    )
+
+
+def quote(argument: str | Path) -> str:
+    """Give an argument as one can paste it into a shell."""
+    return shlex.quote(str(argument))
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Refuse a place that cannot be written now, rather than after an hour of training."""
+    if output.is_dir() or output.suffix != ".keras":
+        raise click.UsageError(f"the output must be a file whose name ends in .keras; received {str(output)!r}.")
+    if output.exists() and not overwrite:
+        raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"there is no directory {str(output.parent)!r}: make it, or choose another --output.")
+    if not os.access(output.parent, os.W_OK):
+        raise InputError(f"the directory {str(output.parent)!r} is not writable: choose another --output.")
+
+
+def prepare(corpus: Corpus, settings: dict[str, Any], init_from: Path | None = None) -> Job:
+    """Import TensorFlow and build vocabulary, batches and generator."""
+    if init_from:
+        model_files.read_config(init_from)  # says at once what is wrong with the file
+    quiet.import_tensorflow()
+    from tfgen import training
+
+    generator = model_files.load(init_from) if init_from else None
+    return training.prepare(corpus, training.Settings(**settings), generator)
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """One training run on the console, whose model is saved also when it is interrupted or diverges.
+
+    Attributes:
+        console: Where to show it.
+        job: What to run.
+        output: The model file; the best epoch so far is always in it.
+        go_on: The command that continues from the file.
+        prompts: What samples are written from, after each epoch; none for no samples.
+        plot: The picture of the learning curve, if one is wanted.
+        baselines: Bits per character of other models of the text, to be drawn beside it.
+    """
+
+    console: Console
+    job: Job
+    output: Path
+    go_on: str
+    prompts: tuple[str, ...]
+    plot: Path | None = None
+    baselines: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def run(self, corpus: Corpus) -> None:
+        """Describe the job, train, save, draw.
+
+        Raises:
+            InputError: The loss diverged; the file has the last good weights.
+            KeyboardInterrupt: The user interrupted; the file has what was learned.
+        """
+        import keras
+
+        from tfgen import callbacks, progress, training
+
+        self._describe(corpus)
+        bar = progress.TrainingProgress(self.console, self.job.characters)
+        curve = callbacks.LearningCurve(self.job.characters)
+        stop_on_nan = callbacks.StopOnNaN(show=self.console.print)
+        monitor = "nats" if self.job.validation is None else "val_nats"
+        save_best = keras.callbacks.ModelCheckpoint(self.output, monitor=monitor, mode="min", save_best_only=True)
+        sample = [callbacks.SampleText(self.prompts, show=self.console.print)] if self.prompts else []
+        try:
+            training.run(self.job, [stop_on_nan, bar, curve, save_best, *sample])
+        except KeyboardInterrupt:
+            bar.close()
+            self.job.generator.save(self.output)
+            click.echo(f"\n{self.output} has what was learned. To go on:\n  {self.go_on}", err=True)
+            raise
+        self.job.generator.save(self.output)
+        if stop_on_nan.message:
+            raise InputError(f"training stopped early; {self.output} has the last good weights.")
+        if self.plot:
+            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output))
+
+    def _describe(self, corpus: Corpus) -> None:
+        settings, generator = self.job.settings, self.job.generator
+        documents = f" in {len(corpus.documents):,} documents" if corpus.ends else ""
+        tokens = "words" if settings.split == "word" else "characters"
+        self.console.print(
+            f"{corpus.source}: {corpus.characters:,} characters{documents}\n"
+            f"vocabulary: {len(generator.vocabulary)} {tokens}; {generator.vocabulary.coverage()}\n"
+            f"network: {generator.provenance['parameters']:,} parameters\n"
+            f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, {settings.batch_size} {settings.cut} "
+            f"of up to {settings.length} tokens each\n"
+        )

@@ -1,0 +1,169 @@
+"""One column of a table: each cell that is not blank is a document."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import pathlib
+import re
+import threading
+from collections.abc import Iterator
+
+from tfgen.corpora.corpus import Document
+from tfgen.corpora.wording import listing
+from tfgen.errors import InputError
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_JSON_LINES = (".jsonl", ".ndjson")
+
+# AG News is published without a header row; anyone who has read its description knows the columns by these names.
+_AG_NEWS_COLUMNS = ("class", "title", "description")
+_AG_NEWS_CLASSES = ("1", "2", "3", "4")
+
+_LARGEST_FIELD = 2**31 - 1  # what a C long holds on every platform
+_FIELD_LIMIT_LOCK = threading.Lock()
+
+
+def table_ending(path: pathlib.Path | None, place: str) -> str:
+    """Tell the format of a table by the ending of its name.
+
+    Args:
+        path: The file, or None for standard input, which has no ending.
+        place: What to call it in the message.
+
+    Returns:
+        The ending, in lower case.
+
+    Raises:
+        InputError: It is not one that columns are read from.
+
+    >>> table_ending(pathlib.Path("News.CSV"), "'News.CSV'")
+    '.csv'
+    """
+    ending = "" if path is None else path.suffix.lower()
+    endings = (*_DELIMITERS, *_JSON_LINES)
+    if ending not in endings:
+        raise InputError(f"a column cannot be taken from {place}; name a file that ends in {', '.join(endings)}")
+    return ending
+
+
+def read_column(text: str, ending: str, place: str, column: str) -> Iterator[Document]:
+    """Read one column of a table.
+
+    Args:
+        text: The file's text.
+        ending: The ending of its name, as `table_ending` gives it.
+        place: Its name, for messages.
+        column: Name or number of the column, as described in `load_corpus`.
+
+    Yields:
+        The cells that are not blank, each with its line number.
+
+    Raises:
+        InputError: No such column, or a row that cannot be read, with its line number.
+
+    >>> [cell.text for cell in read_column("id,title\\n1,Rain\\n2,Sun\\n", ".csv", "news.csv", "title")]
+    ['Rain', 'Sun']
+    """
+    if ending in _JSON_LINES:
+        cells = _json_cells(text, place, column)
+    else:
+        cells = _table_cells(text, _DELIMITERS[ending], place, column)
+    for line, cell in cells:
+        if cell.strip():
+            yield Document(cell, f"{place}, line {line}")
+
+
+def _table_cells(text: str, delimiter: str, place: str, column: str) -> Iterator[tuple[int, str]]:
+    rows = _rows(text, delimiter, place)
+    line, first = next(rows, (1, []))
+    if not first:
+        return
+    index, is_header = _locate(column, first, place)
+    if not is_header:
+        yield line, first[index]
+    for line, row in rows:
+        # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
+        if len(row) <= index or len(row) > len(first):
+            raise InputError(
+                f"{place}, line {line} has {len(row)} cells where the first row has {len(first)}; "
+                "mend the row, quoting any cell that holds a delimiter or a newline"
+            )
+        yield line, row[index]
+
+
+def _locate(column: str, first: list[str], place: str) -> tuple[int, bool]:
+    """Find a column by its number or name: its index, and whether the first row is a header."""
+    if re.fullmatch("[0-9]+", column):
+        if len(column) > 6 or not 1 <= int(column) <= len(first):
+            raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}")
+        return int(column) - 1, False
+    if column in first:
+        return first.index(column), True
+    if len(first) == len(_AG_NEWS_COLUMNS) and first[0] in _AG_NEWS_CLASSES and column in _AG_NEWS_COLUMNS:
+        return _AG_NEWS_COLUMNS.index(column), False
+    raise InputError(
+        f"{place} has no column {column!r} in its first row, which is {listing(first)}; "
+        f"give one of these names, or a number from 1 to {len(first)} if there is no header"
+    )
+
+
+def _rows(text: str, delimiter: str, place: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not blank lines, each with the number of the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    while (row := _next_row(reader, f"{place}, line {line}")) is not None:
+        if row:
+            yield line, row
+        line = reader.line_num + 1
+
+
+def _next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
+    try:
+        with _fields_of_any_size():
+            return next(reader, None)
+    except csv.Error as error:
+        advice = "quote cells that hold quotes, delimiters or newlines, doubling the quotes inside"
+        raise InputError(f"{place}: {error}; {advice}") from error
+
+
+@contextlib.contextmanager
+def _fields_of_any_size() -> Iterator[None]:
+    """Lift the csv module's limit of 131,072 characters a cell.
+
+    The limit is the whole process's, so it is lifted for one row at a time: a generator that held it while suspended
+    would leave it lifted, and locked, for as long as a traceback keeps the generator alive.
+    """
+    with _FIELD_LIMIT_LOCK:
+        before = csv.field_size_limit(_LARGEST_FIELD)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
+def _json_cells(text: str, place: str, column: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, _json_cell(line, f"{place}, line {number}", column)
+
+
+def _json_cell(line: str, place: str, column: str) -> str:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        message = f"{place} is not JSON: {error.msg} at column {error.colno}; each line must be one JSON object"
+        raise InputError(message) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
+        raise InputError(f"{place} is JSON too deep or too long to read; remove that line") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{place} holds a JSON {type(record).__name__}; each line must be one JSON object")
+    if column not in record:
+        raise InputError(f"{place} has no column {column!r}; it has {listing(record)}")
+    value = record[column]
+    if not isinstance(value, str):
+        kind = "null" if value is None else type(value).__name__
+        raise InputError(f"{place}: column {column!r} is {kind}, not a string; give a column of strings")
+    return value

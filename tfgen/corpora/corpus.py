@@ -1,0 +1,160 @@
+"""A corpus as a value: its documents, whether each of them ends, and where they came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tfgen.errors import InputError
+
+END_OF_TEXT = "\x03"
+"""U+0003 closes a document when it is hashed and when it is learned, so no document may hold it."""
+
+# NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
+_FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
+
+
+class Document(NamedTuple):
+    """One text on its way into a corpus, with the place it was found, for messages."""
+
+    text: str
+    place: str
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Corpus:
+    """Text to learn from.
+
+    Args:
+        documents: The texts. At least one, with at least one character among them, and none with NUL, U+0003
+            (END OF TEXT, which marks where a document ends) or a lone surrogate in it.
+        ends: True for separate texts that begin and end (titles, verses, files); False for one running text.
+        source: What the user asked for: `"alice.txt"`, `"python-docs"`, `"news.csv[title]"`.
+
+    Raises:
+        InputError: There is no text, or a text holds a character that cannot be learned.
+
+    >>> corpus = Corpus.from_texts(["Rain", "Sun"], source="weather")
+    >>> corpus
+    Corpus('weather', 2 documents, 7 characters)
+    >>> corpus.documents, corpus.ends
+    (('Rain', 'Sun'), True)
+    """
+
+    documents: tuple[str, ...]
+    ends: bool
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check what every later step relies on."""
+        if isinstance(self.documents, str):
+            raise InputError("documents must be a sequence of texts, got one str; use Corpus.from_text for one text")
+        for number, text in enumerate(self.documents, start=1):
+            place = f"document {number} of {self.source!r}"
+            if not isinstance(text, str):
+                raise InputError(f"{place} must be a str, got {type(text).__name__}")
+            if found := find_forbidden(text):
+                raise InputError(f"{place} holds {found}; remove it or put U+FFFD in its place")
+        if not self.characters:
+            raise InputError(f"{self.source!r} holds no text; a corpus needs at least one character")
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], source: str = "texts", ends: bool = True) -> Corpus:
+        """Make a corpus of texts at hand. Empty texts hold nothing to learn and are left out.
+
+        Args:
+            texts: The documents, in order.
+            source: What to call them in messages and in the model's provenance.
+            ends: False if the texts are pieces of one running text.
+
+        Returns:
+            The corpus.
+
+        Raises:
+            InputError: As for `Corpus`, or `texts` is itself one `str`.
+
+        >>> Corpus.from_texts(["one", "", "two"]).documents
+        ('one', 'two')
+        """
+        if isinstance(texts, str):
+            raise InputError("texts must be an iterable of texts, got one str; use Corpus.from_text for one text")
+        return cls(tuple(text for text in texts if text != ""), ends, source)
+
+    @classmethod
+    def from_text(cls, text: str, source: str = "text") -> Corpus:
+        """Make a corpus of one running text.
+
+        Args:
+            text: The text.
+            source: What to call it in messages and in the model's provenance.
+
+        Returns:
+            The corpus, with `ends=False`.
+
+        Raises:
+            InputError: As for `Corpus`.
+
+        >>> Corpus.from_text("to be or not to be").characters
+        18
+        """
+        return cls((text,), False, source)
+
+    @functools.cached_property
+    def characters(self) -> int:
+        """The number of characters (code points) in all documents together."""
+        return sum(map(len, self.documents))
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 in hex over the documents in UTF-8, each closed by U+0003, so that boundaries count."""
+        digest = hashlib.sha256()
+        for text in self.documents:
+            digest.update((text + END_OF_TEXT).encode())
+        return digest.hexdigest()
+
+    def summary(self) -> dict[str, str | int]:
+        """Describe the corpus for a model's provenance, without its text.
+
+        Returns:
+            `source`, the number of `documents` and of `characters`, and `sha256`.
+
+        >>> Corpus.from_text("abc").summary()["sha256"][:8]
+        'e6bbd2f4'
+        """
+        return {
+            "source": self.source,
+            "documents": len(self.documents),
+            "characters": self.characters,
+            "sha256": self.sha256,
+        }
+
+    def __repr__(self) -> str:
+        """Name and size; the text itself may be a library."""
+        plural = "" if len(self.documents) == 1 else "s"
+        return f"Corpus({self.source!r}, {len(self.documents):,} document{plural}, {self.characters:,} characters)"
+
+
+def find_forbidden(text: str) -> str:
+    """Say which character of a text cannot be learned, and where; an empty string if there is none.
+
+    >>> find_forbidden("ab\\x03")
+    'U+0003 (END OF TEXT, which marks where a text ends) at character offset 2'
+    """
+    if (match := _FORBIDDEN.search(text)) is None:
+        return ""
+    code = ord(match.group())
+    names = {0: "NUL, as binary files do", 3: "END OF TEXT, which marks where a text ends"}
+    return f"U+{code:04X} ({names.get(code, 'a lone surrogate, half a character')}) at character offset {match.start()}"
+
+
+def replace_forbidden(text: str) -> str:
+    """Put U+FFFD in the place of each character that cannot be learned.
+
+    >>> replace_forbidden("ab\\x03c")
+    'ab\ufffdc'
+    """
+    return _FORBIDDEN.sub("\ufffd", text)

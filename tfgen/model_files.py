@@ -1,0 +1,85 @@
+"""Model files: written whole or not at all, and refused with a reason when they are not ours.
+
+`keras.saving.load_model` reads them too; what is here says in one line what is wrong with a file.
+"""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfgen.errors import InputError
+
+if TYPE_CHECKING:
+    from tfgen.text_generator import TextGenerator
+
+_CLASS = "tfgen>TextGenerator"
+# A configuration is some kilobytes, and some megabytes with the largest vocabulary.
+_LARGEST_CONFIG = 256 * 2**20
+
+
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what a model file says of itself, without TensorFlow.
+
+    Args:
+        path: A `.keras` file that tfgen or `generator.save` has written.
+
+    Returns:
+        The configuration of the `TextGenerator`: `vocabulary`, `network`, `provenance`, `restart`.
+
+    Raises:
+        InputError: There is no such file, or it is no model of tfgen.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{str(path)!r} does not exist; give the path of a model that tfgen train has saved.")
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a directory; give the path of a .keras file.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entry = archive.getinfo("config.json")
+            if entry.file_size > _LARGEST_CONFIG:
+                raise InputError(f"{str(path)!r} claims a configuration of {entry.file_size:,} bytes: it is damaged.")
+            config = json.loads(archive.read(entry))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{str(path)!r} is no model file, or damaged or cut short; give a .keras file that tfgen train has saved."
+        ) from None
+    return _config_of_generator(config, path)
+
+
+def _config_of_generator(config: Any, path: Path) -> dict[str, Any]:
+    kind = config.get("registered_name") if isinstance(config, dict) else None
+    if kind != _CLASS or not {"vocabulary", "network"} <= set(config.get("config") or {}):
+        found = kind or (config.get("class_name") if isinstance(config, dict) else None)
+        raise InputError(
+            f"{str(path)!r} holds a Keras model of another kind ({found}), not a TextGenerator; wrap it with "
+            "tfgen.TextGenerator(vocabulary, network) and save that."
+        )
+    return config["config"]
+
+
+def load(path: str | os.PathLike[str]) -> "TextGenerator":
+    """Load a model under Keras' safe mode.
+
+    Args:
+        path: A `.keras` file that tfgen or `generator.save` has written.
+
+    Raises:
+        InputError: There is no such file, it is no model of tfgen, or it is damaged.
+    """
+    read_config(path)
+    import keras
+
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can fail anywhere inside Keras, with any class of error
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{str(path)!r} is damaged, or of another version: {reason[:200]}") from error

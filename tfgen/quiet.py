@@ -1,0 +1,46 @@
+"""TensorFlow without its chatter: what it says on standard error while it starts, sifted.
+
+It writes its first log lines to the file descriptor itself, before any setting of its own is read. They are caught
+while it is imported, and everything that is not known chatter is passed on.
+"""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"  # announces the lines below
+    rb"|I0000 "  # information
+    rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
+)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras and find the devices, passing on warnings and errors but no chatter."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with _sifted_standard_error():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _sifted_standard_error() -> Iterator[None]:
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            caught.seek(0)
+            for line in caught:
+                if not _CHATTER.match(line):
+                    os.write(2, line)

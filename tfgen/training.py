@@ -1,0 +1,261 @@
+"""The settings that make a good model of a text, and the run that trains it.
+
+`tfgen train` takes three steps: `Settings` say what is wanted, `prepare` builds vocabulary, batches and generator from
+a corpus, `run` fits. Whoever wants it otherwise writes the same few lines with Keras: nothing here is needed to use a
+`TextGenerator`.
+"""
+
+import dataclasses
+import datetime
+import math
+import platform
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfgen
+from tfgen import datasets, metrics
+from tfgen.corpora import Corpus
+from tfgen.errors import InputError
+from tfgen.text_generator import TextGenerator
+from tfgen.vocabulary import UNKNOWN, Split, Vocabulary
+
+Cut = Literal["streams", "windows", "documents"]
+
+# Documents longer than this, on average, are read as streams: the state is carried through them.
+_LONG_DOCUMENT = 400
+_BATCH_SIZE = 32
+# So many updates an epoch, at least, before a larger batch is worth its speed.
+_UPDATES = 30
+# So many tokens are read in all, if the number of epochs is left open.
+_TOKENS = 6_000_000
+_WARM_UP = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to train, and how; None leaves a choice to `prepare`, which suits it to the corpus.
+
+    Attributes:
+        split: "character", or "word" for tokens that are words.
+        max_tokens: The largest vocabulary; None for no limit (10,000 for words).
+        min_count: Rarer tokens are left out of the vocabulary.
+        cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams.
+        cell: "lstm", "gru" or "rnn".
+        units: U, of each recurrent layer.
+        layers: How many recurrent layers.
+        dropout: Share of each layer's outputs that is dropped while training.
+        embedding: Size of the tokens' embedding; None: one-hot characters, and 128 for words.
+        batch_size: B; None: 32, less for a small corpus.
+        length: T; None: 64, and for documents the longest row, 500.
+        epochs: None: as many as read 6 million tokens, at least 3 and at most 50.
+        learning_rate: The peak of the schedule.
+        validation: Share of the corpus that is kept from training.
+        patience: Stop after so many epochs without a better validation; None never stops early. The best weights are
+            kept either way.
+        seed: Of weights, order and dropout.
+    """
+
+    split: Split = "character"
+    max_tokens: int | None = None
+    min_count: int = 1
+    cut: Cut | None = None
+    cell: str = "lstm"
+    units: int = 256
+    layers: int = 1
+    dropout: float = 0.0
+    embedding: int | None = None
+    batch_size: int | None = None
+    length: int | None = None
+    epochs: int | None = None
+    learning_rate: float = 5e-3
+    validation: float = 0.1
+    patience: int | None = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no corpus could make right; the rest is checked where it is used."""
+        for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name} must be at least {least}; received {value}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate must be a number above 0; received {self.learning_rate}.")
+        if self.cut not in (None, "streams", "windows", "documents"):
+            raise InputError(f"cut must be 'streams', 'windows' or 'documents'; received {self.cut!r}.")
+
+    def suited_to(self, corpus: Corpus, tokens: int) -> "Settings":
+        """Fill in what was left open, for a corpus of so many tokens."""
+        short = corpus.ends and corpus.characters / len(corpus.documents) < _LONG_DOCUMENT
+        cut = self.cut or ("documents" if short else "streams")
+        length = self.length or (500 if cut == "documents" else 64)
+        of_training = tokens * (1 - self.validation)
+        row = min(length, tokens / len(corpus.documents)) if cut == "documents" else length
+        batch_size = self.batch_size or int(np.clip(of_training / (_UPDATES * row), 1, _BATCH_SIZE))
+        embedding = self.embedding or (128 if self.split == "word" else None)
+        epochs = self.epochs or int(np.clip(round(_TOKENS / of_training), 3, 50))
+        return dataclasses.replace(
+            self, cut=cut, length=length, batch_size=batch_size, embedding=embedding, epochs=epochs
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A generator, compiled, and the batches to train it on.
+
+    Attributes:
+        generator: To be trained.
+        train: Training batches of one epoch.
+        validation: Validation batches, or None.
+        settings: With nothing left open.
+        tokens: How many tokens an epoch trains on.
+        characters: How many characters these are.
+    """
+
+    generator: TextGenerator
+    train: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    settings: Settings
+    tokens: int
+    characters: int
+
+
+def optimizer(steps: int, learning_rate: float = 5e-3) -> keras.optimizers.Optimizer:
+    """Give the optimizer that the defaults were measured with.
+
+    Adam with beta_2 = 0.99, gradients clipped to a global norm of 1 (Pascanu et al. 2013, arXiv:1211.5063), a linear
+    warm-up over 50 steps and a cosine down to 2 % of the peak (Loshchilov and Hutter 2017, arXiv:1608.03983).
+
+    Args:
+        steps: Of the whole run: epochs times batches.
+        learning_rate: The peak.
+    """
+    warm_up = min(_WARM_UP, steps // 2)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0 if warm_up else learning_rate,
+        decay_steps=max(steps - warm_up, 1),
+        alpha=0.02,
+        warmup_target=learning_rate if warm_up else None,
+        warmup_steps=warm_up,
+    )
+    return keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
+
+
+def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGenerator | None = None) -> Job:
+    """Build everything that a run needs.
+
+    Args:
+        corpus: What to learn.
+        settings: What to train; None for the defaults.
+        generator: A trained model to go on from, with its vocabulary and network; its own shape overrules the settings'
+            `split`, `cell`, `units`, `layers`, `dropout` and `embedding`. Its optimizer begins anew.
+
+    Raises:
+        InputError: A setting is out of range, the corpus is too short for it, or it has characters that the generator
+            to go on from does not know.
+    """
+    settings = settings or Settings()
+    vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
+    tokens = sum(vocabulary.counts) if generator is None else len(datasets.joined_ids(corpus, vocabulary))
+    settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
+    train, validation = _batches(corpus, vocabulary, settings)
+    batch_size = settings.batch_size if settings.cut == "streams" else None
+    if generator is None:
+        shape = ("cell", "units", "layers", "dropout", "embedding", "seed")
+        options = {name: getattr(settings, name) for name in shape}
+        generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
+    else:
+        generator = generator.with_batch_size(batch_size)
+    generator.compile(
+        optimizer=optimizer((settings.epochs or 1) * len(train), settings.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()],
+    )
+    generator.provenance = _provenance(corpus, settings, generator)
+    of_training = 1 - settings.validation
+    return Job(
+        generator, train, validation, settings, round(tokens * of_training), round(corpus.characters * of_training)
+    )
+
+
+def _vocabulary(corpus: Corpus, settings: Settings) -> Vocabulary:
+    limit = settings.max_tokens or (10_000 if settings.split == "word" else None)
+    return Vocabulary.from_corpus(corpus, split=settings.split, max_tokens=limit, min_count=settings.min_count)
+
+
+def _batches(
+    corpus: Corpus, vocabulary: Vocabulary, settings: Settings
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
+    options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
+    # A vocabulary that knew every character of its own corpus has not learned what an unknown one means.
+    options["unknown"] = "unknown" if vocabulary.counts[UNKNOWN] else "error"
+    if settings.cut != "streams":
+        options["seed"] = settings.seed
+    cut = {"streams": datasets.streams, "windows": datasets.windows, "documents": datasets.documents}[
+        settings.cut or ""
+    ]
+    return cut(corpus, vocabulary, **options)
+
+
+def _provenance(corpus: Corpus, settings: Settings, generator: TextGenerator) -> dict[str, Any]:
+    return {
+        "corpus": corpus.summary(),
+        "settings": dataclasses.asdict(settings),
+        "parameters": generator.count_params(),
+        "versions": {
+            "tfgen": tfgen.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.callbacks.History:
+    """Train, keep the best weights of all epochs, and write into the model's provenance how it went.
+
+    Args:
+        job: From `prepare`.
+        callbacks: Keras callbacks, for example those of `tfgen.callbacks`.
+
+    Returns:
+        What `fit` gives. Losses are in nats per token, see `tfgen.metrics`.
+    """
+    settings = job.settings
+    keep_best = []
+    if job.validation is not None:
+        patience = settings.patience or settings.epochs
+        keep_best = [
+            keras.callbacks.EarlyStopping("val_nats", mode="min", patience=patience, restore_best_weights=True)
+        ]
+    begun = time.monotonic()
+    history = job.generator.fit(
+        job.train,
+        validation_data=job.validation,
+        epochs=settings.epochs,
+        callbacks=[*keep_best, *callbacks],
+        verbose=0,
+    )
+    job.generator.provenance = {
+        **job.generator.provenance,
+        "result": {
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - begun, 1),
+            "epochs": len(history.epoch),
+            **_best_epoch(history.history),
+        },
+    }
+    return history
+
+
+def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:
+    """Give the losses of the epoch whose weights were kept."""
+    if not history.get("nats"):
+        return {}
+    judged = history.get("val_nats")
+    best = int(np.nanargmin(judged)) if judged else -1
+    return {name: round(float(values[best]), 4) for name, values in history.items() if name in ("nats", "val_nats")}
