@@ -78,7 +78,14 @@ def decode(
         return t + 1, Decoding(network, logits, state.seeds, state.drawn + 1, finished), ids.write(t, chosen)
 
     written, state, ids = tf.while_loop(unfinished, write_one, (0, state, ids), parallel_iterations=1)
-    return state, tf.transpose(ids.gather(tf.range(written)))
+    return state, _batch_major(ids.gather(tf.range(written)))
+
+
+def _batch_major(ids: tf.Tensor) -> tf.Tensor:
+    """Transpose (N, B); by gather, because oneDNN reports an error on standard error when it transposes integers."""
+    steps, rows = tf.unstack(tf.shape(ids))
+    places = tf.range(rows)[:, tf.newaxis] + tf.range(steps) * rows
+    return tf.gather(tf.reshape(ids, [-1]), places)
 
 
 class Decoder:

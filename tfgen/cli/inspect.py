@@ -38,6 +38,8 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
     """Name the layers of the network, with their sizes."""
     layers = config.get("network", {}).get("config", {}).get("layers", [])
     for layer in layers:
+        if layer.get("class_name") == "InputLayer":
+            continue
         options = layer.get("config", {})
         sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
         yield f"{layer.get('class_name')}({', '.join(sizes)})"

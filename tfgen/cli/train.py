@@ -158,6 +158,6 @@ class Session:
             f"{corpus.source}: {corpus.characters:,} characters{documents}\n"
             f"vocabulary: {len(generator.vocabulary)} {tokens}; {generator.vocabulary.coverage()}\n"
             f"network: {generator.provenance['parameters']:,} parameters\n"
-            f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, {settings.batch_size} {settings.cut} "
-            f"of up to {settings.length} tokens each\n"
+            f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
+            f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
