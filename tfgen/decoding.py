@@ -98,8 +98,8 @@ class Decoder:
         self._loops: dict[Any, Any] = {}
         ids, lengths = tf.TensorSpec([None, None], tf.int32, "ids"), tf.TensorSpec([None], tf.int32, "lengths")
         seeds = tf.TensorSpec([None, 2], tf.int64, "seeds")
-        self._read_padded = tf.function(self._read_prompts, input_signature=[ids, seeds, lengths])
-        self._read_equal = tf.function(self._read_prompts, input_signature=[ids, seeds])
+        self._read_padded = _compiled(self._read_prompts, [ids, seeds, lengths])
+        self._read_equal = _compiled(self._read_prompts, [ids, seeds])
 
     def _read_prompts(self, ids: tf.Tensor, seeds: tf.Tensor, lengths: tf.Tensor | None = None) -> Decoding:
         state = networks.zero_state(self._network, tf.shape(ids)[0])
@@ -118,9 +118,7 @@ class Decoder:
         signature = tf.nest.map_structure(_any_batch, (sampler, state), expand_composites=False)
         key = tuple(tf.nest.flatten(signature))
         if key not in self._loops:
-            self._loops[key] = tf.function(
-                self._decode, input_signature=[*signature, tf.TensorSpec([], tf.int32, "length")]
-            )
+            self._loops[key] = _compiled(self._decode, [*signature, tf.TensorSpec([], tf.int32, "length")])
         state, ids = self._loops[key](sampler, state, length)
         return state, ids.numpy()
 
@@ -129,6 +127,11 @@ class Decoder:
             return networks.step(self._network, ids, network_state)
 
         return decode(step, self._allowed, sampler, state, length)
+
+
+def _compiled(function: Callable[..., Any], signature: list[Any]) -> Any:
+    # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
 def _any_batch(value: Any) -> Any:

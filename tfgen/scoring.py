@@ -66,7 +66,7 @@ class Scorer:
     def __init__(self, network: keras.Sequential) -> None:
         """Take a network that passes `networks.check`."""
         self._network = network
-        self._compiled = tf.function(self._score_piece, reduce_retracing=True)
+        self._compiled = tf.function(self._score_piece, reduce_retracing=True, autograph=False)
 
     def __call__(self, texts: Sequence[npt.NDArray[np.int32]]) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """Score rows of ids, each of at least one token.
