@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tfgen import splitting, vocabulary
+from tfgen import counting, splitting
 from tfgen.errors import InputError
 from tfgen.vocabulary import END, PADDING, RESERVED, UNKNOWN, Coverage, Split, Vocabulary
 
@@ -109,7 +109,7 @@ def test_long_texts_are_worked_on_in_pieces(data: st.DataObject) -> None:
     whole = Vocabulary.from_texts([text], split=split)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(splitting, "PIECE", data.draw(st.integers(1, 5)))
-        patch.setattr(vocabulary, "_COUNTED_TOGETHER", data.draw(st.integers(1, 10)))
+        patch.setattr(counting, "_COUNTED_TOGETHER", data.draw(st.integers(1, 10)))
         in_pieces = Vocabulary.from_texts([text], split=split)
         assert in_pieces == whole
         np.testing.assert_array_equal(in_pieces.encode(text), whole.encode(text))

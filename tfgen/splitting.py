@@ -18,12 +18,14 @@ import itertools
 import sys
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError
+
+Split = Literal["character", "word"]
 
 END_OF_TEXT = "\x03"
 

@@ -167,7 +167,7 @@ class TextGenerator(keras.Model):
         self._check_batches(x)
         reset = carried_state.ResetEachEpoch(self.network)
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(reset)
+            callbacks.callbacks.insert(0, reset)
         else:
             callbacks = [reset, *tf.nest.flatten(callbacks if callbacks is not None else [])]
         return super().fit(x, y, *args, callbacks=callbacks, **kwargs)

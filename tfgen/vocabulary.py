@@ -7,24 +7,22 @@ the same in a graph.
 Axis letters: B batch, T time, V vocabulary (all ids, the three reserved ones included).
 """
 
-import collections
 import functools
 import itertools
 import math
 import numbers
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from tfgen import splitting
+from tfgen import counting, splitting, wording
+from tfgen.counting import Coverage
 from tfgen.errors import InputError
-from tfgen.splitting import END_OF_TEXT
+from tfgen.splitting import END_OF_TEXT, Split
 
-Split = Literal["character", "word"]
 OnUnknown = Literal["error", "skip", "unknown"]
 
 PADDING, UNKNOWN, END = 0, 1, 2
@@ -32,7 +30,6 @@ PADDING_TOKEN, UNKNOWN_TOKEN = "", "[UNK]"
 RESERVED = (PADDING_TOKEN, UNKNOWN_TOKEN, END_OF_TEXT)  # by id
 
 _UNKNOWN_TEXT = "\ufffd"  # what an unknown token reads as: U+FFFD REPLACEMENT CHARACTER
-_COUNTED_TOGETHER = 1 << 20  # characters: one emoji among them makes NumPy count into a million bins
 _SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
 
 
@@ -46,36 +43,6 @@ class Documents(Protocol):
     @property
     def ends(self) -> bool:
         """Whether each document ends by itself, as a title does, rather than being cut off."""
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How much of its corpus a vocabulary knows.
-
-    Attributes:
-        percent: the share of the corpus' tokens that are in the vocabulary, in percent.
-        left_out: how many tokens of the corpus are not, each occurrence counted.
-        distinct: how many different tokens these are; None where that is not known, after loading.
-        examples: the five most frequent and the five rarest of these, each with its count.
-    """
-
-    percent: float
-    left_out: int
-    distinct: int | None = None
-    examples: tuple[tuple[str, int], ...] = ()
-
-    def __str__(self) -> str:
-        """Say it in a sentence."""
-        if not self.left_out:
-            return "covers the whole corpus"
-        percent = math.floor(self.percent * 100) / 100  # rounded down: 100 % is said only where nothing is left out
-        sentence = f"covers {percent:.2f} % of the corpus, leaving out {_number(self.left_out, 'token')}"
-        if self.distinct is None:
-            return sentence
-        examples = [f"{_shorten(repr(token))} ({count:,})" for token, count in self.examples]
-        if self.distinct > len(examples):
-            examples.insert(len(examples) // 2, "...")
-        return f"{sentence} of {_number(self.distinct, 'kind')}: {', '.join(examples)}"
 
 
 class Vocabulary:
@@ -175,14 +142,14 @@ class Vocabulary:
     ) -> "Vocabulary":
         _check_choice("split", split, Split)
         _check_limits(max_tokens, min_count)
-        counts, number_of_documents = _count(documents, split)
+        counts, number_of_documents = counting.count(documents, split)
         if not counts:
             raise InputError("the corpus holds no text; give one with at least one character")
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         wanted = None if max_tokens is None else max_tokens - len(RESERVED)
         kept = [item for item in ranked[:wanted] if item[1] >= min_count]
         if not kept:
-            most = f"the most frequent, {_name(ranked[0][0])}, occurs {_number(ranked[0][1], 'time')}"
+            most = f"the most frequent, {wording.name(ranked[0][0])}, occurs {wording.number(ranked[0][1], 'time')}"
             raise InputError(f"min_count={min_count} leaves no token: {most}; lower min_count")
         left_out = ranked[len(kept) :]
         reserved_counts = [0, sum(count for _, count in left_out), number_of_documents if ends else 0]
@@ -342,7 +309,7 @@ class Vocabulary:
         """
         expected = {"tokens", "counts", "split"}
         if not isinstance(config, Mapping) or set(config) != expected or config["counts"] is None:
-            got = _shorten(repr(config))
+            got = wording.shorten(repr(config))
             raise InputError(
                 f"a vocabulary's config has {', '.join(sorted(expected))}; got {got}; save the model again"
             )
@@ -390,10 +357,10 @@ class Vocabulary:
         positions: dict[str, list[int]] = {}
         for token, position in itertools.islice(self._unknown_tokens(text), 1000):
             positions.setdefault(token, []).append(position)
-        named = [f"{_name(token)} at {_listed(map(str, at), 3)}" for token, at in positions.items()]
+        named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
         return (
-            f"the text holds {self.split}s that the vocabulary lacks: {_listed(named, 5)}; take them out, or choose "
-            "unknown='skip' to leave them out or unknown='unknown' to read each as the unknown token"
+            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; take them out, or "
+            "let unknown='skip' (--unknown skip) leave them out or unknown='unknown' read each as unknown"
         )
 
     def _unknown_tokens(self, text: str) -> Iterator[tuple[str, int]]:
@@ -423,72 +390,10 @@ class Vocabulary:
         return checked
 
 
-class _CharacterTally:
-    """Counts characters; short documents are gathered, for NumPy is slow on short arrays."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(sys.maxunicode + 1, np.int64)
-        self._waiting: list[npt.NDArray[np.uint32]] = []
-        self._characters_waiting = 0
-
-    def add(self, document: str) -> None:
-        for begin in range(0, len(document), splitting.PIECE):
-            codes = splitting.codepoints(document[begin : begin + splitting.PIECE], begin)
-            self._waiting.append(codes)
-            self._characters_waiting += len(codes)
-            if self._characters_waiting >= _COUNTED_TOGETHER:
-                self._count_waiting()
-
-    def counts(self) -> dict[str, int]:
-        self._count_waiting()
-        return {chr(code): int(self._counts[code]) for code in np.flatnonzero(self._counts).tolist()}
-
-    def _count_waiting(self) -> None:
-        if self._waiting:
-            counts = np.bincount(np.concatenate(self._waiting))
-            self._counts[: len(counts)] += counts
-        self._waiting, self._characters_waiting = [], 0
-
-
-class _WordTally:
-    """Counts words."""
-
-    def __init__(self) -> None:
-        self._counts: collections.Counter[str] = collections.Counter()
-
-    def add(self, document: str) -> None:
-        self._counts.update(splitting.words(document))
-
-    def counts(self) -> dict[str, int]:
-        return self._counts
-
-
-def _count(documents: Iterable[str], split: Split) -> tuple[dict[str, int], int]:
-    """Return the occurrences of each token, and the number of documents."""
-    tally = _CharacterTally() if split == "character" else _WordTally()
-    number = 0
-    for number, document in enumerate(documents, 1):
-        try:
-            _check_document(document)
-            tally.add(document)
-        except InputError as error:
-            raise InputError(f"document {number}: {error}") from None
-    return tally.counts(), number
-
-
-def _check_document(document: Any) -> None:
-    if not isinstance(document, str):
-        raise InputError(f"a text must be a str, got {type(document).__name__}; decode bytes first")
-    for character in ("\0", END_OF_TEXT):
-        position = document.find(character)
-        if position >= 0:
-            raise InputError(f"the text holds the reserved {_name(character)} at position {position}; replace it")
-
-
 def _check_choice(name: str, value: Any, choices: Any) -> None:
     if value not in get_args(choices):
         raise InputError(
-            f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, got {_shorten(repr(value))}"
+            f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, got {wording.shorten(repr(value))}"
         )
 
 
@@ -502,12 +407,12 @@ def _check_limits(max_tokens: int | None, min_count: int) -> None:
 
 def _check_tokens(tokens: Any, split: Split) -> None:
     if not isinstance(tokens, Sequence) or isinstance(tokens, str) or not tokens:
-        raise InputError(f"tokens must be a list of at least one token, got {_shorten(repr(tokens))}")
+        raise InputError(f"tokens must be a list of at least one token, got {wording.shorten(repr(tokens))}")
     seen = set()
     for position, token in enumerate(tokens):
         fault = _token_fault(token, split) or ("is there already" if token in seen else None)
         if fault:
-            raise InputError(f"token {position} of the vocabulary, {_name(token)}, {fault}; leave it out")
+            raise InputError(f"token {position} of the vocabulary, {wording.name(token)}, {fault}; leave it out")
         seen.add(token)
 
 
@@ -530,31 +435,14 @@ def _checked_counts(counts: Any, size: int) -> tuple[int, ...]:
     if counts is None:
         return (0,) * size
     if not isinstance(counts, Sequence) or len(counts) != size:
-        raise InputError(f"counts must be a list of {size} numbers, one for each id, got {_shorten(repr(counts))}")
+        raise InputError(
+            f"counts must be a list of {size} numbers, one for each id, got {wording.shorten(repr(counts))}"
+        )
     for position, count in enumerate(counts):
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
             raise InputError(
-                f"count {position} of the vocabulary must be an int from 0 up, got {_shorten(repr(count))}"
+                f"count {position} of the vocabulary must be an int from 0 up, got {wording.shorten(repr(count))}"
             )
     if counts[PADDING]:
         raise InputError(f"the count of padding, the first, must be 0, got {counts[PADDING]}")
     return tuple(map(int, counts))
-
-
-def _name(token: object) -> str:
-    """Name a token in an error message, on one line: a character with its code point."""
-    shown = _shorten(repr(token))
-    return f"{shown} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _listed(items: Iterable[str], most: int) -> str:
-    first = list(itertools.islice(items, most + 1))
-    return ", ".join([*first[:most], "..."] if len(first) > most else first)
-
-
-def _shorten(text: str, longest: int = 80) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."

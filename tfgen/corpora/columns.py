@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 
 from tfgen.corpora.corpus import Document
-from tfgen.corpora.wording import listing
 from tfgen.errors import InputError
+from tfgen.wording import listing
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from tfgen.corpora import files
 from tfgen.corpora.named import BY_NAME, NAMED_CORPORA, NamedCorpus
-from tfgen.corpora.wording import listing
 from tfgen.errors import InputError
+from tfgen.wording import listing
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
