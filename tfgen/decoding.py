@@ -1,18 +1,20 @@
-"""The one loop: read the prompts, then draw tokens and feed each back, with everything it needs in one value.
+"""The one loop: read the prompts, then choose tokens and feed each back, with everything it needs in one value.
 
-The network enters as two callables, `prefill` and `step` (see `tfgen.networks`), so that tests can drive the loop with
-an alphabet. Greedy and sampled text, whole texts, streams, batches and exports all run through `decode`.
+The network enters as a callable (see `tfgen.networks.step`), so that tests can drive the loop with an alphabet. What
+is chosen is the business of a strategy: `Sampling` draws, greedily or not; `Beams` searches. Whole texts, streams,
+batches, sessions and exports all run through `decode`.
 
-Axis letters: B batch, T time, V vocabulary, N new tokens.
+Axis letters: B batch, T time, V vocabulary, N new tokens, K beams.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import tensorflow as tf
 
-from tfgen import networks, sampling
+from tfgen.sampling import chain as chains
+from tfgen.sampling.selection import draws, select
+from tfgen.sampling.transform import NEVER
 from tfgen.vocabulary import END, PADDING
 
 
@@ -22,119 +24,212 @@ class Decoding(NamedTuple):
     Attributes:
         network: The recurrent state after the last token of each row, see `networks.State`.
         logits: (B, V), of each row's next token.
+        sampler: The state of each transform, see `sampling.Transform.start`.
         seeds: int64 (B, 2), each row's source of draws, see `sampling.row_seeds`.
         drawn: Scalar int32, how many tokens each row has drawn.
-        finished: bool (B,), True for a row that has drawn the end of text; it gives padding from there on.
+        finished: bool (B,), True for a row that has come to its end; it gives padding from there on.
     """
 
     network: Any
     logits: tf.Tensor
+    sampler: Any
     seeds: tf.Tensor
     drawn: tf.Tensor
     finished: tf.Tensor
 
 
+class Choice(NamedTuple):
+    """The next token of each row.
+
+    Attributes:
+        ids: int32 (B,); 0 in rows that were finished before.
+        parents: int32 (B,), the row that each row goes on from; None where each goes on from itself.
+        sampler: The states of the transforms after this token.
+        record: What to remember of the step, as the strategy has declared.
+    """
+
+    ids: tf.Tensor
+    parents: tf.Tensor | None
+    sampler: Any
+    record: dict[str, tf.Tensor]
+
+
+class Strategy(Protocol):
+    """How the next tokens are chosen."""
+
+    @property
+    def recorded(self) -> dict[str, tf.TensorSpec]:
+        """What each step records, by name: tensors whose first axis is B."""
+
+    def begin(self, state: Decoding, length: tf.Tensor) -> Any:
+        """Give what the strategy carries through the loop, before its first step."""
+
+    def choose(self, t: tf.Tensor, state: Decoding, carried: Any) -> tuple[Choice, Any]:
+        """Choose the tokens of step `t` of this call."""
+
+
 Step = Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]]
 
 
-def begin(logits: tf.Tensor, network_state: Any, seeds: tf.Tensor) -> Decoding:
+def begin(logits: tf.Tensor, network_state: Any, sampler: Any, seeds: tf.Tensor) -> Decoding:
     """Give the value from which a batch starts to write, after its prompts have been read."""
-    return Decoding(network_state, logits, seeds, tf.constant(0), tf.zeros(tf.shape(logits)[:1], tf.bool))
+    rows = tf.shape(logits)[:1]
+    return Decoding(network_state, logits, sampler, seeds, tf.constant(0), tf.zeros(rows, tf.bool))
 
 
 def decode(
-    step: Step,
-    allowed: tf.Tensor,
-    sampler: Sequence[sampling.Transform],
-    state: Decoding,
-    length: tf.Tensor,
-) -> tuple[Decoding, tf.Tensor]:
+    step: Step, strategy: Strategy, state: Decoding, length: tf.Tensor
+) -> tuple[Decoding, dict[str, tf.Tensor], Any]:
     """Write up to `length` tokens a row.
 
     Args:
         step: Maps (ids (B,), network state) to (logits (B, V), network state).
-        allowed: bool (V,), the tokens that may ever be drawn.
-        sampler: Transforms, applied in the order given.
+        strategy: Chooses.
         state: From `begin`, or from the call before: chunks give the text that one call gives.
         length: Scalar int32, at least 1.
 
     Returns:
-        The value to go on from, and ids int32 (B, N): N is `length`, or less (but at least 1) when every row has come
-        to its end. A row that ends gives the end of text once and padding after it.
+        The value to go on from; what the strategy recorded, each (B, N, ...), with "ids", int32 (B, N), among it; and
+        what it carried in the end. N is `length`, or less (but at least 1) when every row has come to its end. A row
+        that ends gives the end of text once and padding after it.
     """
-    uniforms = sampling.draws(state.seeds, state.drawn, length)
-    ids = tf.TensorArray(tf.int32, size=length, element_shape=state.finished.shape)
+    arrays = {
+        name: tf.TensorArray(spec.dtype, size=length, element_shape=spec.shape)
+        for name, spec in strategy.recorded.items()
+    }
 
-    def unfinished(t: tf.Tensor, state: Decoding, _: tf.TensorArray) -> tf.Tensor:
+    def unfinished(t: tf.Tensor, state: Decoding, *_: Any) -> tf.Tensor:
         # One step at least: an empty TensorArray of rows of unknown number cannot be gathered.
         return (t < length) & ((t == 0) | ~tf.reduce_all(state.finished))
 
-    def write_one(t: tf.Tensor, state: Decoding, ids: tf.TensorArray) -> tuple[tf.Tensor, Decoding, tf.TensorArray]:
-        logits = tf.where(allowed, tf.cast(state.logits, tf.float64), -np.inf)
-        chosen = sampling.select(sampling.apply(sampler, logits), uniforms[t])
-        chosen = tf.where(state.finished, PADDING, chosen)
-        logits, network = step(chosen, state.network)
-        finished = state.finished | (chosen == END)
-        return t + 1, Decoding(network, logits, state.seeds, state.drawn + 1, finished), ids.write(t, chosen)
+    def write_one(t: tf.Tensor, state: Decoding, carried: Any, arrays: Any) -> tuple[Any, ...]:
+        choice, carried = strategy.choose(t, state, carried)
+        arrays = {name: array.write(t, choice.record[name]) for name, array in arrays.items()}
+        network, finished = _rows((state.network, state.finished), choice.parents)
+        logits, network = step(choice.ids, network)
+        finished |= choice.ids == END
+        state = Decoding(network, logits, choice.sampler, state.seeds, state.drawn + 1, finished)
+        return t + 1, state, carried, arrays
 
-    written, state, ids = tf.while_loop(unfinished, write_one, (0, state, ids), parallel_iterations=1)
-    return state, _batch_major(ids.gather(tf.range(written)))
-
-
-def _batch_major(ids: tf.Tensor) -> tf.Tensor:
-    """Transpose (N, B); by gather, because oneDNN reports an error on standard error when it transposes integers."""
-    steps, rows = tf.unstack(tf.shape(ids))
-    places = tf.range(rows)[:, tf.newaxis] + tf.range(steps) * rows
-    return tf.gather(tf.reshape(ids, [-1]), places)
+    written, state, carried, arrays = tf.while_loop(
+        unfinished, write_one, (tf.constant(0), state, strategy.begin(state, length), arrays), parallel_iterations=1
+    )
+    return state, {name: _batch_major(array.gather(tf.range(written))) for name, array in arrays.items()}, carried
 
 
-class Decoder:
-    """The loop compiled over one network: shapes of batch, prompt and text are free, so it compiles once a sampler."""
+class Sampling(NamedTuple):
+    """Draws each token, or takes the likeliest at temperature 0.
 
-    def __init__(self, network: Any, allowed: np.ndarray) -> None:
-        """Take a network that passes `networks.check`, and which tokens (V,) may be drawn."""
-        self._network = network
-        self._allowed = tf.constant(allowed)
-        self._loops: dict[Any, Any] = {}
-        ids, lengths = tf.TensorSpec([None, None], tf.int32, "ids"), tf.TensorSpec([None], tf.int32, "lengths")
-        seeds = tf.TensorSpec([None, 2], tf.int64, "seeds")
-        self._read_padded = _compiled(self._read_prompts, [ids, seeds, lengths])
-        self._read_equal = _compiled(self._read_prompts, [ids, seeds])
+    Attributes:
+        allowed: bool (V,), the tokens that may ever be drawn.
+        chain: Transforms, applied in the order given.
+        min_length: Scalar int32: a row does not end before it has drawn so many tokens.
+        alternatives: How many of the likeliest tokens to record at each step, with log-probabilities (nats) of what was
+            drawn; 0 records the drawn ids alone. Part of the structure.
+    """
 
-    def _read_prompts(self, ids: tf.Tensor, seeds: tf.Tensor, lengths: tf.Tensor | None = None) -> Decoding:
-        state = networks.zero_state(self._network, tf.shape(ids)[0])
-        logits, state = networks.prefill(self._network, ids, lengths, state)
-        return begin(logits, state, seeds)
+    allowed: tf.Tensor
+    chain: chains.Chain
+    min_length: tf.Tensor
+    alternatives: int = 0
 
-    def read(self, ids: np.ndarray, lengths: np.ndarray, seeds: np.ndarray) -> Decoding:
-        """Read prompts (B, T), padded on the right, each at least one token long."""
-        if (lengths == ids.shape[1]).all():
-            return self._read_equal(ids, seeds)
-        return self._read_padded(ids, seeds, lengths)
+    @property
+    def recorded(self) -> dict[str, tf.TensorSpec]:
+        """Ids, and on request what `record_scores` gives."""
+        specs = {"ids": tf.TensorSpec([None], tf.int32)}
+        if self.alternatives:
+            specs |= {name: tf.TensorSpec([None], tf.float64) for name in ("log_p", "sampler_log_p")}
+            specs["alternatives"] = tf.TensorSpec([None, self.alternatives], tf.int32)
+            specs["alternatives_log_p"] = tf.TensorSpec([None, self.alternatives], tf.float64)
+        return specs
 
-    def write(self, sampler: Sequence[sampling.Transform], state: Decoding, length: int) -> tuple[Decoding, np.ndarray]:
-        """Write up to `length` tokens a row, see `decode`."""
-        sampler = tuple(sampler)
-        signature = tf.nest.map_structure(_any_batch, (sampler, state), expand_composites=False)
-        key = tuple(tf.nest.flatten(signature))
-        if key not in self._loops:
-            self._loops[key] = _compiled(self._decode, [*signature, tf.TensorSpec([], tf.int32, "length")])
-        state, ids = self._loops[key](sampler, state, length)
-        return state, ids.numpy()
+    def begin(self, state: Decoding, length: tf.Tensor) -> tf.Tensor:
+        """Draw the uniform numbers (N, B) of all steps."""
+        return draws(state.seeds, state.drawn, length)
 
-    def _decode(self, sampler: Any, state: Decoding, length: tf.Tensor) -> tuple[Decoding, tf.Tensor]:
-        def step(ids: tf.Tensor, network_state: Any) -> tuple[tf.Tensor, Any]:
-            return networks.step(self._network, ids, network_state)
+    def choose(self, t: tf.Tensor, state: Decoding, carried: tf.Tensor) -> tuple[Choice, tf.Tensor]:
+        """Draw."""
+        logits = _possible(state, self.allowed, self.min_length)
+        shaped, given = chains.apply(self.chain, logits, state.sampler)
+        drawn = select(shaped, carried[t])
+        ids = tf.where(state.finished, PADDING, drawn)
+        record = {"ids": ids, **(self._scores(logits, shaped, drawn) if self.alternatives else {})}
+        return Choice(ids, None, chains.update(self.chain, state.sampler, ids, given), record), carried
 
-        return decode(step, self._allowed, sampler, state, length)
+    def _scores(self, logits: tf.Tensor, shaped: tf.Tensor, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
+        log_p = tf.nn.log_softmax(logits)
+        likeliest = tf.math.top_k(log_p, self.alternatives)
+        return {
+            "log_p": tf.gather(log_p, drawn, batch_dims=1, axis=1),
+            "sampler_log_p": tf.gather(tf.nn.log_softmax(shaped), drawn, batch_dims=1, axis=1),
+            "alternatives": likeliest.indices,
+            "alternatives_log_p": likeliest.values,
+        }
 
 
-def _compiled(function: Callable[..., Any], signature: list[Any]) -> Any:
-    # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
-    return tf.function(function, input_signature=signature, autograph=False)
+class Beams(NamedTuple):
+    """Searches for the likeliest text with K beams a prompt (Lowerre 1976), by log-probability over length^penalty.
+
+    Rows of a batch are prompt-major: B is prompts times K, and all K rows of a prompt begin equal.
+
+    Attributes:
+        allowed: bool (V,), the tokens that may ever be chosen.
+        chain: Transforms; the search is over the distribution that they give.
+        min_length: Scalar int32: a row does not end before it has so many tokens.
+        length_penalty: Scalar float64: 0 compares sums, 1 means per token (as Hugging Face's setting of this name).
+        width: K. Part of the structure.
+    """
+
+    allowed: tf.Tensor
+    chain: chains.Chain
+    min_length: tf.Tensor
+    length_penalty: tf.Tensor
+    width: int
+
+    @property
+    def recorded(self) -> dict[str, tf.TensorSpec]:
+        """Ids, and the row of the step before that each belongs to."""
+        return {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "parents")}
+
+    def begin(self, state: Decoding, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Give scores and lengths of the beams, (P, K): one beam a prompt is alive, or its copies would tie with it."""
+        prompts = tf.shape(state.finished)[0] // self.width
+        scores = tf.where(tf.range(self.width) == 0, tf.constant(0.0, tf.float64), NEVER)
+        return tf.tile(scores[tf.newaxis], [prompts, 1]), tf.zeros([prompts, self.width], tf.float64)
+
+    def choose(self, t: tf.Tensor, state: Decoding, carried: Any) -> tuple[Choice, Any]:
+        """Keep the K best of all continuations of all beams."""
+        scores, lengths = carried
+        shaped, given = chains.apply(self.chain, _possible(state, self.allowed, self.min_length), state.sampler)
+        size = tf.shape(shaped)[1]
+        # A finished text goes on with padding, at no cost.
+        padding = tf.where(tf.range(size) == PADDING, tf.constant(0.0, tf.float64), NEVER)
+        log_p = tf.where(state.finished[:, tf.newaxis], padding, tf.nn.log_softmax(shaped))
+        lengths += tf.reshape(tf.cast(~state.finished, tf.float64), tf.shape(lengths))
+        totals = scores[:, :, tf.newaxis] + tf.reshape(log_p, [-1, self.width, size])
+        ranked = totals / lengths[:, :, tf.newaxis] ** self.length_penalty
+        best = tf.math.top_k(tf.reshape(ranked, [-1, self.width * size]), self.width).indices
+        beams, ids = best // size, tf.reshape(best % size, [-1])
+        parents = tf.reshape(tf.range(tf.shape(best)[0])[:, tf.newaxis] * self.width + beams, [-1])
+        scores = tf.gather(tf.reshape(totals, [-1, self.width * size]), best, batch_dims=1)
+        lengths = tf.gather(lengths, beams, batch_dims=1)
+        states, given = _rows((state.sampler, given), parents)
+        choice = Choice(ids, parents, chains.update(self.chain, states, ids, given), {"ids": ids, "parents": parents})
+        return choice, (scores, lengths)
 
 
-def _any_batch(value: Any) -> Any:
-    spec = tf.type_spec_from_value(value)
-    batched = isinstance(spec, tf.TensorSpec) and spec.shape.rank
-    return tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) if batched else spec
+def _possible(state: Decoding, allowed: tf.Tensor, min_length: tf.Tensor) -> tf.Tensor:
+    """Give the logits in float64, without what may not come now."""
+    too_early = (tf.range(tf.shape(allowed)[0]) == END) & (state.drawn < min_length)
+    return tf.where(allowed & ~too_early, tf.cast(state.logits, tf.float64), NEVER)
+
+
+def _rows(values: Any, rows: tf.Tensor | None) -> Any:
+    return values if rows is None else tf.nest.map_structure(lambda value: tf.gather(value, rows), values)
+
+
+def _batch_major(steps: tf.Tensor) -> tf.Tensor:
+    """Turn (N, B, ...) into (B, N, ...); by gather, because oneDNN reports an error when it transposes integers."""
+    shape = tf.shape(steps)
+    places = tf.range(shape[1])[:, tf.newaxis] + tf.range(shape[0]) * shape[1]
+    return tf.gather(tf.reshape(steps, tf.concat([[-1], shape[2:]], axis=0)), places)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,14 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen import carried_state, decoding, networks, sampling, scoring
+from tfgen import carried_state, decoding, networks, sampling, scoring, writing
+from tfgen.decoder import Decoder
 from tfgen.errors import InputError
+from tfgen.sampling.chain import Chain, chain_of
+from tfgen.session import Session
+from tfgen.stopping import as_stops
 from tfgen.vocabulary import END, PADDING, UNKNOWN, OnUnknown, Vocabulary
-
-# How many tokens one call of the compiled loop writes: a stream shows its first token at once and then longer and
-# longer pieces; a whole text needs pieces only to bound the memory of its draws.
-_STREAMED = (1, 32)
-_WHOLE = (1024, 1024)
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -76,7 +75,7 @@ class TextGenerator(keras.Model):
         self.network = network
         self.provenance = dict(provenance or {})
         self.restart = restart
-        self._decoder = decoding.Decoder(network, _allowed(vocabulary))
+        self._decoder = Decoder(network, _allowed(vocabulary))
         self._scorer = scoring.Scorer(network)
         self.built = True
 
@@ -209,26 +208,26 @@ class TextGenerator(keras.Model):
                 own.assign(learned)
         return twin
 
-    @overload
-    def generate(self, prompt: str = "", *, n: None = None, **settings: Any) -> str: ...
-    @overload
-    def generate(self, prompt: str, *, n: int, **settings: Any) -> list[str]: ...
-    @overload
-    def generate(self, prompt: Sequence[str], *, n: None = None, **settings: Any) -> list[str]: ...
-    @overload
-    def generate(self, prompt: Sequence[str], *, n: int, **settings: Any) -> list[list[str]]: ...
     def generate(
         self,
         prompt: str | Sequence[str] = "",
         *,
         length: int = 200,
+        min_length: int = 0,
+        stop: str | Sequence[str] | None = None,
+        keep_stop: bool = False,
+        max_time: float | None = None,
         n: int | None = None,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
         echo: bool = True,
+        return_scores: bool = False,
+        alternatives: int = 5,
         seed: int | Sequence[int] | None = None,
         unknown: OnUnknown = "error",
         sampler: Sequence[sampling.Transform] | None = None,
         **settings: Any,
-    ) -> str | list[str] | list[list[str]]:
+    ) -> Any:
         """Write on from a prompt, or from several at once.
 
         A text that ends by itself (a title, a verse) stops there; others stop after `length`.
@@ -236,38 +235,144 @@ class TextGenerator(keras.Model):
         Args:
             prompt: One text, or a sequence of texts of any lengths. The empty prompt begins a new text.
             length: N, the largest number of new tokens (characters, or words of a word vocabulary).
+            min_length: A text does not end by itself before it has so many new tokens.
+            stop: A string, or several, at which a text stops.
+            keep_stop: Whether the string at which it stopped is part of the text.
+            max_time: Seconds after which no more is written, looked at every 64 tokens.
             n: How many texts to write for each prompt; None for one, which is then no list.
+            num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them are
+                given, the best first. Stop strings and `max_time` do not go with it.
+            length_penalty: Beams are compared by log-probability over length to this power.
             echo: Whether a result begins with its prompt.
+            return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
+            alternatives: How many of the likeliest tokens these hold for each new token.
             seed: Makes the draws the same in every run and batch, see `sampling.row_seeds`; None draws anew.
             unknown: What a token of a prompt outside the vocabulary does: "error", "skip" it, or read it as "unknown".
             sampler: Transforms in the order they are applied; None for those of the plain settings.
-            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, see
-                `sampling.default_chain`.
+            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
+                `repetition_penalty`, see `sampling.default_chain`.
 
         Returns:
-            str for one prompt, list for a sequence, and a list of `n` in the place of each text if `n` is given.
+            str (or `Generated`) for one prompt, list for a sequence, and a list of `n` in the place of each text if `n` is
+            given.
 
         Raises:
             InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
         """
-        prompts = _texts("prompt", prompt)
-        copies = _at_least_one("n", 1 if n is None else n)
-        rows = [text for text in prompts for _ in range(copies)]
-        if not rows:
-            return []
-        pieces = self._write(rows, _at_least_one("length", length), _WHOLE, seed, unknown, sampler, settings)
-        ids = np.concatenate(list(pieces), axis=1)
-        texts = [(text if echo else "") + self.vocabulary.decode(row) for text, row in zip(rows, ids, strict=True)]
+        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
+        chain = chain_of(sampler, settings, self.vocabulary)
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        copies = writing.whole_number("n", 1 if n is None else n, 1)
+        if writing.whole_number("num_beams", num_beams, 1) > 1:
+            groups = self._search(prompts, copies, limits, chain, num_beams, length_penalty, unknown, echo)
+        else:
+            rows = [text for text in prompts for _ in range(copies)]
+            scored = writing.whole_number("alternatives", alternatives, 1) if return_scores else 0
+            texts = self._write(rows, limits, chain, scored, seed, unknown, echo)
+            groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
         if n is None:
-            return texts[0] if isinstance(prompt, str) else texts
-        groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
+            groups = [group[0] for group in groups]
         return groups[0] if isinstance(prompt, str) else groups
+
+    def _write(
+        self,
+        prompts: list[str],
+        limits: writing.Limits,
+        chain: Chain,
+        alternatives: int,
+        seed: int | Sequence[int] | None,
+        unknown: OnUnknown,
+        echo: bool,
+    ) -> list[Any]:
+        """Write one text a row."""
+        if not prompts:
+            return []
+        batch = self._writing(prompts, limits, chain, alternatives, seed, unknown)
+        for _ in batch.pieces(writing.WATCHED if limits.watched else writing.WHOLE):
+            pass
+        heads = [prompt if echo else "" for prompt in prompts]
+        if alternatives:
+            return [batch.generated(row, head) for row, head in enumerate(heads)]
+        return [head + text for head, text in zip(heads, batch.texts, strict=True)]
+
+    def _search(
+        self,
+        prompts: list[str],
+        copies: int,
+        limits: writing.Limits,
+        chain: Chain,
+        beams: int,
+        length_penalty: float,
+        unknown: OnUnknown,
+        echo: bool,
+    ) -> list[list[str]]:
+        """Search for the likeliest texts of each prompt."""
+        if copies > beams or limits.watched:
+            raise InputError(
+                f"num_beams={beams} gives up to {beams} texts, and takes neither stop strings nor max_time; received "
+                f"n={copies}, stop={limits.stops}, max_time={limits.max_time}."
+            )
+        rows = [text for text in prompts for _ in range(beams)]
+        state = self._read(rows, chain, 0, unknown)
+        ids, _ = self._decoder.search(chain, state, limits.length, limits.min_length, beams, length_penalty)
+        return [
+            [(prompt if echo else "") + self.vocabulary.decode(text) for text in best[:copies]]
+            for prompt, best in zip(prompts, ids, strict=True)
+        ]
+
+    def _read(
+        self, prompts: list[str], chain: Chain, seed: int | Sequence[int] | None, unknown: OnUnknown
+    ) -> decoding.Decoding:
+        """Read prompts; every text begins after an end of text, so that an empty prompt is a row like any other."""
+        seeds = sampling.row_seeds(secrets.randbits(62) if seed is None else seed, len(prompts))
+        start = np.array([END], np.int32)
+        ids = [np.concatenate([start, self.vocabulary.encode(text, unknown)]) for text in prompts]
+        return self._decoder.read(ids, seeds, chain)
+
+    def _writing(
+        self,
+        prompts: list[str],
+        limits: writing.Limits,
+        chain: Chain,
+        alternatives: int,
+        seed: int | Sequence[int] | None,
+        unknown: OnUnknown,
+    ) -> writing.Writing:
+        state = self._read(prompts, chain, seed, unknown)
+        return writing.Writing(self._decoder, self.vocabulary, chain, state, limits, alternatives)
+
+    def start(self, prompt: str = "", *, seed: int | None = None, unknown: OnUnknown = "error") -> Session:
+        """Read a prompt and give a session that writes on from it, as often as one likes.
+
+        Args:
+            prompt: The beginning of the text.
+            seed: Of all that the session draws; None draws anew.
+            unknown: As for `generate`.
+
+        Raises:
+            InputError: The prompt has unknown tokens and `unknown` is "error", or the seed is none.
+        """
+        state = self._read([prompt], (), seed, unknown)
+        history = np.concatenate([[END], self.vocabulary.encode(prompt, unknown)]).astype(np.int32)
+        return Session(self._decoder, self.vocabulary, prompt, history, state)
+
+    def resume(self, path: str | os.PathLike[str]) -> Session:
+        """Load a session that `Session.save` has written; its next character is the one it would have been.
+
+        Raises:
+            InputError: The file is no session, is damaged, or belongs to another model.
+        """
+        return Session.load(path, self._decoder, self.vocabulary)
 
     def stream(
         self,
         prompt: str = "",
         *,
         length: int = 200,
+        min_length: int = 0,
+        stop: str | Sequence[str] | None = None,
+        keep_stop: bool = False,
+        max_time: float | None = None,
         seed: int | None = None,
         unknown: OnUnknown = "error",
         sampler: Sequence[sampling.Transform] | None = None,
@@ -275,55 +380,29 @@ class TextGenerator(keras.Model):
     ) -> Iterator[str]:
         """Write on from a prompt and give the new text in pieces, while it is written.
 
-        Joined, the pieces are the text of `generate` with the same arguments and `echo=False`.
+        Joined, the pieces are the text of `generate` with the same arguments and `echo=False`. What may be the beginning
+        of a stop string is held back until that is known.
 
         Args:
             prompt: One text.
-            length: As for `generate`.
-            seed: As for `generate`.
-            unknown: As for `generate`.
-            sampler: As for `generate`.
-            **settings: As for `generate`.
+            length: As for `generate`, and so all that follow.
+            min_length: See there.
+            stop: See there.
+            keep_stop: See there.
+            max_time: See there.
+            seed: See there.
+            unknown: See there.
+            sampler: See there.
+            **settings: See there.
 
         Raises:
             InputError: As for `generate`, before the first piece.
         """
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {prompt!r}.")
-        pieces = self._write([prompt], _at_least_one("length", length), _STREAMED, seed, unknown, sampler, settings)
-        return (text for piece in pieces if (text := self.vocabulary.decode(piece[0])))
-
-    def _write(
-        self,
-        prompts: list[str],
-        length: int,
-        pieces: tuple[int, int],
-        seed: int | Sequence[int] | None,
-        unknown: OnUnknown,
-        sampler: Sequence[sampling.Transform] | None,
-        settings: dict[str, Any],
-    ) -> Iterator[np.ndarray]:
-        """Check the arguments, read the prompts, and give an iterator over pieces of ids (B, N)."""
-        if sampler is not None and settings:
-            raise InputError(f"give a sampler or plain settings, not both; received {', '.join(settings)}.")
-        chain = tuple(sampler) if sampler is not None else sampling.default_chain(**settings)
-        seeds = sampling.row_seeds(secrets.randbits(63) if seed is None else seed, len(prompts))
-        # Every text begins after an end of text: so an empty prompt is a row like any other.
-        encoded = [[END, *self.vocabulary.encode(text, unknown)] for text in prompts]
-        lengths = np.array([len(ids) for ids in encoded], np.int32)
-        padded = np.full((len(encoded), lengths.max()), PADDING, np.int32)
-        for row, ids in zip(padded, encoded, strict=True):
-            row[: len(ids)] = ids
-        return self._pieces(self._decoder.read(padded, lengths, seeds), chain, length, *pieces)
-
-    def _pieces(
-        self, state: decoding.Decoding, chain: tuple[sampling.Transform, ...], length: int, piece: int, longest: int
-    ) -> Iterator[np.ndarray]:
-        while length > 0 and not state.finished.numpy().all():
-            state, ids = self._decoder.write(chain, state, min(piece, length))
-            length -= ids.shape[1]
-            piece = min(2 * piece, longest)
-            yield ids
+        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
+        batch = self._writing([prompt], limits, chain_of(sampler, settings, self.vocabulary), 0, seed, unknown)
+        return (text for (text,) in batch.pieces(writing.STREAMED) if text)
 
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error") -> scoring.Score: ...
@@ -427,9 +506,3 @@ def _texts(name: str, given: Any) -> list[str]:
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"{name} must be a str, or a sequence of them; received {given!r}.")
     return texts
-
-
-def _at_least_one(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name} must be a whole number of at least 1; received {value!r}.")
-    return int(value)

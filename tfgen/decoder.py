@@ -1,0 +1,138 @@
+"""The loop compiled over one network: shapes of batch, prompt and text are free, so it compiles once a sampler."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfgen import networks
+from tfgen.decoding import Beams, Decoding, Sampling, begin, decode
+from tfgen.sampling import chain as chains
+from tfgen.vocabulary import PADDING
+
+_WHOLE = tf.TensorSpec([], tf.int32)
+_REAL = tf.TensorSpec([], tf.float64)
+
+Record = dict[str, npt.NDArray[Any]]
+
+
+class Decoder:
+    """Reads prompts, and writes or searches on from them."""
+
+    def __init__(self, network: Any, allowed: npt.NDArray[np.bool_]) -> None:
+        """Take a network that passes `networks.check`, and which tokens (V,) may be chosen."""
+        self._network = network
+        self._allowed = tf.constant(allowed)
+        self._compiled: dict[Any, Any] = {}
+        ids, lengths = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
+        self._read_padded = _compile(self._read, [ids, lengths])
+        self._read_equal = _compile(self._read, [ids])
+
+    def _read(self, ids: tf.Tensor, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, Any]:
+        state = networks.zero_state(self._network, tf.shape(ids)[0])
+        return networks.prefill(self._network, ids, lengths, state)
+
+    def zero_state(self) -> Any:
+        """Give the state of one text before its first token."""
+        return networks.zero_state(self._network, 1)
+
+    def fingerprint(self) -> str:
+        """Give a hash of the weights and of which tokens may come, which tells one model from another."""
+        digest = hashlib.sha256(self._allowed.numpy().tobytes())
+        for weight in self._network.get_weights():
+            digest.update(repr((weight.shape, weight.dtype)).encode())
+            digest.update(weight.tobytes())
+        return digest.hexdigest()
+
+    def read(self, prompts: list[npt.NDArray[np.int32]], seeds: npt.NDArray[np.int64], chain: chains.Chain) -> Decoding:
+        """Read prompts of any lengths, each of at least one token.
+
+        Args:
+            prompts: Ids, one row each.
+            seeds: See `sampling.row_seeds`.
+            chain: The sampler that will write on.
+        """
+        lengths = np.array([len(ids) for ids in prompts], np.int32)
+        right = _padded(prompts, lengths.max(), left=False)
+        equal = (lengths == lengths.max()).all()
+        logits, network = self._read_equal(right) if equal else self._read_padded(right, lengths)
+        return begin(logits, network, self.start(chain, prompts), tf.constant(seeds))
+
+    def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:
+        """Give the states of a sampler that goes on from texts."""
+        history = _padded(texts, max(map(len, texts)), left=True)
+        return chains.start(chain, tf.constant(history), self._allowed.shape[0])
+
+    def write(
+        self, chain: chains.Chain, state: Decoding, length: int, min_length: int = 0, alternatives: int = 0
+    ) -> tuple[Decoding, Record]:
+        """Draw up to `length` tokens a row, see `decoding.Sampling`."""
+
+        def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor) -> Any:
+            strategy = Sampling(self._allowed, chain, min_length, alternatives)
+            return decode(self._step, strategy, state, length)[:2]
+
+        loop = self._loop(("write", alternatives), run, [_any_batch((chain, state)), _WHOLE, _WHOLE])
+        state, record = loop(chain, state, length, min_length)
+        return state, {name: value.numpy() for name, value in record.items()}
+
+    def search(
+        self, chain: chains.Chain, state: Decoding, length: int, min_length: int, width: int, length_penalty: float
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+        """Search for the likeliest texts, see `decoding.Beams`.
+
+        Returns:
+            Ids (P, K, N), the best first, and their scores (P, K).
+        """
+
+        def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor, penalty: tf.Tensor) -> Any:
+            strategy = Beams(self._allowed, chain, min_length, penalty, width)
+            _, record, (scores, lengths) = decode(self._step, strategy, state, length)
+            return record["ids"], record["parents"], scores / lengths**penalty
+
+        loop = self._loop(("search", width), run, [_any_batch((chain, state)), _WHOLE, _WHOLE, _REAL])
+        ids, parents, scores = (value.numpy() for value in loop(chain, state, length, min_length, length_penalty))
+        # A beam is read from its end: each token's row of the step before is its parent.
+        texts = np.empty_like(ids)
+        rows = np.arange(len(ids))
+        for t in reversed(range(ids.shape[1])):
+            texts[:, t] = ids[rows, t]
+            rows = parents[rows, t]
+        return texts.reshape(-1, width, ids.shape[1]), scores
+
+    def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+        return networks.step(self._network, ids, state)
+
+    def _loop(self, kind: Any, function: Callable[..., Any], signature: list[Any]) -> Any:
+        """Compile a function once for each kind and structure of its arguments."""
+        signature = [*signature[0], *signature[1:]]
+        key = (kind, *tf.nest.flatten(signature))
+        if key not in self._compiled:
+            self._compiled[key] = _compile(function, signature)
+        return self._compiled[key]
+
+
+def _compile(function: Callable[..., Any], signature: list[Any]) -> Any:
+    # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def _any_batch(values: Any) -> Any:
+    """Give the types of values, with the number of rows left open."""
+
+    def of(value: Any) -> Any:
+        spec = tf.type_spec_from_value(value)
+        batched = isinstance(spec, tf.TensorSpec) and spec.shape.rank
+        return tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) if batched else spec
+
+    return tf.nest.map_structure(of, values)
+
+
+def _padded(rows: list[npt.NDArray[np.int32]], length: int, left: bool) -> npt.NDArray[np.int32]:
+    padded = np.full((len(rows), length), PADDING, np.int32)
+    for row, ids in zip(padded, rows, strict=True):
+        row[slice(length - len(ids), None) if left else slice(len(ids))] = ids
+    return padded

@@ -1,0 +1,55 @@
+"""From logits to the next token: transforms that reshape a distribution, and the draw.
+
+A transform is a small immutable value that maps logits (B, V) to logits (B, V); minus infinity means "never". A sampler
+is a plain sequence of transforms, applied in that order.
+
+| module | its one idea |
+|---|---|
+| `transform` | what a transform is |
+| `temperature` | sharper or flatter |
+| `truncation` | cutting off the tail |
+| `bias` | which tokens may come, and which are helped |
+| `penalties` | against the same token again |
+| `repetition` | against the same passage again |
+| `mirostat` | a steady surprise |
+| `patterns` | text that matches a regular expression |
+| `chain` | transforms in a row |
+| `selection` | the draw |
+
+Axis letters: B batch, T time, V vocabulary, W window.
+"""
+
+from tfgen.sampling.bias import Allow, Forbid, LogitBias, Mask
+from tfgen.sampling.chain import default_chain
+from tfgen.sampling.mirostat import Mirostat
+from tfgen.sampling.penalties import FrequencyPenalty, PresencePenalty, RepetitionPenalty
+from tfgen.sampling.repetition import DRY, NoRepeatNgram
+from tfgen.sampling.selection import draws, row_seeds, select
+from tfgen.sampling.temperature import DynamicTemperature, Temperature
+from tfgen.sampling.transform import Transform
+from tfgen.sampling.truncation import Epsilon, MinP, TopK, TopP, Typical
+
+__all__ = [
+    "DRY",
+    "Allow",
+    "DynamicTemperature",
+    "Epsilon",
+    "Forbid",
+    "FrequencyPenalty",
+    "LogitBias",
+    "Mask",
+    "MinP",
+    "Mirostat",
+    "NoRepeatNgram",
+    "PresencePenalty",
+    "RepetitionPenalty",
+    "Temperature",
+    "TopK",
+    "TopP",
+    "Transform",
+    "Typical",
+    "default_chain",
+    "draws",
+    "row_seeds",
+    "select",
+]

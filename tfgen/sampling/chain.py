@@ -1,0 +1,103 @@
+"""Transforms in a row: the sampler, its default order, and its memory."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfgen.errors import InputError
+from tfgen.sampling.penalties import RepetitionPenalty
+from tfgen.sampling.temperature import Temperature
+from tfgen.sampling.transform import Transform
+from tfgen.sampling.truncation import MinP, TopK, TopP, Typical
+from tfgen.vocabulary import Vocabulary
+
+Chain = tuple[Transform, ...]
+
+
+def default_chain(
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    typical_p: float | None = None,
+    repetition_penalty: float | None = None,
+) -> Chain:
+    """Give the transforms of the plain settings: penalty, temperature, top-k, typical, top-p, min-p, in this order.
+
+    Args:
+        temperature: See `Temperature`.
+        top_k: See `TopK`; None or 0 leaves it out.
+        top_p: See `TopP`; None leaves it out.
+        min_p: See `MinP`; None leaves it out.
+        typical_p: See `Typical`; None leaves it out.
+        repetition_penalty: See `RepetitionPenalty`; None leaves it out.
+
+    Raises:
+        InputError: A setting is outside its range.
+    """
+    settings: list[tuple[type[Transform], Any]] = [
+        (RepetitionPenalty, repetition_penalty),
+        (Temperature, temperature),
+        (TopK, top_k or None),
+        (Typical, typical_p),
+        (TopP, top_p),
+        (MinP, min_p),
+    ]
+    return tuple(transform(value) for transform, value in settings if value is not None)
+
+
+def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], vocabulary: Vocabulary) -> Chain:
+    """Give the chain that was asked for, with everything that was said as text said in ids.
+
+    Args:
+        sampler: Transforms in the order they are applied; None for those of the settings.
+        settings: Of `default_chain`, by name.
+        vocabulary: Of the tokens.
+
+    Raises:
+        InputError: Both are given, something in the sampler is no transform, or does not fit the vocabulary.
+        TypeError: There is no such setting.
+    """
+    unknown = settings.keys() - inspect.signature(default_chain).parameters.keys()
+    if unknown:
+        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
+    if sampler is None:
+        return default_chain(**settings)
+    if settings:
+        raise InputError(f"give a sampler or plain settings, not both; received {', '.join(settings)}.")
+    for transform in sampler:
+        if not isinstance(transform, Transform):
+            raise InputError(f"a sampler is a sequence of transforms of tfgen.sampling; received {transform!r} in it.")
+    return tuple(transform.bind(vocabulary) for transform in sampler)
+
+
+def start(chain: Chain, history: tf.Tensor, size: int) -> tuple[Any, ...]:
+    """Give the state of each transform after a text has been read, see `Transform.start`."""
+    return tuple(transform.start(history, size) for transform in chain)
+
+
+def apply(chain: Chain, logits: tf.Tensor, states: tuple[Any, ...]) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    """Apply transforms in the order given.
+
+    Args:
+        chain: The transforms.
+        logits: (B, V).
+        states: One for each transform.
+
+    Returns:
+        Logits (B, V), and what each transform was given, for `update`.
+    """
+    given = []
+    for transform, state in zip(chain, states, strict=True):
+        given.append(logits)
+        logits = transform.apply(logits, state)
+    return logits, tuple(given)
+
+
+def update(chain: Chain, states: tuple[Any, ...], ids: tf.Tensor, given: tuple[tf.Tensor, ...]) -> tuple[Any, ...]:
+    """Give the states after one more token a row, see `Transform.update`."""
+    return tuple(
+        transform.update(state, ids, logits) for transform, state, logits in zip(chain, states, given, strict=True)
+    )

@@ -1,0 +1,140 @@
+"""Against saying the same passage again: DRY and forbidden n-grams, over a window of the text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfgen.errors import InputError
+from tfgen.sampling.transform import NEVER, Transform, scalar, wide
+from tfgen.vocabulary import PADDING, UNKNOWN, Vocabulary
+
+
+class _LookingBack(Transform):
+    """Keeps the last `window` tokens of each row, int32 (B, W), padded on the left with 0."""
+
+    window: int
+
+    def start(self, history: tf.Tensor, size: int) -> tf.Tensor:
+        """Keep the end of the text so far."""
+        padded = tf.pad(history, [[0, 0], [self.window, 0]])
+        return padded[:, -self.window :]
+
+    def update(self, state: tf.Tensor, ids: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Move on by one token a row."""
+        return tf.concat([state[:, 1:], ids[:, tf.newaxis]], axis=1)
+
+
+class NoRepeatNgram(_LookingBack):
+    """Forbids every token that would complete an n-gram which the text already has (Paulus et al. 2017,
+    arXiv:1705.04304). A row in which every token is forbidden is left as it is.
+
+    Args:
+        n: At least 1; part of the structure of a sampler.
+        window: How many tokens it looks back.
+
+    Raises:
+        InputError: `n` or `window` is out of its range.
+    """
+
+    n: int
+
+    def __init__(self, n: int, window: int = 1024) -> None:
+        self.n = _length("n", n, 1, window)
+        self.window = _length("window", window, 1, 2**16)
+
+    def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """Forbid by the text so far (B, W)."""
+        places = self.window - self.n + 1  # of n-grams in the window
+        repeats = state[:, self.n - 1 :] != PADDING
+        for back in range(1, self.n):
+            before = state[:, self.n - 1 - back : self.n - 1 - back + places]
+            repeats &= (before == state[:, -back, tf.newaxis]) & (before != PADDING)
+        forbidden = _largest_by_token(state[:, self.n - 1 :], tf.cast(repeats, tf.int32), tf.shape(logits)[-1]) > 0
+        kept = tf.where(forbidden, tf.cast(NEVER, logits.dtype), logits)
+        possible = tf.reduce_any(kept > NEVER, axis=-1, keepdims=True)
+        return tf.where(possible, kept, logits)
+
+
+class DRY(_LookingBack):
+    """Penalises the token that would go on with a passage which the text already has ("don't repeat yourself").
+
+    If the last L tokens have occurred before and were then followed by token i, the logit of i falls by
+    multiplier * base^(L - allowed_length) for the largest such L, as soon as L reaches `allowed_length` (p-e-w, 2024,
+    in text-generation-webui). Unlike a penalty by counts it leaves single characters alone.
+
+    Args:
+        multiplier: Scalar, at least 0; 0 does nothing.
+        base: Scalar, at least 1.
+        allowed_length: Scalar int, at least 1: repeats shorter than this are free. 2 suits words; characters want about
+            a word and a half.
+        breakers: Tokens that end a passage: no repeat is followed across one. Kept from the text they are in.
+        window: How many tokens it looks back.
+        longest: Repeats are measured up to this length.
+
+    Raises:
+        InputError: A setting is out of its range.
+    """
+
+    multiplier: tf.Tensor
+    base: tf.Tensor
+    allowed_length: tf.Tensor
+    breakers: tuple[str, ...]
+    breaker_ids: tf.Tensor
+    longest: int
+
+    def __init__(
+        self,
+        multiplier: Any = 0.8,
+        base: Any = 1.75,
+        allowed_length: Any = 8,
+        breakers: Sequence[str] = ("\n",),
+        window: int = 1024,
+        longest: int = 48,
+        breaker_ids: Any = (),
+    ) -> None:
+        self.multiplier = scalar("multiplier", multiplier, tf.float64, at_least=0, at_most=1e6)
+        self.base = scalar("base", base, tf.float64, at_least=1, at_most=1e3)
+        self.allowed_length = scalar("allowed_length", allowed_length, tf.int32, at_least=1)
+        self.breakers = tuple(breakers)
+        self.breaker_ids = tf.constant(breaker_ids, tf.int32, shape=[len(breaker_ids)])
+        self.window = _length("window", window, 1, 2**16)
+        self.longest = _length("longest", longest, 1, window)
+
+    def bind(self, vocabulary: Vocabulary) -> "DRY":
+        """Look up the breakers; one that the vocabulary does not have cannot occur."""
+        ids = [i for i, token in enumerate(vocabulary.tokens) if i > UNKNOWN and token in self.breakers]
+        return DRY(
+            self.multiplier, self.base, self.allowed_length, self.breakers, self.window, self.longest, tuple(ids)
+        )
+
+    def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """Penalise by the text so far (B, W)."""
+        length = self._repeated(state)
+        excess = tf.cast(length - self.allowed_length, tf.float64)
+        penalty = tf.where(excess >= 0, self.multiplier * self.base ** tf.maximum(excess, 0.0), 0.0)
+        return tf.cast(wide(logits) - _largest_by_token(state, penalty, tf.shape(logits)[-1]), logits.dtype)
+
+    def _repeated(self, state: tf.Tensor) -> tf.Tensor:
+        """Give for each place (B, W) how many tokens before it repeat the end of the text."""
+        end = state[:, : -self.longest - 1 : -1]  # the last tokens, backwards (B, L)
+        breaks = tf.reduce_any(end[:, :, tf.newaxis] == self.breaker_ids, axis=-1) | (end == PADDING)
+        # before[:, w] are the tokens before place w, backwards: (B, W, L)
+        places = tf.range(self.window)[:, tf.newaxis] + self.longest - 1 - tf.range(self.longest)
+        before = tf.gather(tf.pad(state, [[0, 0], [self.longest, 0]]), places, axis=1)
+        same = (before == end[:, tf.newaxis]) & ~breaks[:, tf.newaxis]
+        return tf.reduce_sum(tf.math.cumprod(tf.cast(same, tf.int32), axis=-1), axis=-1)
+
+
+def _largest_by_token(tokens: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Give the largest value of each token, at least 0: tokens and values (B, W) to (B, V)."""
+    rows = tf.shape(tokens)[0]
+    segments = tokens + tf.range(rows)[:, tf.newaxis] * size
+    largest = tf.math.unsorted_segment_max(tf.reshape(values, [-1]), tf.reshape(segments, [-1]), rows * size)
+    return tf.reshape(tf.maximum(largest, tf.zeros([], values.dtype)), [rows, size])
+
+
+def _length(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"{name} must be a whole number from {least} to {most}; received {value!r}.")
+    return value

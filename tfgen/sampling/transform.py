@@ -1,0 +1,91 @@
+"""What a transform is: logits in, logits out, and for some a small state that moves with the text."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgen.errors import InputError
+from tfgen.vocabulary import Vocabulary
+
+# "Never": a token of this logit has probability zero.
+NEVER = -math.inf
+
+
+class Transform(tf.experimental.ExtensionType):
+    """Reshapes the distribution of the next token.
+
+    Settings that users vary are tensors, so that a compiled loop takes new ones without compiling again; only the
+    class, and fields that are plain Python values, belong to the structure.
+
+    A transform that needs no memory defines `__call__` alone. One that looks back defines `start`, `apply` and `update`
+    too; its state is a nest of tensors whose first axis is B.
+    """
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Map logits (..., V) to logits of the same shape and dtype."""
+        raise NotImplementedError
+
+    def bind(self, vocabulary: Vocabulary) -> "Transform":
+        """Give the transform for a vocabulary: itself, unless its settings speak of text."""
+        return self
+
+    def start(self, history: tf.Tensor, size: int) -> Any:
+        """Give the state after a text has been read.
+
+        Args:
+            history: int32 (B, T), the text so far, padded on the left with 0.
+            size: V.
+        """
+        return ()
+
+    def apply(self, logits: tf.Tensor, state: Any) -> tf.Tensor:
+        """Map logits (B, V) to logits, knowing the state."""
+        return self(logits)
+
+    def update(self, state: Any, ids: tf.Tensor, logits: tf.Tensor) -> Any:
+        """Give the state after one more token a row.
+
+        Args:
+            state: The state before.
+            ids: int32 (B,), the tokens drawn; 0 in rows that are finished.
+            logits: (B, V), what `apply` was given.
+        """
+        return state
+
+
+def scalar(
+    name: str,
+    value: Any,
+    dtype: tf.DType,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+) -> tf.Tensor:
+    """Make a setting a tensor, and refuse it where its value is known and out of range.
+
+    Raises:
+        InputError: Names the setting, its range and the value received.
+    """
+    if tf.is_symbolic_tensor(value):
+        return tf.cast(value, dtype)
+    number = np.asarray(value)
+    kinds = "iu" if dtype.is_integer else "iuf"
+    if number.ndim or number.dtype.kind not in kinds or not at_least <= number <= at_most or not number > above:
+        bounds = [f"at least {at_least}"] * (at_least > -math.inf) + [f"above {above}"] * (above > -math.inf)
+        bounds += [f"at most {at_most}"] * (at_most < math.inf)
+        kind = "a whole number" if dtype.is_integer else "a number"
+        raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {value!r}.")
+    return tf.constant(number, dtype)
+
+
+def mask(logits: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
+    """Keep logits where `keep` is true, and say never elsewhere."""
+    return tf.where(keep, logits, tf.cast(NEVER, logits.dtype))
+
+
+def wide(logits: tf.Tensor) -> tf.Tensor:
+    """Give logits in float64, in which all probabilities are computed."""
+    return tf.cast(logits, tf.float64)

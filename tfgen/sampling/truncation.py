@@ -1,0 +1,154 @@
+"""Cutting off the tail: top-k, top-p, min-p, typical and epsilon sampling."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfgen.sampling.transform import Transform, mask, scalar, wide
+
+
+class TopK(Transform):
+    """Keeps the k likeliest tokens (Fan, Lewis and Dauphin 2018, arXiv:1805.04833), and those as likely as the k-th.
+
+    Args:
+        k: Scalar int, at least 1; above V it keeps all.
+
+    Raises:
+        InputError: `k` is below 1 or no whole number.
+
+    >>> TopK(2)([[0.0, 1.0, 2.0]]).numpy()
+    array([[-inf,   1.,   2.]], dtype=float32)
+    """
+
+    k: tf.Tensor
+
+    def __init__(self, k: Any) -> None:
+        self.k = scalar("top_k", k, tf.int32, at_least=1)
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        last = tf.minimum(self.k, tf.shape(logits)[-1]) - 1
+        return mask(logits, logits >= tf.gather(_descending(logits), last, axis=-1)[..., tf.newaxis])
+
+
+class TopP(Transform):
+    """Keeps the likeliest tokens whose probabilities first sum to p (nucleus, Holtzman et al. 2019, arXiv:1904.09751).
+
+    The token that crosses p is kept, so at least one is; tokens as likely as the last one kept are kept too.
+
+    Args:
+        p: Scalar, above 0 and at most 1; 1 keeps all.
+
+    Raises:
+        InputError: `p` is outside its range.
+
+    >>> TopP(0.7)([[0.0, 1.0, 2.0]]).numpy()
+    array([[-inf,   1.,   2.]], dtype=float32)
+    """
+
+    p: tf.Tensor
+
+    def __init__(self, p: Any) -> None:
+        self.p = scalar("top_p", p, tf.float64, above=0, at_most=1)
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        descending = _descending(logits)
+        before = tf.cumsum(tf.nn.softmax(wide(descending)), axis=-1, exclusive=True)
+        nucleus = tf.where(before < self.p, descending, logits.dtype.max)
+        kept = mask(logits, logits >= tf.reduce_min(nucleus, axis=-1, keepdims=True))
+        # The sum of all but the last can round to 1, so that p = 1 is said apart.
+        return tf.where(self.p < 1, kept, logits)
+
+
+class MinP(Transform):
+    """Keeps the tokens at least p times as likely as the likeliest one (Nguyen et al. 2024, arXiv:2407.01082).
+
+    Args:
+        p: Scalar, at least 0 and at most 1; 0 keeps all, 1 the likeliest.
+
+    Raises:
+        InputError: `p` is outside its range.
+
+    >>> MinP(0.2)([[0.0, 1.0, 2.0]]).numpy()
+    array([[-inf,   1.,   2.]], dtype=float32)
+    """
+
+    p: tf.Tensor
+
+    def __init__(self, p: Any) -> None:
+        self.p = scalar("min_p", p, tf.float64, at_least=0, at_most=1)
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        likeliest = tf.reduce_max(wide(logits), axis=-1, keepdims=True)
+        return mask(logits, wide(logits) >= likeliest + tf.math.log(self.p))
+
+
+class Typical(Transform):
+    """Keeps the tokens whose surprise is nearest to the expected one, until they sum to p (Meister et al. 2022,
+    arXiv:2202.00666).
+
+    Tokens that are as near as the last one kept are kept too.
+
+    Args:
+        p: Scalar, above 0 and at most 1; 1 keeps all.
+
+    Raises:
+        InputError: `p` is outside its range.
+
+    >>> Typical(0.5)([[0.0, 1.0, 1.1, 3.0]]).numpy()
+    array([[-inf, -inf, -inf,   3.]], dtype=float32)
+    """
+
+    p: tf.Tensor
+
+    def __init__(self, p: Any) -> None:
+        self.p = scalar("typical_p", p, tf.float64, above=0, at_most=1)
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        log_p = tf.nn.log_softmax(wide(logits))
+        probability = tf.exp(log_p)
+        entropy = -tf.reduce_sum(tf.math.multiply_no_nan(log_p, probability), axis=-1, keepdims=True)
+        distance = tf.abs(-log_p - entropy)
+        order = tf.argsort(distance, axis=-1, stable=True)
+        ascending = tf.gather(distance, order, batch_dims=-1, axis=-1)
+        before = tf.cumsum(tf.gather(probability, order, batch_dims=-1, axis=-1), axis=-1, exclusive=True)
+        farthest = tf.reduce_max(tf.where(before < self.p, ascending, -1.0), axis=-1, keepdims=True)
+        return tf.where(self.p < 1, mask(logits, distance <= farthest), logits)
+
+
+class Epsilon(Transform):
+    """Keeps the tokens of at least a given probability, and always the likeliest (Hewitt et al. 2022,
+    arXiv:2210.15191).
+
+    Args:
+        epsilon: Scalar, at least 0 and below 1; 0 keeps all.
+
+    Raises:
+        InputError: `epsilon` is outside its range.
+
+    >>> Epsilon(0.1)([[0.0, 1.0, 2.0]]).numpy()
+    array([[-inf,   1.,   2.]], dtype=float32)
+    """
+
+    epsilon: tf.Tensor
+
+    def __init__(self, epsilon: Any) -> None:
+        self.epsilon = scalar("epsilon", epsilon, tf.float64, at_least=0, at_most=1)
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        probability = tf.nn.softmax(wide(logits))
+        likeliest = tf.reduce_max(probability, axis=-1, keepdims=True)
+        return mask(logits, probability >= tf.minimum(self.epsilon, likeliest))
+
+
+def _descending(logits: tf.Tensor) -> tf.Tensor:
+    return tf.sort(logits, axis=-1, direction="DESCENDING")

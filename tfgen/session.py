@@ -1,0 +1,247 @@
+"""A text that is written on and on: it continues, forks, is saved, and resumes in another process."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfgen import sampling, writing
+from tfgen.decoder import Decoder
+from tfgen.decoding import Decoding
+from tfgen.errors import InputError
+from tfgen.sampling.chain import Chain, chain_of
+from tfgen.stopping import as_stops
+from tfgen.vocabulary import END, PADDING, Vocabulary
+
+_FORMAT = "tfgen session 1"
+# A state is some kilobytes; what claims more than this is no session.
+_LARGEST = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sampler:
+    """The sampler that wrote last, by name, and the leaves of its states."""
+
+    name: str
+    leaves: list[Any]
+
+
+class Session:
+    """One text, and where the network stands after it.
+
+    Made by `TextGenerator.start`. Each call of `generate` or `stream` goes on where the last one stopped; the seed was
+    given at the start, and its draws go on too.
+
+    Attributes:
+        text: The prompt and all that has been written.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        vocabulary: Vocabulary,
+        text: str,
+        history: npt.NDArray[np.int32],
+        state: Decoding,
+        sampler: _Sampler | None = None,
+    ) -> None:
+        """Take what `TextGenerator.start` has read: the text, its ids (T,), and the state after them."""
+        self.text = text
+        self._decoder = decoder
+        self._vocabulary = vocabulary
+        self._history = history
+        self._state = state
+        self._sampler = sampler
+
+    @property
+    def finished(self) -> bool:
+        """Whether the text has come to its end."""
+        return bool(self._state.finished.numpy()[0])
+
+    def generate(
+        self,
+        length: int = 200,
+        *,
+        min_length: int = 0,
+        stop: str | Sequence[str] | None = None,
+        keep_stop: bool = False,
+        max_time: float | None = None,
+        sampler: Sequence[sampling.Transform] | None = None,
+        **settings: Any,
+    ) -> str:
+        """Write on, and give the new text.
+
+        Args:
+            length: As for `TextGenerator.generate`, and so all that follow.
+            min_length: See there.
+            stop: See there. What a stop string takes from the text it takes from this answer alone: the network has read
+                it, and the session goes on after it.
+            keep_stop: See there.
+            max_time: See there.
+            sampler: See there.
+            **settings: See there.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        pieces = self.stream(
+            length,
+            min_length=min_length,
+            stop=stop,
+            keep_stop=keep_stop,
+            max_time=max_time,
+            sampler=sampler,
+            _sizes=writing.WATCHED,
+            **settings,
+        )
+        return "".join(pieces)
+
+    def stream(
+        self,
+        length: int = 200,
+        *,
+        min_length: int = 0,
+        stop: str | Sequence[str] | None = None,
+        keep_stop: bool = False,
+        max_time: float | None = None,
+        sampler: Sequence[sampling.Transform] | None = None,
+        _sizes: tuple[int, int] = writing.STREAMED,
+        **settings: Any,
+    ) -> Iterator[str]:
+        """Write on, and give the new text in pieces, see `generate`.
+
+        The session has moved on by each piece that was taken.
+        """
+        chain = chain_of(sampler, settings, self._vocabulary)
+        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
+        self._remember(chain)
+        answer = writing.Writing(self._decoder, self._vocabulary, chain, self._state, limits)
+        return self._follow(answer, writing.SINGLE if limits.stops else _sizes)
+
+    def _remember(self, chain: Chain) -> None:
+        """Give the sampler its states: those it had if it is the one that wrote last, else what it makes of the text."""
+        states = self._decoder.start(chain, [self._history])
+        name = repr(chain)
+        if self._sampler is not None and self._sampler.name == name:
+            states = tf.nest.pack_sequence_as(states, self._sampler.leaves)
+        self._sampler = _Sampler(name, tf.nest.flatten(states))
+        self._state = self._state._replace(sampler=states)
+
+    def _follow(self, answer: writing.Writing, sizes: tuple[int, int]) -> Iterator[str]:
+        for (text,) in answer.pieces(sizes):
+            if answer.records:
+                self._move(answer.state, answer.records.pop()["ids"][0])
+            if text:
+                yield text
+
+    def _move(self, state: Decoding, ids: npt.NDArray[np.int32]) -> None:
+        ids = ids[ids != PADDING]
+        self.text += self._vocabulary.decode(ids)
+        self._history = np.concatenate([self._history, ids])
+        # A stop string ends an answer; only the end of a text ends the text.
+        self._state = state._replace(finished=tf.constant([bool((ids == END).any())]))
+        self._sampler = self._sampler and _Sampler(self._sampler.name, tf.nest.flatten(state.sampler))
+
+    def fork(self, seed: int | None = None) -> Session:
+        """Give a twin that goes on from here by itself; the two share the model.
+
+        Args:
+            seed: Of the twin's draws; None lets it draw what this session would have drawn.
+        """
+        twin = copy.copy(self)
+        if seed is not None:
+            seeds = tf.constant(sampling.row_seeds(seed, 1))
+            twin._state = self._state._replace(seeds=seeds, drawn=tf.constant(0))
+        return twin
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the session to a file; it is written under another name and renamed when it is whole.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        path = Path(path)
+        leaves = {
+            "network": tf.nest.flatten(self._state.network),
+            "sampler": self._sampler.leaves if self._sampler else [],
+        }
+        arrays = {f"{kind}_{i}": leaf.numpy() for kind, each in leaves.items() for i, leaf in enumerate(each)}
+        arrays |= {name: getattr(self._state, name).numpy() for name in _PLAIN}
+        meta = {
+            "format": _FORMAT,
+            "model": self._decoder.fingerprint(),
+            "text": self.text,
+            "sampler": self._sampler.name if self._sampler else None,
+        }
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+        try:
+            with unfinished.open("wb") as file:
+                np.savez(file, history=self._history, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], decoder: Decoder, vocabulary: Vocabulary) -> Session:
+        """Read a session of this model; see `TextGenerator.resume`."""
+        meta, arrays = _read(Path(path))
+        if meta.get("model") != decoder.fingerprint():
+            raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
+        zero = decoder.zero_state()
+        try:
+            network = tf.nest.pack_sequence_as(zero, [tf.constant(leaf) for leaf in _leaves(arrays, "network")])
+            tf.nest.map_structure(lambda a, b: b.shape.assert_is_compatible_with(a.shape), zero, network)
+            plain = {name: tf.constant(arrays[name]) for name in _PLAIN}
+            state = Decoding(network=network, sampler=(), **plain)
+            sampler = meta["sampler"] and _Sampler(
+                meta["sampler"], [tf.constant(x) for x in _leaves(arrays, "sampler")]
+            )
+            return cls(decoder, vocabulary, meta["text"], arrays["history"], state, sampler or None)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{str(path)!r} is damaged: {error}.") from None
+
+
+_PLAIN = ("logits", "seeds", "drawn", "finished")
+
+
+def _leaves(arrays: dict[str, npt.NDArray[Any]], kind: str) -> list[npt.NDArray[Any]]:
+    return [arrays[f"{kind}_{i}"] for i in range(sum(name.startswith(f"{kind}_") for name in arrays))]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+                raise InputError(f"{str(path)!r} claims more than {_LARGEST:,} bytes: it is no session.")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        meta = json.loads(arrays.pop("meta").tobytes())
+        if meta["format"] != _FORMAT:
+            raise KeyError("format")
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+        EOFError,
+        RecursionError,
+        NotImplementedError,
+    ) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{str(path)!r} is no session of tfgen, or is damaged; give a file that save has written."
+        ) from None
+    return meta, arrays

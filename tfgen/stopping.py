@@ -1,0 +1,60 @@
+"""Stop strings: where a text is to end because of what it says."""
+
+from collections.abc import Sequence
+
+from tfgen.errors import InputError
+
+
+class StopStrings:
+    """Watches one text for strings that end it, however they are cut into pieces.
+
+    >>> watch = StopStrings(["END"])
+    >>> watch.feed("the E"), watch.feed("ND of it"), watch.stopped
+    ('the ', '', True)
+    """
+
+    def __init__(self, stops: Sequence[str], keep: bool = False) -> None:
+        """Take the strings, and whether the one that ends the text is part of it."""
+        self._stops = tuple(stops)
+        self._keep = keep
+        self._held = ""
+        self.stopped = False
+
+    def feed(self, text: str) -> str:
+        """Take more of the text, and give what is certain to lie before a stop string."""
+        if self.stopped:
+            return ""
+        self._held += text
+        found = [(place, stop) for stop in self._stops if (place := self._held.find(stop)) >= 0]
+        if found:
+            self.stopped = True
+            place, stop = min(found, key=lambda pair: (pair[0], -len(pair[1])))
+            certain, self._held = self._held[: place + (len(stop) if self._keep else 0)], ""
+            return certain
+        kept = max((_overlap(self._held, stop) for stop in self._stops), default=0)
+        certain, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
+        return certain
+
+    def rest(self) -> str:
+        """Give what was held back, at the end of a text that did not stop."""
+        rest, self._held = self._held, ""
+        return rest
+
+
+def as_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Check stop strings and give them as a tuple.
+
+    Raises:
+        InputError: One is empty or no text.
+    """
+    stops = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+    for each in stops:
+        if not isinstance(each, str) or not each:
+            raise InputError(f"a stop string is a text that is not empty; received {each!r}.")
+    return stops
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Give the length of the longest end of the text that begins, but does not complete, the stop string."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
