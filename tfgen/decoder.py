@@ -58,7 +58,11 @@ class Decoder:
         lengths = np.array([len(ids) for ids in prompts], np.int32)
         right = _padded(prompts, lengths.max(), left=False)
         equal = (lengths == lengths.max()).all()
-        logits, network = self._read_equal(right) if equal else self._read_padded(right, lengths)
+        logits, network = (
+            self._read_equal(tf.constant(right))
+            if equal
+            else self._read_padded(tf.constant(right), tf.constant(lengths))
+        )
         return begin(logits, network, self.start(chain, prompts), tf.constant(seeds))
 
     def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:
@@ -76,7 +80,7 @@ class Decoder:
             return decode(self._step, strategy, state, length)[:2]
 
         loop = self._loop(("write", alternatives), run, [_any_batch((chain, state)), _WHOLE, _WHOLE])
-        state, record = loop(chain, state, length, min_length)
+        state, record = loop(chain, state, _whole(length), _whole(min_length))
         return state, {name: value.numpy() for name, value in record.items()}
 
     def search(
@@ -94,7 +98,9 @@ class Decoder:
             return record["ids"], record["parents"], scores / lengths**penalty
 
         loop = self._loop(("search", width), run, [_any_batch((chain, state)), _WHOLE, _WHOLE, _REAL])
-        ids, parents, scores = (value.numpy() for value in loop(chain, state, length, min_length, length_penalty))
+        penalty = tf.constant(length_penalty, tf.float64)
+        found = loop(chain, state, _whole(length), _whole(min_length), penalty)
+        ids, parents, scores = (value.numpy() for value in found)
         # A beam is read from its end: each token's row of the step before is its parent.
         texts = np.empty_like(ids)
         rows = np.arange(len(ids))
@@ -117,7 +123,12 @@ class Decoder:
 
 def _compile(function: Callable[..., Any], signature: list[Any]) -> Any:
     # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
-    return tf.function(function, input_signature=signature, autograph=False)
+    # The one trace is taken here: called through tf.function, each sampler would count towards its retracing warning.
+    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+
+def _whole(number: int) -> tf.Tensor:
+    return tf.constant(number, tf.int32)
 
 
 def _any_batch(values: Any) -> Any:

@@ -84,8 +84,8 @@ class Session:
         Args:
             length: As for `TextGenerator.generate`, and so all that follow.
             min_length: See there.
-            stop: See there. What a stop string takes from the text it takes from this answer alone: the network has read
-                it, and the session goes on after it.
+            stop: See there. What a stop string takes from the text it takes from this answer alone: the network has
+                read it, and the session goes on after it.
             keep_stop: See there.
             max_time: See there.
             sampler: See there.
@@ -129,7 +129,7 @@ class Session:
         return self._follow(answer, writing.SINGLE if limits.stops else _sizes)
 
     def _remember(self, chain: Chain) -> None:
-        """Give the sampler its states: those it had if it is the one that wrote last, else what it makes of the text."""
+        """Give the sampler its states: those it had if it wrote last, else what it makes of the text."""
         states = self._decoder.start(chain, [self._history])
         name = repr(chain)
         if self._sampler is not None and self._sampler.name == name:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -240,8 +240,8 @@ class TextGenerator(keras.Model):
             keep_stop: Whether the string at which it stopped is part of the text.
             max_time: Seconds after which no more is written, looked at every 64 tokens.
             n: How many texts to write for each prompt; None for one, which is then no list.
-            num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them are
-                given, the best first. Stop strings and `max_time` do not go with it.
+            num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
+                are given, the best first. Stop strings and `max_time` do not go with it.
             length_penalty: Beams are compared by log-probability over length to this power.
             echo: Whether a result begins with its prompt.
             return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
@@ -253,26 +253,27 @@ class TextGenerator(keras.Model):
                 `repetition_penalty`, see `sampling.default_chain`.
 
         Returns:
-            str (or `Generated`) for one prompt, list for a sequence, and a list of `n` in the place of each text if `n` is
-            given.
+            str (or `Generated`) for one prompt, list for a sequence, and a list of `n` in the place of each text if `n`
+            is given.
 
         Raises:
             InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
         """
         limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
         chain = chain_of(sampler, settings, self.vocabulary)
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = _texts("prompt", prompt)
         copies = writing.whole_number("n", 1 if n is None else n, 1)
         if writing.whole_number("num_beams", num_beams, 1) > 1:
-            groups = self._search(prompts, copies, limits, chain, num_beams, length_penalty, unknown, echo)
+            groups: list[list[Any]] = self._search(
+                prompts, copies, limits, chain, num_beams, length_penalty, unknown, echo
+            )
         else:
             rows = [text for text in prompts for _ in range(copies)]
             scored = writing.whole_number("alternatives", alternatives, 1) if return_scores else 0
             texts = self._write(rows, limits, chain, scored, seed, unknown, echo)
             groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
-        if n is None:
-            groups = [group[0] for group in groups]
-        return groups[0] if isinstance(prompt, str) else groups
+        given: list[Any] = groups if n is not None else [group[0] for group in groups]
+        return given[0] if isinstance(prompt, str) else given
 
     def _write(
         self,
@@ -380,8 +381,8 @@ class TextGenerator(keras.Model):
     ) -> Iterator[str]:
         """Write on from a prompt and give the new text in pieces, while it is written.
 
-        Joined, the pieces are the text of `generate` with the same arguments and `echo=False`. What may be the beginning
-        of a stop string is held back until that is known.
+        Joined, the pieces are the text of `generate` with the same arguments and `echo=False`. What may be the
+        beginning of a stop string is held back until that is known.
 
         Args:
             prompt: One text.

@@ -1,16 +1,25 @@
 """`tfgen score`: how likely a model finds a text, and where it was surprised."""
 
+from __future__ import annotations
+
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 
-from tfgen import model_files, quiet
-from tfgen.cli import terminal
+from tfgen import model_files, quiet, splitting
+from tfgen.cli import heat, terminal
 from tfgen.errors import InputError
+from tfgen.vocabulary import END, Vocabulary
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from tfgen.scoring import Score
 
 _SURPRISES = 5
 _CONTEXT = 20
@@ -28,13 +37,17 @@ _CONTEXT = 20
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the numbers of each token.")
 def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
-    """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character."""
+    """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
+
+    A terminal with colours shows the whole text first, the hotter the less MODEL expected it.
+    """
     text = terminal.read_standard_input() if text == "-" else text
     if not text:
         raise InputError("there is no text to score.")
     model_files.read_config(model)
     quiet.import_tensorflow()
-    result = model_files.load(model).score(text, unknown=unknown)
+    generator = model_files.load(model)
+    result = generator.score(text, unknown=unknown)
     totals = {
         "characters": len(text),
         "nats": result.nats,
@@ -46,14 +59,23 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
         tokens = {
             "tokens": result.tokens,
             "log_probabilities": result.log_probabilities.tolist(),
+            "bits": _bits(result).tolist(),
             "ranks": result.ranks.tolist(),
         }
         click.echo(json.dumps({"model": str(model), **totals, **tokens}, ensure_ascii=False))
         return
+    _show(result, generator.vocabulary, unknown)
+
+
+def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
     console = terminal.console()
+    if terminal.has_colours(console):
+        console.print(heat.legend(), end="\n\n")
+        # Wrapped here, for some terminals fill the rest of a line that they wrap with its last background.
+        console.print(coloured(result, vocabulary, unknown), end="\n\n", soft_wrap=False)
     console.print(
         f"{result.bits_per_character:.3f} bits, {result.nats_per_character:.3f} nats per character; "
-        f"perplexity {result.perplexity:.2f}; {len(text):,} characters"
+        f"perplexity {result.perplexity:.2f}; {len(result.text):,} characters"
     )
     console.print("\nThe greatest surprises:")
     for place in np.argsort(result.log_probabilities, kind="stable")[:_SURPRISES]:
@@ -62,3 +84,16 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
             f"  {result.tokens[place]!r} after {before!r}: "
             f"probability {math.exp(result.log_probabilities[place]):.2g}, rank {result.ranks[place]}"
         )
+
+
+def _bits(result: Score) -> npt.NDArray[np.float64]:
+    return -result.log_probabilities / math.log(2)
+
+
+def coloured(result: Score, vocabulary: Vocabulary, unknown: str) -> Text:
+    """Colour the text of a score; what was skipped, being unknown, is dim."""
+    text = result.text
+    pieces = list(text if vocabulary.split == "character" else splitting.words(text))
+    skipped = set(pieces).difference(vocabulary.tokens[END:]) if unknown == "skip" else set()
+    bits = iter(_bits(result).tolist())
+    return heat.coloured(pieces, [None if piece in skipped else next(bits) for piece in pieces])

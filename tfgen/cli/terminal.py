@@ -1,9 +1,11 @@
 """What commands read and write: standard input, and standard output with colours on a terminal and plain in a pipe."""
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
+from tfgen.corpora import files
 from tfgen.errors import InputError
 
 
@@ -12,16 +14,33 @@ def console() -> Console:
     return Console(markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
+def has_colours(console: Console) -> bool:
+    """Whether it is a terminal that shows colours, to a user who wants them (no-color.org)."""
+    return console.is_terminal and console.color_system is not None and not console.no_color
+
+
 def read_standard_input() -> str:
     """Read all of standard input as UTF-8, newlines as they are but for the last, which the shell's `echo` adds.
 
     Raises:
         InputError: A byte is no UTF-8.
     """
-    data = sys.stdin.buffer.read()
+    return _text(sys.stdin.buffer.read(), "standard input")
+
+
+def read_text(path: Path) -> str:
+    """Read a file, or standard input if the path is "-", as `read_standard_input` does.
+
+    Raises:
+        InputError: The file cannot be read, or a byte is no UTF-8.
+    """
+    return read_standard_input() if str(path) == "-" else _text(files.read_file(path), repr(str(path)))
+
+
+def _text(data: bytes, place: str) -> str:
     try:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"standard input is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
+            f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None

@@ -22,6 +22,7 @@ Axis letters: B batch, T time, V vocabulary, W window.
 from tfgen.sampling.bias import Allow, Forbid, LogitBias, Mask
 from tfgen.sampling.chain import default_chain
 from tfgen.sampling.mirostat import Mirostat
+from tfgen.sampling.patterns import Pattern
 from tfgen.sampling.penalties import FrequencyPenalty, PresencePenalty, RepetitionPenalty
 from tfgen.sampling.repetition import DRY, NoRepeatNgram
 from tfgen.sampling.selection import draws, row_seeds, select
@@ -41,6 +42,7 @@ __all__ = [
     "MinP",
     "Mirostat",
     "NoRepeatNgram",
+    "Pattern",
     "PresencePenalty",
     "RepetitionPenalty",
     "Temperature",

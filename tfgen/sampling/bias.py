@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from tfgen import wording
 from tfgen.errors import InputError
-from tfgen.sampling.transform import Transform, mask
+from tfgen.sampling.transform import Transform, array, mask, narrow, wide
 from tfgen.vocabulary import END, RESERVED, Vocabulary
+
+_LARGEST = 1_000_000
 
 
 class LogitBias(Transform):
@@ -21,10 +23,11 @@ class LogitBias(Transform):
         biases: By token, such as `{"e": -2.0}`; or float (V,), by id.
 
     Raises:
-        InputError: A bias is not a number or plus infinity, or (when it meets a vocabulary) a token is not in it.
+        InputError: A bias is not a number or above a million, or (when it meets a vocabulary) a token is not in it, or
+            there is not one bias for each of its ids.
 
-    >>> LogitBias([0.0, 5.0])([[1.0, 1.0]]).numpy()
-    array([[1., 6.]], dtype=float32)
+    >>> LogitBias([0.0, -5.0])([[1.0, 1.0]]).numpy()
+    array([[ 0., -5.]], dtype=float32)
     """
 
     biases: tf.Tensor
@@ -32,15 +35,19 @@ class LogitBias(Transform):
 
     def __init__(self, biases: Any) -> None:
         self.tokens = tuple(biases) if isinstance(biases, Mapping) else ()
-        numbers = np.asarray(list(biases.values()) if isinstance(biases, Mapping) else biases)
-        if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not (numbers < np.inf).all():
-            raise InputError(f"a bias must be a number below infinity; received {wording.shorten(repr(biases))}.")
+        numbers = array(list(biases.values()) if isinstance(biases, Mapping) else biases)
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not (numbers <= _LARGEST).all():
+            raise InputError(
+                f"biases must be numbers of at most {_LARGEST:,}; received {wording.shorten(repr(biases))}."
+            )
+        if not all(isinstance(token, str) for token in self.tokens):
+            raise InputError(f"biases by token must be by texts; received {wording.shorten(repr(biases))}.")
         self.biases = tf.constant(numbers, tf.float64)
 
     def bind(self, vocabulary: Vocabulary) -> Transform:
         """Give the bias of each id."""
-        if not self.tokens:
-            return self
+        if not self.tokens and len(self.biases):
+            return _fitting("biases", self, self.biases, vocabulary)
         ids = {token: i for i, token in enumerate(vocabulary.tokens) if i >= END}
         biases = np.zeros(len(vocabulary))
         for token, bias in zip(self.tokens, self.biases.numpy(), strict=True):
@@ -52,7 +59,7 @@ class LogitBias(Transform):
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)
-        return logits + tf.cast(self.biases, logits.dtype)
+        return narrow(wide(logits) + self.biases, logits.dtype)
 
 
 class Allow(Transform):
@@ -117,6 +124,9 @@ class Mask(Transform):
     Args:
         kept: bool (V,).
 
+    Raises:
+        InputError: It is something else, or (when it meets a vocabulary) not of its size.
+
     >>> Mask([True, False])([[1.0, 2.0]]).numpy()
     array([[  1., -inf]], dtype=float32)
     """
@@ -124,17 +134,30 @@ class Mask(Transform):
     kept: tf.Tensor
 
     def __init__(self, kept: Any) -> None:
-        self.kept = tf.constant(kept, tf.bool)
+        entries = array(kept)
+        if entries.ndim != 1 or entries.dtype.kind != "b":
+            raise InputError(f"a mask must be true or false for each id; received {wording.shorten(repr(kept))}.")
+        self.kept = tf.constant(entries)
+
+    def bind(self, vocabulary: Vocabulary) -> Transform:
+        """Check its size."""
+        return _fitting("entries of a mask", self, self.kept, vocabulary)
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         return mask(tf.convert_to_tensor(logits), self.kept)
 
 
+def _fitting(name: str, transform: Transform, values: tf.Tensor, vocabulary: Vocabulary) -> Transform:
+    if len(values) != len(vocabulary):
+        raise InputError(f"there are {len(values)} {name}, but the vocabulary has {len(vocabulary)} tokens.")
+    return transform
+
+
 def _spec(characters: str | None, category: str | None, pattern: str | None) -> tuple[str, str]:
     given = {"characters": characters, "category": category, "pattern": pattern}
     chosen = [(name, value) for name, value in given.items() if value is not None]
-    if len(chosen) != 1 or not isinstance(chosen[0][1], str) or not chosen[0][1]:
+    if len(chosen) != 1 or not isinstance(chosen[0][1], str) or not chosen[0][1] or (category and category.isspace()):
         raise InputError(f"give one of characters, category and pattern, a text that is not empty; received {given}.")
     if pattern is not None:
         try:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
@@ -37,15 +38,16 @@ def default_chain(
     Raises:
         InputError: A setting is outside its range.
     """
+    no_k = isinstance(top_k, (int, np.integer)) and not isinstance(top_k, bool) and top_k == 0
     settings: list[tuple[type[Transform], Any]] = [
         (RepetitionPenalty, repetition_penalty),
         (Temperature, temperature),
-        (TopK, top_k or None),
+        (TopK, None if no_k else top_k),
         (Typical, typical_p),
         (TopP, top_p),
         (MinP, min_p),
     ]
-    return tuple(transform(value) for transform, value in settings if value is not None)
+    return tuple(transform(value) for transform, value in settings if value is not None or transform is Temperature)
 
 
 def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], vocabulary: Vocabulary) -> Chain:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgen.sampling.transform import Transform, scalar, wide
+from tfgen.sampling.transform import Transform, narrow, scalar, wide
 from tfgen.vocabulary import END
 
 
@@ -30,7 +30,7 @@ class RepetitionPenalty(_Counting):
     applied to logarithms of probabilities here, which are never positive.
 
     Args:
-        penalty: Scalar, above 0: 1 does nothing, above 1 penalises.
+        penalty: Scalar, above 0 and finite: 1 does nothing, above 1 penalises.
 
     Raises:
         InputError: `penalty` is out of its range.
@@ -39,12 +39,12 @@ class RepetitionPenalty(_Counting):
     penalty: tf.Tensor
 
     def __init__(self, penalty: Any) -> None:
-        self.penalty = scalar("repetition_penalty", penalty, tf.float64, above=0)
+        self.penalty = scalar("repetition_penalty", penalty, tf.float64, above=0, at_most=1e6)
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Penalise by counts (B, V)."""
         log_p = tf.nn.log_softmax(wide(logits))
-        return tf.cast(tf.where(state > 0, log_p * self.penalty, log_p), logits.dtype)
+        return narrow(tf.where(state > 0, log_p * self.penalty, log_p), logits.dtype)
 
 
 class FrequencyPenalty(_Counting):
@@ -64,7 +64,7 @@ class FrequencyPenalty(_Counting):
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Penalise by counts (B, V)."""
-        return tf.cast(wide(logits) - self.penalty * tf.cast(state, tf.float64), logits.dtype)
+        return narrow(wide(logits) - self.penalty * tf.cast(state, tf.float64), logits.dtype)
 
 
 class PresencePenalty(_Counting):
@@ -84,4 +84,4 @@ class PresencePenalty(_Counting):
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Penalise by counts (B, V)."""
-        return tf.cast(wide(logits) - self.penalty * tf.cast(state > 0, tf.float64), logits.dtype)
+        return narrow(wide(logits) - self.penalty * tf.cast(state > 0, tf.float64), logits.dtype)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.sampling.transform import NEVER, Transform, scalar, wide
-from tfgen.vocabulary import PADDING, UNKNOWN, Vocabulary
+from tfgen.sampling.transform import NEVER, Transform, narrow, scalar, wide
+from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 
 class _LookingBack(Transform):
@@ -40,13 +41,13 @@ class NoRepeatNgram(_LookingBack):
     n: int
 
     def __init__(self, n: int, window: int = 1024) -> None:
-        self.n = _length("n", n, 1, window)
         self.window = _length("window", window, 1, 2**16)
+        self.n = _length("n", n, 1, self.window)
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Forbid by the text so far (B, W)."""
         places = self.window - self.n + 1  # of n-grams in the window
-        repeats = state[:, self.n - 1 :] != PADDING
+        repeats = state[:, self.n - 1 :] > END  # an end may come again
         for back in range(1, self.n):
             before = state[:, self.n - 1 - back : self.n - 1 - back + places]
             repeats &= (before == state[:, -back, tf.newaxis]) & (before != PADDING)
@@ -96,10 +97,12 @@ class DRY(_LookingBack):
         self.multiplier = scalar("multiplier", multiplier, tf.float64, at_least=0, at_most=1e6)
         self.base = scalar("base", base, tf.float64, at_least=1, at_most=1e3)
         self.allowed_length = scalar("allowed_length", allowed_length, tf.int32, at_least=1)
+        if not isinstance(breakers, Sequence) or not all(isinstance(token, str) for token in breakers):
+            raise InputError(f"breakers must be a sequence of tokens; received {breakers!r}.")
         self.breakers = tuple(breakers)
         self.breaker_ids = tf.constant(breaker_ids, tf.int32, shape=[len(breaker_ids)])
         self.window = _length("window", window, 1, 2**16)
-        self.longest = _length("longest", longest, 1, window)
+        self.longest = _length("longest", longest, 1, self.window)
 
     def bind(self, vocabulary: Vocabulary) -> "DRY":
         """Look up the breakers; one that the vocabulary does not have cannot occur."""
@@ -113,7 +116,7 @@ class DRY(_LookingBack):
         length = self._repeated(state)
         excess = tf.cast(length - self.allowed_length, tf.float64)
         penalty = tf.where(excess >= 0, self.multiplier * self.base ** tf.maximum(excess, 0.0), 0.0)
-        return tf.cast(wide(logits) - _largest_by_token(state, penalty, tf.shape(logits)[-1]), logits.dtype)
+        return narrow(wide(logits) - _largest_by_token(state, penalty, tf.shape(logits)[-1]), logits.dtype)
 
     def _repeated(self, state: tf.Tensor) -> tf.Tensor:
         """Give for each place (B, W) how many tokens before it repeat the end of the text."""
@@ -135,6 +138,6 @@ def _largest_by_token(tokens: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> 
 
 
 def _length(name: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
         raise InputError(f"{name} must be a whole number from {least} to {most}; received {value!r}.")
-    return value
+    return int(value)

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.sampling.transform import array
 
 # One call of the random generator gives the draws of this many steps of one row.
 _BLOCK = 256
@@ -43,7 +44,7 @@ def row_seeds(seed: int | Sequence[int], rows: int) -> np.ndarray:
     Raises:
         InputError: A seed is no integer of 64 bits, or their number is not B.
     """
-    seeds = np.atleast_1d(np.asarray(seed))
+    seeds = np.atleast_1d(array(seed))
     fits = seeds.ndim == 1 and seeds.dtype.kind in "iu" and np.array_equal(seeds.astype(np.int64), seeds)
     if not fits:
         raise InputError(f"a seed must be an integer that fits 64 bits; received {seed!r}.")

@@ -23,6 +23,11 @@ class Transform(tf.experimental.ExtensionType):
     too; its state is a nest of tensors whose first axis is B.
     """
 
+    @property
+    def ends(self) -> bool:
+        """Whether it decides where a text ends, so that the end of text may come in any vocabulary."""
+        return False
+
     def __call__(self, logits: Any) -> tf.Tensor:
         """Map logits (..., V) to logits of the same shape and dtype."""
         raise NotImplementedError
@@ -71,14 +76,23 @@ def scalar(
     """
     if tf.is_symbolic_tensor(value):
         return tf.cast(value, dtype)
-    number = np.asarray(value)
-    kinds = "iu" if dtype.is_integer else "iuf"
-    if number.ndim or number.dtype.kind not in kinds or not at_least <= number <= at_most or not number > above:
+    number = array(value)
+    kinds, largest = ("iu", dtype.max) if dtype.is_integer else ("iuf", math.inf)
+    fits = not number.ndim and number.dtype.kind in kinds and at_least <= number <= min(at_most, largest)
+    if not fits or not number > above:
         bounds = [f"at least {at_least}"] * (at_least > -math.inf) + [f"above {above}"] * (above > -math.inf)
         bounds += [f"at most {at_most}"] * (at_most < math.inf)
         kind = "a whole number" if dtype.is_integer else "a number"
         raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {value!r}.")
     return tf.constant(number, dtype)
+
+
+def array(value: Any) -> np.ndarray:
+    """Make a setting an array; of what is none, such as a ragged list, an array of objects."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        return np.asarray(None)
 
 
 def mask(logits: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
@@ -89,3 +103,9 @@ def mask(logits: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
 def wide(logits: tf.Tensor) -> tf.Tensor:
     """Give logits in float64, in which all probabilities are computed."""
     return tf.cast(logits, tf.float64)
+
+
+def narrow(logits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Give computed logits in the type of those that came, moved so that the largest is 0 and cannot overflow."""
+    largest = tf.reduce_max(logits, axis=-1, keepdims=True)
+    return tf.cast(logits - tf.where(largest > NEVER, largest, 0.0), dtype)

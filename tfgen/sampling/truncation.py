@@ -23,12 +23,12 @@ class TopK(Transform):
     k: tf.Tensor
 
     def __init__(self, k: Any) -> None:
-        self.k = scalar("top_k", k, tf.int32, at_least=1)
+        self.k = scalar("top_k", k, tf.int64, at_least=1)
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)
-        last = tf.minimum(self.k, tf.shape(logits)[-1]) - 1
+        last = tf.minimum(self.k, tf.shape(logits, tf.int64)[-1]) - 1
         return mask(logits, logits >= tf.gather(_descending(logits), last, axis=-1)[..., tf.newaxis])
 
 
@@ -128,7 +128,7 @@ class Epsilon(Transform):
     arXiv:2210.15191).
 
     Args:
-        epsilon: Scalar, at least 0 and below 1; 0 keeps all.
+        epsilon: Scalar, at least 0 and at most 1; 0 keeps all, 1 the likeliest.
 
     Raises:
         InputError: `epsilon` is outside its range.
