@@ -35,7 +35,7 @@ class SampleText(keras.callbacks.Callback):
             length: New tokens of each text.
             every: After how many batches; None samples at the end of each epoch.
             seed: Of the draws, the same each time, so that the texts show the learning and not the luck.
-            show: Takes each text with its heading, as one string.
+            show: Takes a heading and the texts under it, as one string, for each temperature.
 
         Raises:
             InputError: `prompts` is a single string, or a number is out of its range.
@@ -71,8 +71,8 @@ class SampleText(keras.callbacks.Callback):
             texts = self.model.generate(
                 self._prompts, length=self._length, temperature=temperature, seed=self._seed, unknown="skip"
             )
-            for text in texts:
-                self._show(f"--- {when}, temperature {temperature:g} ---\n{text}\n")
+            # Keras' own progress bar may stand on this line.
+            self._show("\n".join([f"\n--- {when}, temperature {temperature:g} ---", *texts]))
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tfgen import model_files, plots, quiet
 from tfgen.cli import options, terminal
@@ -79,11 +80,12 @@ def _name(corpus: str) -> str:
 
 
 def _options(reading: dict[str, Any]) -> Iterator[str]:
-    """Give options as they were given, the defaults left out."""
-    for option in click.get_current_context().command.params:
-        value = reading.get(option.name or "", option.default)
-        if value != option.default and value is not None:
-            yield from [option.opts[-1]] if value is True else [option.opts[-1], value]
+    """Give the options of reading that were given, as they were given."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        if name in reading and context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            yield from [option.opts[-1]] if reading[name] is True else [option.opts[-1], reading[name]]
 
 
 def quote(argument: str | Path) -> str:
