@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfgen import metrics, sampling
 from tfgen.errors import InputError
 
 
@@ -34,7 +35,7 @@ class SampleText(keras.callbacks.Callback):
             length: New tokens of each text.
             every: After how many batches; None samples at the end of each epoch.
             seed: Of the draws, the same each time, so that the texts show the learning and not the luck.
-            show: Takes each text with its heading, as one string.
+            show: Takes a heading and the texts under it, as one string, for each temperature.
 
         Raises:
             InputError: `prompts` is a single string, or a number is out of its range.
@@ -44,6 +45,10 @@ class SampleText(keras.callbacks.Callback):
             raise InputError(f"prompts must be a list of texts; received {prompts!r}: write [{prompts!r}].")
         if every is not None and every < 1:
             raise InputError(f"every is a number of batches, at least 1; received {every!r}.")
+        if length < 1:
+            raise InputError(f"length is a number of tokens, at least 1; received {length!r}.")
+        for temperature in temperatures:
+            sampling.Temperature(temperature)  # refuses what is out of range
         self._prompts = list(prompts)
         self._temperatures = tuple(temperatures)
         self._length = length
@@ -66,8 +71,8 @@ class SampleText(keras.callbacks.Callback):
             texts = self.model.generate(
                 self._prompts, length=self._length, temperature=temperature, seed=self._seed, unknown="skip"
             )
-            for text in texts:
-                self._show(f"--- {when}, temperature {temperature:g} ---\n{text}\n")
+            # Keras' own progress bar may stand on this line.
+            self._show("\n".join([f"\n--- {when}, temperature {temperature:g} ---", *texts]))
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -88,19 +93,24 @@ class StopOnNaN(keras.callbacks.Callback):
         self._every = every
         self._show = show
         self._good: list[np.ndarray] | None = None
+        self._candidate: list[np.ndarray] | None = None
         self.message: str | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Keep the first weights."""
         self.message = None
-        self._good = self.model.get_weights()
+        self._good, self._candidate = self.model.get_weights(), None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Look at the loss; now and then keep the weights."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             self._stop(batch, loss)
-        elif (batch + 1) % self._every == 0:
+            return
+        # A loss is of the weights before the step: the next one vouches for a copy.
+        if self._candidate is not None:
+            self._good, self._candidate = self._candidate, None
+        if (batch + 1) % self._every == 0:
             self._keep()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -108,10 +118,8 @@ class StopOnNaN(keras.callbacks.Callback):
         self._keep()
 
     def _keep(self) -> None:
-        # A loss is of the weights before the step, so that a finite one does not vouch for them.
-        weights = self.model.get_weights()
-        if self.message is None and all(np.isfinite(each).all() for each in weights):
-            self._good = weights
+        if self.message is None:
+            self._candidate = self.model.get_weights()
 
     def _stop(self, batch: int, loss: float) -> None:
         if self.message is not None:
@@ -148,26 +156,34 @@ class LearningCurve(keras.callbacks.Callback):
         super().__init__()
         self._characters = characters
         self._points = points
-        self._seen = (0, 0.0)
+        self._seen = (0.0, 0.0)
         self.training: list[tuple[float, float]] = []
         self.validation: list[tuple[float, float]] = []
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begin a new running mean, as Keras does."""
+        """Begin new sums, as Keras does."""
         self._epoch = epoch
-        self._seen = (0, 0.0)
+        self._seen = (0.0, 0.0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Add a pair if it is time."""
-        steps = self.params["steps"]
-        if (batch + 1) % max(steps // self._points, 1) or "nats" not in (logs or {}):
+        steps, batches = self.params["steps"], batch + 1
+        if (batches % max(steps // self._points, 1) and batches != steps) or (sums := self._sums()) is None:
             return
-        # Keras logs the mean of the epoch so far; the difference of two sums is the mean of what lies between.
-        batches, total = batch + 1, (batch + 1) * float(logs["nats"])
-        mean = (total - self._seen[1]) / (batches - self._seen[0])
-        self._seen = (batches, total)
-        self.training.append((self._characters * (self._epoch + batches / steps), mean))
+        # Both are sums over the epoch so far; their differences are of what lies between.
+        nats, targets = (now - before for now, before in zip(sums, self._seen, strict=True))
+        self._seen = sums
+        if targets:
+            self.training.append((self._characters * (self._epoch + batches / steps), nats / targets))
+
+    def _sums(self) -> tuple[float, float] | None:
+        """Give the sum of nats and the number of targets of the epoch so far."""
+        for metric in keras.tree.flatten([getattr(each, "metrics", each) for each in self.model.metrics]):
+            if isinstance(metric, metrics.NatsPerCharacter):
+                total, count = (float(variable.numpy()) for variable in metric.variables)
+                return total, count
+        return None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add the validation."""

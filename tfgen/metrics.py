@@ -21,7 +21,9 @@ _SMALLEST = 1.1754944e-38
 class NatsPerCharacter(keras.metrics.Metric):
     """Mean of -ln p(target) over real targets: the cross entropy (Shannon 1948), in nats per token.
 
-    `update_state` takes targets, int (B, T), and the probabilities, (B, T, V), of a softmax head.
+    A token is a character, or a word of a word vocabulary; where a vocabulary leaves tokens out, the unknown token that
+    stands for them is a target like any other. `update_state` takes targets, int (B, T), and the probabilities,
+    (B, T, V), of a softmax head.
     """
 
     def __init__(self, name: str = "nats", **kwargs: Any) -> None:

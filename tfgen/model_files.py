@@ -42,11 +42,13 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
             if entry.file_size > _LARGEST_CONFIG:
                 raise InputError(f"{str(path)!r} claims a configuration of {entry.file_size:,} bytes: it is damaged.")
             config = json.loads(archive.read(entry))
+    except InputError:
+        raise
     except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
+        raise InputError(
+            f"{str(path)!r} cannot be read: {error.strerror or error}; give a .keras file that tfgen train has saved."
+        ) from None
+    except Exception:  # a damaged archive can fail anywhere in zipfile and its decompressors, with any class of error
         raise InputError(
             f"{str(path)!r} is no model file, or damaged or cut short; give a .keras file that tfgen train has saved."
         ) from None
@@ -55,13 +57,17 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _config_of_generator(config: Any, path: Path) -> dict[str, Any]:
     kind = config.get("registered_name") if isinstance(config, dict) else None
-    if kind != _CLASS or not {"vocabulary", "network"} <= set(config.get("config") or {}):
+    if kind != _CLASS:
         found = kind or (config.get("class_name") if isinstance(config, dict) else None)
         raise InputError(
-            f"{str(path)!r} holds a Keras model of another kind ({found}), not a TextGenerator; wrap it with "
+            f"{str(path)!r} holds a Keras model of another kind ({str(found)[:50]}), not a TextGenerator; wrap it with "
             "tfgen.TextGenerator(vocabulary, network) and save that."
         )
-    return config["config"]
+    own = config.get("config")
+    parts = [own.get(name) for name in ("vocabulary", "network")] if isinstance(own, dict) else [None]
+    if not all(isinstance(part, dict) for part in parts) or not isinstance(own.get("provenance") or {}, dict):
+        raise InputError(f"{str(path)!r} is damaged: its configuration is no TextGenerator; save the model again.")
+    return own
 
 
 def load(path: str | os.PathLike[str]) -> "TextGenerator":
@@ -78,8 +84,6 @@ def load(path: str | os.PathLike[str]) -> "TextGenerator":
 
     try:
         return keras.saving.load_model(path, safe_mode=True)
-    except InputError:
-        raise
     except Exception as error:  # a damaged file can fail anywhere inside Keras, with any class of error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{str(path)!r} is damaged, or of another version: {reason[:200]}") from error

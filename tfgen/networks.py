@@ -96,10 +96,10 @@ def _check_settings(
     embedding: int | None,
     batch_size: int | None,
 ) -> None:
-    if cell not in CELLS:
+    if not isinstance(cell, str) or cell not in CELLS:
         raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {cell!r}.")
-    if not 0 <= dropout < 1:
-        raise errors.InputError(f"dropout must be at least 0 and below 1; received {dropout}.")
+    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
+        raise errors.InputError(f"dropout must be at least 0 and below 1; received {dropout!r}.")
     counts = {"vocabulary_size": vocabulary_size, "units": units, "layers": layers}
     optional = {"embedding": embedding, "batch_size": batch_size}
     for name, value in {**counts, **{k: v for k, v in optional.items() if v is not None}}.items():
@@ -143,6 +143,10 @@ def _check_layer(layer: Any) -> None:
     if not isinstance(layer, _RECURRENT + _PER_TIMESTEP):
         names = ", ".join(kind.__name__ for kind in _RECURRENT + _PER_TIMESTEP)
         raise errors.InputError(f"cannot step through {_describe(layer)}; supported layers are {names}.")
+    if isinstance(layer, keras.layers.LayerNormalization) and list(layer.axis) not in ([-1], [2]):
+        raise errors.InputError(
+            f"{_describe(layer)} must have axis=-1: other axes run over time; received {layer.axis}."
+        )
     if not isinstance(layer, _RECURRENT):
         return
     if not layer.return_sequences:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tfgen.errors import InputError
 
+_ENDINGS = (".png", ".svg", ".pdf", ".jpg")
+
 
 def check_installed() -> None:
     """Say before any work is done whether pictures can be drawn.
@@ -18,6 +20,20 @@ def check_installed() -> None:
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise InputError("drawing needs matplotlib: pip install 'tfgen[plot]'.")
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Say before any work is done whether a picture can be drawn there.
+
+    Raises:
+        InputError: matplotlib is not installed, the ending names no format of pictures, or there is no such directory.
+    """
+    check_installed()
+    path = Path(path)
+    if path.suffix.lower() not in _ENDINGS:
+        raise InputError(f"the name of a picture ends in {', '.join(_ENDINGS)}; received {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no directory {str(path.parent)!r} for the picture: make it, or choose another.")
 
 
 def compressed_bits(texts: Iterable[str]) -> float:

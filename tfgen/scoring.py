@@ -46,8 +46,8 @@ class Score:
 
     @property
     def nats_per_character(self) -> float:
-        """`nats` over the number of characters (code points), so that words and characters compare."""
-        return self.nats / len(self.text)
+        """`nats` over the number of characters (code points) read, so that words and characters compare."""
+        return self.nats / sum(map(len, self.tokens))
 
     @property
     def bits_per_character(self) -> float:

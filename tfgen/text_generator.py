@@ -141,7 +141,7 @@ class TextGenerator(keras.Model):
     ) -> Any:
         """Average the compiled loss over real targets: padding weighs nothing, the rest makes up for it."""
         real = _real_targets(y, sample_weight)
-        if real is not None:
+        if real is not None and getattr(self.loss, "reduction", "mean") != "sum":
             share = tf.reduce_mean(tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32))
             real = tf.math.divide_no_nan(real, share)
         return super().compute_loss(x, y, y_pred, real, training)
@@ -164,6 +164,7 @@ class TextGenerator(keras.Model):
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
         self._check_batches(x)
+        self._check_batches(kwargs.get("validation_data"))
         reset = carried_state.ResetEachEpoch(self.network)
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.callbacks.insert(0, reset)
@@ -185,6 +186,7 @@ class TextGenerator(keras.Model):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
+        self._check_batches(args[0] if args else kwargs.get("x"))
         with carried_state.set_aside(self.network):
             return super().evaluate(*args, **kwargs)
 

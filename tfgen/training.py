@@ -22,7 +22,7 @@ from tfgen import datasets, metrics
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import UNKNOWN, Split, Vocabulary
+from tfgen.vocabulary import UNKNOWN, OnUnknown, Split, Vocabulary
 
 Cut = Literal["streams", "windows", "documents"]
 
@@ -79,12 +79,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what no corpus could make right; the rest is checked where it is used."""
-        for name, least in (("epochs", 1), ("patience", 1), ("seed", 0)):
+        counts = ("batch_size", "length", "embedding", "epochs", "patience")
+        for name, least in (("max_tokens", 4), ("seed", 0), *((name, 1) for name in counts)):
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is not None and not value >= least:
                 raise InputError(f"{name} must be at least {least}; received {value}.")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate must be a number above 0; received {self.learning_rate}.")
+        if not 0 <= self.validation < 1:
+            raise InputError(f"validation is a share, at least 0 and below 1; received {self.validation}.")
         if self.cut not in (None, "streams", "windows", "documents"):
             raise InputError(f"cut must be 'streams', 'windows' or 'documents'; received {self.cut!r}.")
 
@@ -160,7 +163,8 @@ def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGen
     """
     settings = settings or Settings()
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
-    tokens = sum(vocabulary.counts) if generator is None else len(datasets.joined_ids(corpus, vocabulary))
+    unknown = _on_unknown(vocabulary)
+    tokens = sum(vocabulary.counts) if generator is None else len(datasets.joined_ids(corpus, vocabulary, unknown))
     settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
     train, validation = _batches(corpus, vocabulary, settings)
     batch_size = settings.batch_size if settings.cut == "streams" else None
@@ -187,12 +191,16 @@ def _vocabulary(corpus: Corpus, settings: Settings) -> Vocabulary:
     return Vocabulary.from_corpus(corpus, split=settings.split, max_tokens=limit, min_count=settings.min_count)
 
 
+def _on_unknown(vocabulary: Vocabulary) -> OnUnknown:
+    """A vocabulary that knew every character of its own corpus has not learned what an unknown one means."""
+    return "unknown" if vocabulary.counts[UNKNOWN] else "error"
+
+
 def _batches(
     corpus: Corpus, vocabulary: Vocabulary, settings: Settings
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
-    # A vocabulary that knew every character of its own corpus has not learned what an unknown one means.
-    options["unknown"] = "unknown" if vocabulary.counts[UNKNOWN] else "error"
+    options["unknown"] = _on_unknown(vocabulary)
     if settings.cut != "streams":
         options["seed"] = settings.seed
     cut = {"streams": datasets.streams, "windows": datasets.windows, "documents": datasets.documents}[
@@ -257,5 +265,6 @@ def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:
     if not history.get("nats"):
         return {}
     judged = history.get("val_nats")
-    best = int(np.nanargmin(judged)) if judged else -1
-    return {name: round(float(values[best]), 4) for name, values in history.items() if name in ("nats", "val_nats")}
+    best = int(np.argmin(np.nan_to_num(judged, nan=np.inf))) if judged else -1
+    losses = {name: float(history[name][best]) for name in ("nats", "val_nats") if name in history}
+    return {name: round(loss, 4) for name, loss in losses.items() if math.isfinite(loss)}  # JSON has no NaN

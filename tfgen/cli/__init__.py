@@ -4,6 +4,7 @@ Thin: each command reads its options, calls the public names, and shows what the
 commands that compute. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
 
+import io
 import os
 import sys
 
@@ -19,7 +20,7 @@ from tfgen.cli.train import train
 from tfgen.errors import InputError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(tfgen.__version__, prog_name="tfgen")
 def cli() -> None:
     """Train a recurrent network on your text and let it write more."""
@@ -31,9 +32,15 @@ for command in (demo, train, generate, score, novelty, inspect):
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="tfgen", standalone_mode=False) or 0
         sys.stdout.flush()
+    except click.UsageError as error:
+        help_ = f" Try '{error.ctx.command_path} --help'." if error.ctx else ""
+        code = _fail(error.format_message() + help_, error.exit_code)
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:  # the reader, such as `head`, has had enough

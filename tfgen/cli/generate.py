@@ -70,5 +70,8 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has what it wants
+        raise click.exceptions.Exit(0) from None

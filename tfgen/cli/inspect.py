@@ -9,6 +9,7 @@ import click
 
 from tfgen import model_files
 from tfgen.cli import terminal
+from tfgen.errors import InputError
 from tfgen.vocabulary import Vocabulary
 
 
@@ -18,13 +19,17 @@ from tfgen.vocabulary import Vocabulary
 def inspect(model: Path, as_json: bool) -> None:
     """Say what MODEL was trained on, when, with what, and how well."""
     config = model_files.read_config(model)
-    vocabulary = Vocabulary.from_config(config["vocabulary"])
+    try:
+        vocabulary = Vocabulary.from_config(config["vocabulary"])
+        network = list(_layers(config))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InputError(f"{str(model)!r} is damaged: {error}; train or save it again.") from None
     facts = {
         "model": str(model),
         "bytes": model.stat().st_size,
         "vocabulary": {"tokens": len(vocabulary), "split": vocabulary.split, "texts_end": vocabulary.ends},
-        "network": list(_layers(config)),
-        **dict(config.get("provenance") or {}),
+        "network": network,
+        **(config.get("provenance") or {}),
     }
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))

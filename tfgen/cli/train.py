@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import glob
 import shlex
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tfgen import model_files, plots, quiet
 from tfgen.cli import options, terminal
@@ -50,23 +53,39 @@ def train(
     shakespeare, alice, nietzsche and ag-news are downloaded once.
     """
     reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
-    output = output or Path(f"{Path(corpus[0]).stem if corpus[0] != '-' else 'model'}.keras")
+    output = output or Path(f"{_name(corpus[0])}.keras")
     check_output(output, overwrite or output == init_from)
     if plot:
-        plots.check_installed()
-    text = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **{name: settings.pop(name) for name in reading})
+        plots.check_path(plot)
+    how = {name: settings.pop(name) for name in reading}
+    text = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **how)
     job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from)
     Session(
         console=terminal.console(),
         job=job,
         output=output,
-        go_on=f"tfgen train {shlex.join(corpus)} --init-from {quote(output)} -o {quote(output)}",
+        go_on=f"tfgen train {shlex.join([*_options(how), *corpus])} --init-from {quote(output)} -o {quote(output)}",
         prompts=(prompts or ("",)) if sample else (),
         plot=plot,
     ).run(text)
     click.echo(
         f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(prompts[0] if prompts else '')}"
     )
+
+
+def _name(corpus: str) -> str:
+    """Name a model after its corpus; a glob and standard input name none."""
+    stem = Path(corpus).resolve().stem
+    return "model" if corpus == "-" or not stem or glob.has_magic(stem) else stem
+
+
+def _options(reading: dict[str, Any]) -> Iterator[str]:
+    """Give the options of reading that were given, as they were given."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        if name in reading and context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            yield from [option.opts[-1]] if reading[name] is True else [option.opts[-1], reading[name]]
 
 
 def quote(argument: str | Path) -> str:
@@ -82,8 +101,11 @@ def check_output(output: Path, overwrite: bool) -> None:
         raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
     if not output.parent.is_dir():
         raise click.UsageError(f"there is no directory {str(output.parent)!r}: make it, or choose another --output.")
-    if not os.access(output.parent, os.W_OK):
-        raise InputError(f"the directory {str(output.parent)!r} is not writable: choose another --output.")
+    try:
+        tempfile.TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{str(output.parent)!r} cannot be written to ({reason}): choose another --output.") from None
 
 
 def prepare(corpus: Corpus, settings: dict[str, Any], init_from: Path | None = None) -> Job:
@@ -133,9 +155,11 @@ class Session:
         self._describe(corpus)
         bar = progress.TrainingProgress(self.console, self.job.characters)
         curve = callbacks.LearningCurve(self.job.characters)
-        stop_on_nan = callbacks.StopOnNaN(show=self.console.print)
+        stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is raised below
         monitor = "nats" if self.job.validation is None else "val_nats"
-        save_best = keras.callbacks.ModelCheckpoint(self.output, monitor=monitor, mode="min", save_best_only=True)
+        save_best = keras.callbacks.ModelCheckpoint(
+            _unformatted(self.output), monitor=monitor, mode="min", save_best_only=True
+        )
         sample = [callbacks.SampleText(self.prompts, show=self.console.print)] if self.prompts else []
         try:
             training.run(self.job, [stop_on_nan, bar, curve, save_best, *sample])
@@ -146,7 +170,7 @@ class Session:
             raise
         self.job.generator.save(self.output)
         if stop_on_nan.message:
-            raise InputError(f"training stopped early; {self.output} has the last good weights.")
+            raise InputError(f"{stop_on_nan.message} It is {self.output}.")
         if self.plot:
             plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output))
 
@@ -161,3 +185,8 @@ class Session:
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
+
+
+def _unformatted(path: Path) -> str:
+    """Protect braces, which Keras would fill in as it does in `{epoch}.keras`."""
+    return str(path).replace("{", "{{").replace("}", "}}")

@@ -1,0 +1,225 @@
+"""Callbacks that watch and guard training, and the progress they show; all on a network of a few units."""
+
+import io
+import math
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from rich.console import Console
+
+from tfgen import TextGenerator, Vocabulary, datasets, metrics
+from tfgen.callbacks import LearningCurve, SampleText, StopOnNaN
+from tfgen.corpora import Corpus
+from tfgen.errors import InputError
+from tfgen.progress import TrainingProgress
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
+CORPUS = Corpus.from_text(TEXT)
+VOCABULARY = Vocabulary.from_texts([TEXT])
+BATCHES = 12
+
+
+def build(optimizer=None, loss="sparse_categorical_crossentropy", batch_size=4):
+    generator = TextGenerator.build(VOCABULARY, units=6, batch_size=batch_size, seed=3)
+    optimizer = optimizer or keras.optimizers.Adam(0.01, global_clipnorm=1.0)
+    generator.compile(optimizer=optimizer, loss=loss, metrics=[metrics.NatsPerCharacter()])
+    return generator
+
+
+def batches(count=BATCHES):
+    return datasets.streams(CORPUS, VOCABULARY, batch_size=4, length=16, validation=0)[0].take(count)
+
+
+def fit(generator, data, *callbacks, **options):
+    return generator.fit(data, callbacks=list(callbacks), verbose=0, **options)
+
+
+def assert_same(weights, expected):
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_samples_come_after_each_epoch_for_every_prompt_and_temperature_and_change_nothing():
+    shown = []
+    watched, alone = build(), build()
+    fit(
+        watched,
+        batches(),
+        SampleText(["the ", "dog", ""], temperatures=[0, 1.3], length=9, show=shown.append),
+        epochs=2,
+    )
+    fit(alone, batches(), epochs=2)
+    assert_same(watched.get_weights(), alone.get_weights())
+    assert_same(
+        [variable.numpy() for variable in watched.optimizer.variables],
+        [variable.numpy() for variable in alone.optimizer.variables],
+    )
+
+    headings = [text.split("\n")[1] for text in shown]
+    expected = [(epoch, t) for epoch in (1, 2) for t in ("0", "1.3")]
+    assert headings == [f"--- epoch {epoch}, temperature {t} ---" for epoch, t in expected]
+    prompts = ["the ", "dog", ""]
+    assert all(f"\n{prompt}" in text for text in shown for prompt in prompts)
+    written = sum(len(prompt) + 9 for prompt in prompts) + len(prompts)  # with the line breaks before each
+    assert [len(text) - len(f"\n{heading}") for text, heading in zip(shown, headings, strict=True)] == [written] * 4
+    # The last ones are what the model writes now.
+    now = watched.generate(prompts, length=9, temperature=0, seed=0)
+    assert shown[2] == "\n".join(["\n--- epoch 2, temperature 0 ---", *now])
+
+
+def test_samples_come_every_so_many_batches():
+    shown = []
+    fit(build(), batches(7), SampleText(["t"], every=3, length=2, show=shown.append), epochs=2)
+    assert [text.split("\n")[1] for text in shown] == [f"--- batch {n}, temperature 0.8 ---" for n in (3, 6, 3, 6)]
+
+
+def test_a_prompt_with_unknown_characters_does_not_stop_training():
+    shown = []
+    fit(build(), batches(1), SampleText(["Ж", "the Ж"], length=3, show=shown.append))
+    assert shown[0].split("\n")[3].startswith("the Ж")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompts": "the "}, r"received 'the '.*\['the '\]"),
+        ({"every": 0}, "every .*at least 1; received 0"),
+        ({"temperatures": [0.5, -1]}, "temperature.*-1"),
+        ({"length": 0}, "length .*at least 1; received 0"),
+    ],
+)
+def test_wrong_samples_are_refused_at_once(arguments, message):
+    with pytest.raises(InputError, match=message):
+        SampleText(**arguments)
+
+
+def poisoned(at):
+    """Batches of which the one of that index has a loss that is no number."""
+    weights = np.ones((BATCHES, 4, 16), np.float32)
+    weights[at] = np.nan
+    return tf.data.Dataset.zip(batches(), tf.data.Dataset.from_tensor_slices(weights)).map(lambda xy, w: (*xy, w))
+
+
+@pytest.mark.parametrize(("at", "good"), [(7, 6), (6, 3), (2, 0), (0, 0)])
+def test_a_loss_that_is_no_number_stops_and_brings_the_last_good_weights_back(at, good):
+    shown = []
+    generator, expected = build(), build()
+    guard = StopOnNaN(every=3, show=shown.append)
+    history = fit(generator, poisoned(at), guard, epochs=5)
+    assert len(history.epoch) == 1
+    assert shown == [guard.message]
+    assert re.fullmatch(
+        rf"the loss became nan in batch {at + 1}, at a learning rate of 0.01: lower the learning rate. .*",
+        guard.message,
+    )
+    if good:
+        fit(expected, batches().take(good))
+    assert_same(generator.network.trainable_variables, expected.network.trainable_variables)
+
+
+def test_a_huge_learning_rate_is_named_with_the_clipping_that_is_missing():
+    guard = StopOnNaN(show=lambda message: None)
+    generator, untrained = build(keras.optimizers.SGD(1e38)), build()
+    fit(generator, batches(), guard, epochs=3)
+    assert "at a learning rate of 1e+38: clip the gradients (global_clipnorm=1.0) or lower the rate" in guard.message
+    # The one step that was taken left weights without a good loss, so that even they were not kept.
+    assert_same(generator.network.trainable_variables, untrained.network.trainable_variables)
+    assert math.isfinite(generator.evaluate(batches(), verbose=0, return_dict=True)["nats"])
+
+
+def test_weights_whose_loss_was_never_seen_are_not_called_good():
+    guard = StopOnNaN(every=1, show=lambda message: None)
+    generator = build(keras.optimizers.SGD(1e38))
+    fit(generator, batches(1), guard, epochs=6)  # each epoch ends after one step
+    assert guard.message
+    assert all(np.isfinite(each).all() for each in generator.get_weights())
+    assert math.isfinite(generator.evaluate(batches(), verbose=0, return_dict=True)["nats"])
+
+
+def test_all_is_well_where_the_loss_is_a_number():
+    guard, generator, alone = StopOnNaN(every=2), build(), build()
+    fit(generator, batches(), guard)
+    fit(alone, batches())
+    assert guard.message is None
+    assert_same(generator.get_weights(), alone.get_weights())
+
+
+@pytest.mark.parametrize("points", [50, 5, 1])
+def test_the_learning_curve_has_the_mean_of_the_epoch(points):
+    generator, curve = build(), LearningCurve(1200, points)
+    history = fit(generator, batches(), curve, epochs=2, validation_data=batches(2))
+    every = max(BATCHES // points, 1)
+    ends = sorted({*range(every, BATCHES + 1, every), BATCHES})
+    assert [x for x, _ in curve.training] == pytest.approx(
+        [1200 * (epoch + end / BATCHES) for epoch in range(2) for end in ends]
+    )
+    spans = np.diff([0, *ends])  # these batches are all of one size
+    for epoch in range(2):
+        losses = [nats for _, nats in curve.training[epoch * len(ends) : (epoch + 1) * len(ends)]]
+        assert np.average(losses, weights=spans) == pytest.approx(history.history["nats"][epoch], rel=1e-5)
+    assert [x for x, _ in curve.validation] == [1200, 2400]
+    assert [nats for _, nats in curve.validation] == history.history["val_nats"]
+
+
+def test_the_learning_curve_weighs_batches_by_their_targets():
+    titles = ["a", "the lazy dog jumps over the quick brown fox and over the lazy dog" * 2, "of", "I" * 90, "we"] * 3
+    corpus = Corpus.from_texts(titles)
+    vocabulary = Vocabulary.from_corpus(corpus)
+    generator = TextGenerator.build(vocabulary, units=6, seed=0)
+    generator.compile("adam", "sparse_categorical_crossentropy", metrics=[metrics.NatsPerCharacter()])
+    data, _ = datasets.documents(corpus, vocabulary, batch_size=1, validation=0, seed=1)
+    curve = LearningCurve(100)
+    history = fit(generator, data, curve)
+    targets = [
+        int((y.numpy() != 0).sum())
+        for _, y in datasets.documents(corpus, vocabulary, batch_size=1, validation=0, seed=1)[0]
+    ]
+    losses = [nats for _, nats in curve.training]
+    assert len(losses) == len(titles)
+    assert all(0 < nats < 2 * math.log(len(vocabulary)) for nats in losses)
+    assert np.average(losses, weights=targets) == pytest.approx(history.history["nats"][0], rel=1e-5)
+
+
+def test_a_model_without_the_metric_has_no_curve():
+    generator = TextGenerator.build(VOCABULARY, units=2, batch_size=4, seed=0)
+    generator.compile("adam", "sparse_categorical_crossentropy")
+    curve = LearningCurve(100)
+    fit(generator, batches(2), curve)
+    assert curve.training == curve.validation == []
+
+
+def progress(terminal):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100, color_system=None, soft_wrap=True)
+    bar = TrainingProgress(console, 1200)
+    bar.set_params({"epochs": 2, "steps": 3, "verbose": 0})
+    bar.on_train_begin()
+    for epoch in range(2):
+        bar.on_epoch_begin(epoch)
+        for batch in range(3):
+            bar.on_train_batch_end(batch, {"nats": 2.0, "bits": 2.885})
+        bar.on_epoch_end(epoch, {"nats": 1.5, "bits": 2.164} | ({"val_nats": 1.7, "val_bits": 2.453} if epoch else {}))
+    return bar, out
+
+
+def test_progress_in_a_file_is_one_line_an_epoch():
+    bar, out = progress(terminal=False)
+    bar.on_train_end()
+    first, second = out.getvalue().splitlines()
+    assert re.fullmatch(r"epoch 1/2 · training 1\.500 nats \(2\.164 bits\) · [\d,]+ characters/s · \d+ s left", first)
+    assert " · validation 1.700 nats (2.453 bits) · " in second
+    assert second.endswith(" characters/s · 0 s left")
+
+
+def test_progress_on_a_terminal_is_a_bar_that_goes_away():
+    bar, out = progress(terminal=True)
+    bar.close()
+    bar.close()  # an interruption may close it twice
+    bar.on_train_end()
+    shown = out.getvalue()
+    assert "epoch 1/2 · training 1.500 nats" in shown
+    assert "━" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
