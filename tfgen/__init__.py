@@ -17,13 +17,25 @@ __version__ = "0.1.0"
 # Public name: the module it lives in. A module is public under its own name.
 _PUBLIC = {
     "Corpus": "corpora",
+    "Generated": "writing",
     "NAMED_CORPORA": "corpora",
+    "Session": "session",
     "TextGenerator": "text_generator",
     "Vocabulary": "vocabulary",
     "load_corpus": "corpora",
     **{
         name: name
-        for name in ("callbacks", "corpora", "datasets", "layers", "metrics", "networks", "sampling", "training")
+        for name in (
+            "callbacks",
+            "corpora",
+            "datasets",
+            "layers",
+            "metrics",
+            "networks",
+            "novelty",
+            "sampling",
+            "training",
+        )
     },
 }
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfgen import networks
 from tfgen.decoding import Beams, Decoding, Sampling, begin, decode
 from tfgen.sampling import chain as chains
-from tfgen.vocabulary import PADDING
+from tfgen.vocabulary import END, PADDING
 
 _WHOLE = tf.TensorSpec([], tf.int32)
 _REAL = tf.TensorSpec([], tf.float64)
@@ -76,7 +76,7 @@ class Decoder:
         """Draw up to `length` tokens a row, see `decoding.Sampling`."""
 
         def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor) -> Any:
-            strategy = Sampling(self._allowed, chain, min_length, alternatives)
+            strategy = Sampling(self._permitted(chain), chain, min_length, alternatives)
             return decode(self._step, strategy, state, length)[:2]
 
         loop = self._loop(("write", alternatives), run, [_any_batch((chain, state)), _WHOLE, _WHOLE])
@@ -93,7 +93,7 @@ class Decoder:
         """
 
         def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor, penalty: tf.Tensor) -> Any:
-            strategy = Beams(self._allowed, chain, min_length, penalty, width)
+            strategy = Beams(self._permitted(chain), chain, min_length, penalty, width)
             _, record, (scores, lengths) = decode(self._step, strategy, state, length)
             return record["ids"], record["parents"], scores / lengths**penalty
 
@@ -108,6 +108,11 @@ class Decoder:
             texts[:, t] = ids[rows, t]
             rows = parents[rows, t]
         return texts.reshape(-1, width, ids.shape[1]), scores
+
+    def _permitted(self, chain: chains.Chain) -> tf.Tensor:
+        """Say which tokens may be chosen: the end of text also where the sampler decides where a text ends."""
+        ends = any(transform.ends for transform in chain)
+        return self._allowed | (tf.range(self._allowed.shape[0]) == END) if ends else self._allowed
 
     def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         return networks.step(self._network, ids, state)

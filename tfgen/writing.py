@@ -19,8 +19,8 @@ from tfgen.stopping import StopStrings
 from tfgen.vocabulary import PADDING, Vocabulary
 
 # How many tokens one call of the compiled loop writes, first and at most. A stream shows its first token at once. A
-# whole text needs pieces to bound its memory, or to look for stop strings and at the clock. A session must not write past
-# the token that completed a stop string, for it goes on from there.
+# whole text needs pieces to bound its memory, or to look for stop strings and at the clock. A session must not write
+# past the token that completed a stop string, for it goes on from there.
 STREAMED, WATCHED, WHOLE, SINGLE = (1, 32), (64, 64), (1024, 1024), (1, 1)
 
 

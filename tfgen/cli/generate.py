@@ -1,5 +1,6 @@
 """`tfgen generate`: text from a model file, shown while it is written."""
 
+import inspect
 import json
 import secrets
 import sys
@@ -20,6 +21,9 @@ from tfgen.cli import options, terminal
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
 @options.sampling
+@options.transforms
+@options.steering
+@click.option("--num-beams", type=options.whole(1, 1000), default=1, help="Search for the likeliest text instead.")
 @click.option("--seed", type=options.whole(0, 2**62), help="The same seed writes the same text.")
 @click.option(
     "--unknown",
@@ -30,31 +34,41 @@ from tfgen.cli import options, terminal
 )
 @click.option("--echo/--no-echo", default=True, help="Whether to begin with the prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the seed and the settings.")
+@click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
 def generate(
     model: Path,
     prompt: str,
     count: int,
-    length: int,
-    seed: int | None,
-    unknown: Any,
+    num_beams: int,
+    pattern: str | None,
+    dry: float | None,
+    mirostat: float | None,
     echo: bool,
     as_json: bool,
+    scores: bool,
     **settings: Any,
 ) -> None:
     """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
 
     Each text ends where such texts end, or after --length tokens.
     """
+    if scores and not as_json:
+        raise click.UsageError("--scores goes with --json.")
+    if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
+        raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
     model_files.read_config(model)  # says at once what is wrong with the file
     quiet.import_tensorflow()
     generator = model_files.load(model)
-    seed = secrets.randbits(32) if seed is None else seed
-    call = {"length": length, "seed": seed, "unknown": unknown, **_given(settings)}
+    shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
+    shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
+    shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
+    call = _arguments({**settings, "seed": shown["seed"]}, pattern, dry, mirostat)
     if as_json:
-        texts = generator.generate(prompt, n=count, echo=echo, **call)
-        click.echo(json.dumps({"model": str(model), "prompt": prompt, **call, "texts": texts}, ensure_ascii=False))
-    elif count == 1:
+        texts = generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, return_scores=scores, **call)
+        given = [_numbers(text) if scores else text for text in texts]
+        click.echo(json.dumps({"model": str(model), "prompt": prompt, **shown, "texts": given}, ensure_ascii=False))
+    elif count == num_beams == 1:
         pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
         _write(prompt if echo else "")
         for piece in pieces:
@@ -62,11 +76,32 @@ def generate(
         _write("\n")
     else:
         separator = "\n" if generator.vocabulary.ends else "\n\n"
-        _write(separator.join(generator.generate(prompt, n=count, echo=echo, **call)) + "\n")
+        _write(separator.join(generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, **call)) + "\n")
 
 
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
+def _arguments(
+    settings: dict[str, Any], pattern: str | None, dry: float | None, mirostat: float | None
+) -> dict[str, Any]:
+    """Give the arguments of `generate`; transforms that are asked for stand around the chain of the plain settings."""
+    from tfgen import sampling
+
+    names = inspect.signature(sampling.default_chain).parameters
+    plain = {name: value for name, value in settings.items() if name in names}
+    others = {name: value for name, value in settings.items() if name not in names}
+    before = [sampling.DRY(dry)] if dry is not None else []
+    after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
+    masks = [sampling.Pattern(pattern)] if pattern is not None else []
+    return {**others, "sampler": [*masks, *before, *sampling.default_chain(**plain), *after]}
+
+
+def _numbers(text: Any) -> dict[str, Any]:
+    return {
+        "text": text.text,
+        "tokens": text.tokens,
+        "log_probabilities": text.log_probabilities.tolist(),
+        "sampler_log_probabilities": text.sampler_log_probabilities.tolist(),
+        "alternatives": [dict(each) for each in text.alternatives],
+    }
 
 
 def _write(text: str) -> None:

@@ -64,6 +64,7 @@ settings = group(
     click.option("--seed", type=whole(0, 2**31 - 1), help="Makes a run repeatable.  [0]"),
 )
 
+# Each is a setting of sampling.default_chain.
 sampling = group(
     click.option(
         "--temperature", type=click.FloatRange(0), default=0.8, show_default=True, help="0 takes the likeliest."
@@ -73,4 +74,23 @@ sampling = group(
     click.option(
         "--min-p", type=click.FloatRange(0, 1), help="Drop what is less than p times as likely as the likeliest."
     ),
+    click.option(
+        "--typical-p", type=click.FloatRange(0, 1, min_open=True), help="Draw among the most typical that sum to p."
+    ),
+    click.option(
+        "--repetition-penalty", type=click.FloatRange(0, min_open=True), help="Above 1: shun what has occurred."
+    ),
+)
+
+# Each is a transform of its own.
+transforms = group(
+    click.option("--pattern", help="Write only what this regular expression matches."),
+    click.option("--dry", type=click.FloatRange(0), help="Penalise passages that the text already has; 0.8 is usual."),
+    click.option("--mirostat", type=click.FloatRange(0, 64, min_open=True), help="Keep the surprise at so many bits."),
+)
+
+steering = group(
+    click.option("--stop", multiple=True, help="Stop at this text; repeatable."),
+    click.option("--min-length", type=whole(0, 10**8), default=0, help="Do not end before so many new tokens."),
+    click.option("--max-time", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."),
 )

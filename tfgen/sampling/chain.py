@@ -1,7 +1,7 @@
 """Transforms in a row: the sampler, its default order, and its memory."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,10 +69,11 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         return default_chain(**settings)
     if settings:
         raise InputError(f"give a sampler or plain settings, not both; received {', '.join(settings)}.")
-    for transform in sampler:
-        if not isinstance(transform, Transform):
+    transforms = tuple(sampler) if isinstance(sampler, Iterable) else (sampler,)
+    for transform in transforms:
+        if transform is sampler or not isinstance(transform, Transform):
             raise InputError(f"a sampler is a sequence of transforms of tfgen.sampling; received {transform!r} in it.")
-    return tuple(transform.bind(vocabulary) for transform in sampler)
+    return tuple(transform.bind(vocabulary) for transform in transforms)
 
 
 def start(chain: Chain, history: tf.Tensor, size: int) -> tuple[Any, ...]:

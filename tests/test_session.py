@@ -1,0 +1,124 @@
+"""Sessions: one text that goes on, forks, is saved and resumed, as if it had been written in one go."""
+
+import random
+
+import numpy as np
+import pytest
+
+from tfgen import InputError, TextGenerator, Vocabulary
+from tfgen.sampling import DRY, Mirostat, Temperature
+
+TEXT = "the quick brown fox jumps over the lazy dog. "
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return TextGenerator.build(Vocabulary.from_texts([TEXT]), units=8, layers=2, seed=1)
+
+
+def test_parts_are_the_text_of_one_call(generator):
+    whole = generator.generate("the ", length=60, seed=3, temperature=0.9)
+    session = generator.start("the ", seed=3)
+    parts = [session.generate(20, temperature=0.9), *session.stream(33, temperature=0.9)]
+    parts.append(session.generate(7, temperature=0.9))
+    assert "the " + "".join(parts) == session.text == whole
+
+
+@pytest.mark.parametrize("sampler", [[Mirostat(1.5, 0.3)], [DRY(allowed_length=1, window=64), Temperature(0.7)]])
+def test_a_sampler_with_a_memory_goes_on_too(generator, sampler):
+    whole = generator.generate("the ", length=50, seed=3, sampler=sampler)
+    session = generator.start("the ", seed=3)
+    for _ in range(5):
+        session.generate(10, sampler=sampler)
+    assert session.text == whole
+
+
+def test_another_sampler_reads_the_text_so_far(generator):
+    session = generator.start("the ", seed=3)
+    session.generate(20)
+    twin = session.fork()
+    penalised = session.generate(20, temperature=0, repetition_penalty=5.0)
+    again = generator.generate(twin.text, length=20, temperature=0, repetition_penalty=5.0, echo=False)
+    assert penalised == again
+
+
+def test_forks_part_only_by_their_seeds(generator):
+    session = generator.start("the ", seed=3)
+    session.generate(10)
+    twins = [session.fork() for _ in range(3)]
+    others = [session.fork(seed) for seed in (1, 2)]
+    texts = [each.generate(40) for each in (session, *twins)]
+    assert len(set(texts)) == 1
+    assert len({each.generate(40) for each in others} | set(texts)) == 3
+
+
+def test_a_thousand_forks_are_light(generator):
+    session = generator.start("the ", seed=3)
+    forks = [session.fork(seed) for seed in range(1000)]
+    assert all(each._decoder is session._decoder for each in forks)
+    assert forks[999].generate(5) == forks[999].text[4:]
+
+
+def test_what_is_saved_goes_on_with_the_same_character(generator, tmp_path):
+    for sampler in ([Temperature(1.2)], [Mirostat(1.5, 0.3)]):
+        session = generator.start("the ", seed=3)
+        session.generate(25, sampler=sampler)
+        session.save(tmp_path / "session")
+        resumed = generator.resume(tmp_path / "session")
+        assert resumed.text == session.text
+        assert resumed.generate(25, sampler=sampler) == session.generate(25, sampler=sampler)
+    assert [path.name for path in tmp_path.iterdir()] == ["session"]
+
+
+def test_a_session_of_another_model_is_refused(generator, tmp_path):
+    generator.start("the ").save(tmp_path / "session")
+    other = TextGenerator.build(generator.vocabulary, units=8, layers=2, seed=2)
+    with pytest.raises(InputError, match="another model"):
+        other.resume(tmp_path / "session")
+
+
+def test_a_damaged_session_is_refused(generator, tmp_path):
+    path = tmp_path / "session"
+    generator.start("the ", seed=1).save(path)
+    good = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(60):
+        data = bytearray(good[: rng.randrange(len(good))] if rng.random() < 0.5 else good)
+        for _ in range(rng.randrange(1, 4)):
+            if data:
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(data))
+        refused = ""
+        try:
+            assert generator.resume(path).text == "the "
+        except InputError as error:
+            refused = str(error)
+        assert "\n" not in refused
+        assert not refused or "session" in refused
+    for content in (b"", b"text", np.random.default_rng(0).bytes(500)):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="session"):
+            generator.resume(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        generator.resume(tmp_path / "nothing")
+
+
+def test_an_answer_that_stops_goes_on_after_the_stop_string(generator):
+    whole = generator.generate("the ", length=60, seed=3, echo=False)
+    stop = whole[20:23]
+    end = whole.find(stop) + 3
+    session = generator.start("the ", seed=3)
+    assert session.generate(60, stop=stop) == whole[: end - 3]
+    assert session.text == "the " + whole[:end]
+    assert not session.finished
+    assert session.generate(60 - end) == whole[end:]
+
+
+def test_a_text_that_ends_writes_no_more():
+    titles = TextGenerator.build(Vocabulary.from_texts(["ab"] * 3, ends=True), units=4, seed=1)
+    session = titles.start("a", seed=1)
+    session.generate(500)
+    assert session.finished
+    assert session.generate(10) == ""
+    fresh = titles.start("a", seed=1)
+    assert len(fresh.generate(30, min_length=30)) == 30

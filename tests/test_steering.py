@@ -1,0 +1,203 @@
+"""Steering a text: stop strings, lengths, time, scores, beams and patterns, through a generator."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfgen import InputError, TextGenerator, Vocabulary
+from tfgen.sampling import Allow, Forbid, LogitBias, Pattern, Temperature, TopK
+from tfgen.stopping import StopStrings
+
+TEXT = "the quick brown fox jumps over the lazy dog. "
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return TextGenerator.build(Vocabulary.from_texts([TEXT]), units=8, seed=1)
+
+
+@pytest.fixture(scope="module")
+def titles():
+    return TextGenerator.build(Vocabulary.from_texts([TEXT] * 3, ends=True), units=8, seed=1)
+
+
+# Stop strings
+
+
+@given(
+    st.text("ab", max_size=30),
+    st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3),
+    st.lists(st.integers(1, 5), min_size=30, max_size=30),
+    st.booleans(),
+)
+def test_a_text_stops_at_the_first_stop_string_however_it_is_cut(text, stops, sizes, keep):
+    watch, given, place = StopStrings(stops, keep), "", 0
+    for size in sizes:
+        given += watch.feed(text[place : place + size])
+        place += size
+    given += watch.rest()
+    ends = [end for end in range(len(text) + 1) if any(text[:end].endswith(stop) for stop in stops)]
+    if not ends:
+        assert (given, watch.stopped) == (text, False)
+        return
+    assert watch.stopped
+    first = min((text.find(stop), -len(stop)) for stop in stops if stop in text[: ends[0]] or stop in text)
+    if len(set(map(len, stops))) == 1:  # of stops of one length the first to begin is the first to end
+        assert given == text[: first[0] + (-first[1] if keep else 0)]
+    assert not any(stop in given[: len(given) - (len(max(stops, key=len)) if keep else 0)] for stop in stops)
+
+
+def test_stop_strings_end_every_row_by_itself(generator):
+    free = generator.generate(["the ", "dog", ""], length=300, seed=3, echo=False)
+    for keep in (False, True):
+        stopped = generator.generate(
+            ["the ", "dog", ""], length=300, seed=3, echo=False, stop=["ab", "e", "x."], keep_stop=keep
+        )
+        for text, whole in zip(stopped, free, strict=True):
+            places = [(whole.find(stop), stop) for stop in ("ab", "e", "x.") if stop in whole]
+            place, stop = min(places)
+            assert text == whole[: place + (len(stop) if keep else 0)]
+
+
+def test_a_stream_never_shows_the_beginning_of_a_stop_string(generator):
+    whole = generator.generate("the ", length=200, seed=5, echo=False)
+    stop = whole[60:64]
+    expected = whole[: whole.find(stop)]
+    pieces = list(generator.stream("the ", length=200, seed=5, stop=stop))
+    assert "".join(pieces) == expected == generator.generate("the ", length=200, seed=5, echo=False, stop=stop)
+
+
+def test_a_stop_string_that_never_comes_takes_nothing_away(generator):
+    assert generator.generate("a", length=50, seed=1, stop="ZZ") == generator.generate("a", length=50, seed=1)
+
+
+# Lengths and time
+
+
+def test_no_text_ends_before_its_least_length(titles):
+    assert min(map(len, titles.generate("", n=64, seed=1, length=60, temperature=3.0))) < 20
+    texts = titles.generate("", n=64, seed=1, length=60, min_length=20, temperature=3.0)
+    assert min(map(len, texts)) >= 20
+    assert min(map(len, texts)) < 60
+
+
+def test_time_runs_out_between_pieces(generator):
+    text = generator.generate("", length=10**7, max_time=0.2, seed=1)
+    assert 0 < len(text) < 10**6
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"stop": ""}, "stop"),
+        ({"stop": [1]}, "stop"),
+        ({"min_length": -1}, "min_length"),
+        ({"max_time": 0}, "max_time"),
+        ({"num_beams": 0}, "num_beams"),
+        ({"num_beams": 2, "n": 3}, "num_beams"),
+        ({"num_beams": 2, "stop": "a"}, "num_beams"),
+        ({"return_scores": True, "alternatives": 0}, "alternatives"),
+        ({"sampler": [0.5]}, "sampler"),
+        ({"sampler": [], "temperature": 1.0}, "sampler"),
+    ],
+)
+def test_settings_out_of_range_are_named(generator, settings, name):
+    with pytest.raises(InputError, match=name):
+        generator.generate("a", **settings)
+
+
+def test_a_setting_that_does_not_exist_is_a_type_error(generator):
+    with pytest.raises(TypeError, match="temprature"):
+        generator.generate("a", temprature=1.0)
+
+
+# Scores
+
+
+def test_scores_are_those_of_the_model_and_of_the_sampler(generator):
+    prompts = ["the ", ""]
+    plain = generator.generate(prompts, length=12, seed=2, temperature=0.7, top_k=5)
+    found = generator.generate(prompts, length=12, seed=2, temperature=0.7, top_k=5, return_scores=True, alternatives=4)
+    assert [each.text for each in found] == plain
+    for each, prompt in zip(found, prompts, strict=True):
+        assert prompt + "".join(each.tokens) == each.text
+        # Scores are of the whole softmax; what was drawn is among the tokens that may come.
+        whole = generator.score(each.text).log_probabilities[len(prompt) :]
+        assert (each.log_probabilities >= whole - 1e-9).all()
+        assert np.abs(np.diff(each.log_probabilities - whole)).max() < 0.5
+        assert (each.sampler_log_probabilities <= 0).all()
+        for token, log_p, others in zip(each.tokens, each.log_probabilities, each.alternatives, strict=True):
+            assert [p for _, p in others] == sorted((p for _, p in others), reverse=True)
+            assert len(others) == 4
+            if token in dict(others):
+                assert dict(others)[token] == pytest.approx(log_p)
+
+
+def test_greedy_scores_say_certainty(generator):
+    found = generator.generate("the ", length=5, temperature=0, return_scores=True)
+    np.testing.assert_array_equal(found.sampler_log_probabilities, 0)
+    assert [others[0][0] for others in found.alternatives] == list(found.tokens)
+
+
+def test_scores_end_where_a_stop_string_cuts(generator):
+    whole = generator.generate("the ", length=40, seed=4, echo=False)
+    found = generator.generate("the ", length=40, seed=4, stop=whole[10:12], echo=False, return_scores=True)
+    assert "".join(found.tokens) == found.text == whole[: whole.find(whole[10:12])]
+
+
+# Beams
+
+
+def test_one_beam_less_is_never_likelier(generator):
+    def cost(text):
+        return generator.score(text).log_probabilities[4:].sum()
+
+    wide = generator.generate("the ", length=6, num_beams=40, n=40)
+    assert cost(wide[0]) == pytest.approx(max(map(cost, wide)), abs=1e-4)
+    assert len(set(wide)) == 40
+    assert cost(wide[0]) >= cost(generator.generate("the ", length=6, temperature=0)) - 1e-4
+
+
+def test_beams_of_several_prompts_are_those_of_each(generator):
+    together = generator.generate(["the ", "a"], length=8, num_beams=3, n=2)
+    assert together == [generator.generate(prompt, length=8, num_beams=3, n=2) for prompt in ("the ", "a")]
+
+
+# Said as text
+
+
+def test_tokens_are_allowed_forbidden_and_biased_as_text(generator):
+    def write(*transforms):
+        return generator.generate("", length=60, seed=1, sampler=[*transforms, Temperature(2.0)])
+
+    assert set(write(Allow("abc"))) <= set("abc")
+    assert set(write(Allow(category="L"))) <= {c for c in TEXT if c.isalpha()}
+    assert not set(write(Forbid("aeiou"))) & set("aeiou")
+    assert set(write(Allow(pattern="[x-z.]"))) <= set("xyz.")
+    assert set(write(LogitBias({"q": 100.0}))) == {"q"}
+    assert "e" not in write(LogitBias({"e": -np.inf}))
+
+
+def test_a_pattern_ends_the_text_of_a_model_that_never_ends(generator):
+    import re
+
+    for seed in range(5):
+        text = generator.generate("the ", length=40, seed=seed, echo=False, sampler=[Pattern("[a-f]{3} (fox|dog)\\.")])
+        assert re.fullmatch("[a-f]{3} (fox|dog)\\.", text)
+
+
+def test_what_a_vocabulary_does_not_have_is_named(generator):
+    for transform in (LogitBias({"Ж": 1.0}), Allow("Ж"), Pattern("Ж+")):
+        with pytest.raises(InputError, match="Ж"):
+            generator.generate("", sampler=[transform])
+    with pytest.raises(InputError, match="one of"):
+        Forbid()
+    with pytest.raises(InputError, match="regular expression"):
+        Allow(pattern="(")
+
+
+def test_the_order_of_a_sampler_is_the_order_given(generator):
+    top = generator.generate("", length=30, seed=1, sampler=[TopK(1), Temperature(50.0)])
+    assert top == generator.generate("", length=30, temperature=0)
+    assert generator.generate("", length=30, seed=1, sampler=[LogitBias({"q": 9.0}), TopK(1)]) == "q" * 30
