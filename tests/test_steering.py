@@ -201,3 +201,8 @@ def test_the_order_of_a_sampler_is_the_order_given(generator):
     top = generator.generate("", length=30, seed=1, sampler=[TopK(1), Temperature(50.0)])
     assert top == generator.generate("", length=30, temperature=0)
     assert generator.generate("", length=30, seed=1, sampler=[LogitBias({"q": 9.0}), TopK(1)]) == "q" * 30
+
+
+def test_a_search_gives_no_text_that_cannot_be(generator):
+    found = generator.generate("", length=5, num_beams=4, n=4, echo=False, sampler=[Pattern("ab|cd")])
+    assert sorted(found) == ["ab", "cd"]

@@ -243,7 +243,7 @@ class TextGenerator(keras.Model):
             max_time: Seconds after which no more is written, looked at every 64 tokens.
             n: How many texts to write for each prompt; None for one, which is then no list.
             num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
-                are given, the best first. Stop strings and `max_time` do not go with it.
+                are given, the best first (fewer where the sampler permits fewer). Stop strings and `max_time` do not go with it.
             length_penalty: Beams are compared by log-probability over length to this power.
             echo: Whether a result begins with its prompt.
             return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
@@ -317,10 +317,14 @@ class TextGenerator(keras.Model):
             )
         rows = [text for text in prompts for _ in range(beams)]
         state = self._read(rows, chain, 0, unknown)
-        ids, _ = self._decoder.search(chain, state, limits.length, limits.min_length, beams, length_penalty)
+        ids, scores = self._decoder.search(chain, state, limits.length, limits.min_length, beams, length_penalty)
         return [
-            [(prompt if echo else "") + self.vocabulary.decode(text) for text in best[:copies]]
-            for prompt, best in zip(prompts, ids, strict=True)
+            [
+                (prompt if echo else "") + self.vocabulary.decode(text)
+                for text, score in zip(best[:copies], of[:copies], strict=True)
+                if np.isfinite(score)
+            ]
+            for prompt, best, of in zip(prompts, ids, scores, strict=True)
         ]
 
     def _read(
