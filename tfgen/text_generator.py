@@ -243,7 +243,8 @@ class TextGenerator(keras.Model):
             max_time: Seconds after which no more is written, looked at every 64 tokens.
             n: How many texts to write for each prompt; None for one, which is then no list.
             num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
-                are given, the best first (fewer where the sampler permits fewer). Stop strings and `max_time` do not go with it.
+                are given, the best first (fewer where the sampler permits fewer). Stop strings and `max_time` do not go
+                with it.
             length_penalty: Beams are compared by log-probability over length to this power.
             echo: Whether a result begins with its prompt.
             return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.

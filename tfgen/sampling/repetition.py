@@ -115,7 +115,8 @@ class DRY(_LookingBack):
         """Penalise by the text so far (B, W)."""
         length = self._repeated(state)
         excess = tf.cast(length - self.allowed_length, tf.float64)
-        penalty = tf.where(excess >= 0, self.multiplier * self.base ** tf.maximum(excess, 0.0), 0.0)
+        counts = (excess >= 0) & (state > END)
+        penalty = tf.where(counts, self.multiplier * self.base ** tf.maximum(excess, 0.0), 0.0)
         return narrow(wide(logits) - _largest_by_token(state, penalty, tf.shape(logits)[-1]), logits.dtype)
 
     def _repeated(self, state: tf.Tensor) -> tf.Tensor:
