@@ -4,12 +4,15 @@ Its logits fall by 10 with each letter further on, so that it has a second choic
 many letters of a row are left before it wants the end of text. It computes the same in a batch of any size.
 """
 
+import functools
 import string
 
 import numpy as np
 import tensorflow as tf
 
 from tfgen import decoding, sampling
+from tfgen.decoder import Decoder
+from tfgen.sampling import chain
 from tfgen.vocabulary import END, PADDING, RESERVED, UNKNOWN
 
 FIRST = len(RESERVED)
@@ -47,25 +50,54 @@ def step(ids, left):
     return tf.concat([other, end, -10 * tf.cast(ahead, tf.float32)], axis=1), left - 1
 
 
-def begin(texts, left=ENDLESS, seed=0):
-    """Give the value to write from after texts, of which only the last letters matter.
+def begin(texts, left=ENDLESS, seed=0, sampler=GREEDY):
+    """Give the value to write from after texts, of which the network sees only the last letters.
 
     Args:
         texts: B texts; a string is B texts of one letter.
         left: How many letters follow before the end of text, one number or one a row.
         seed: See `sampling.row_seeds`.
+        sampler: That will write.
     """
-    last = tf.constant(ids_of([text[-1] for text in texts]))
+    rows = [ids_of(text) for text in texts]
+    last = tf.constant([row[-1] for row in rows])
     logits, state = step(last, tf.broadcast_to(tf.constant(left, tf.int32), tf.shape(last)))
-    return decoding.begin(logits, state, tf.constant(sampling.row_seeds(seed, len(texts))))
+    history = np.zeros([len(rows), max(map(len, rows))], np.int32)
+    for padded, row in zip(history, rows, strict=True):
+        padded[len(padded) - len(row) :] = row
+    states = chain.start(sampler, tf.constant(history), V)
+    return decoding.begin(logits, state, states, tf.constant(sampling.row_seeds(seed, len(rows))))
 
 
-@tf.function(reduce_retracing=True)
-def _decode(allowed, sampler, state, length):
-    return decoding.decode(step, allowed, sampler, state, length)
+class FakeDecoder(Decoder):
+    """A decoder over a step, in the place of a network."""
+
+    def __init__(self, step, allowed=ALLOWED):
+        """Take the step, and which tokens may be chosen."""
+        self._step = step
+        self._allowed = tf.constant(allowed)
+        self._compiled = {}
 
 
-def write(state, length, sampler=GREEDY, allowed=ALLOWED):
+@functools.cache
+def _decoder(allowed):
+    return FakeDecoder(step, np.frombuffer(allowed, bool))
+
+
+def write(state, length, sampler=GREEDY, allowed=ALLOWED, min_length=0):
     """Write up to `length` letters: the value to go on from, and a text a row as `text_of` spells it."""
-    state, ids = _decode(tf.constant(allowed), sampler, state, tf.constant(length))
-    return state, [text_of(row) for row in ids]
+    state, record = _decoder(allowed.tobytes()).write(sampler, state, length, min_length)
+    return state, [text_of(row) for row in record["ids"]]
+
+
+def written(texts, length, sampler=GREEDY, *, left=ENDLESS, seed=0, allowed=ALLOWED, min_length=0):
+    """Write up to `length` letters after texts, see `begin` and `write`: a text a row."""
+    return write(begin(texts, left, seed, sampler), length, sampler, allowed, min_length)[1]
+
+
+def search(texts, length, width, *, left=ENDLESS, sampler=(), allowed=ALLOWED, min_length=0, length_penalty=0.0):
+    """Search for the likeliest texts: for each of P texts the beams as `text_of` spells them, and scores (P, K)."""
+    rows = [text for text in texts for _ in range(width)]
+    state = begin(rows, np.repeat(np.broadcast_to(left, len(texts)), width), sampler=sampler)
+    found, scores = _decoder(allowed.tobytes()).search(sampler, state, length, min_length, width, length_penalty)
+    return [[text_of(beam) for beam in beams] for beams in found], scores

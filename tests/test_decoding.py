@@ -3,25 +3,44 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from alphabet import ALLOWED, GREEDY, V, begin, ids_of, step, text_of, write
+from alphabet import ALLOWED, ENDLESS, GREEDY, FakeDecoder, V, begin, ids_of, step, text_of, write, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling_support import apply, log_distribution
 
 from tfgen import decoding, networks, sampling
+from tfgen.decoder import Decoder
+from tfgen.sampling import chain as chains
 from tfgen.vocabulary import END, PADDING, UNKNOWN
 
 WARM = sampling.default_chain(12.0, top_k=8, top_p=0.95)
+WITH_MEMORY = (
+    sampling.RepetitionPenalty(1.1),
+    sampling.FrequencyPenalty(0.5),
+    sampling.NoRepeatNgram(3, window=40),
+    sampling.DRY(5.0, 1.5, 2, window=40, longest=10),
+    sampling.Temperature(15.0),
+    sampling.Mirostat(2.0),
+)
+every_memory = pytest.mark.parametrize("sampler", [WARM, WITH_MEMORY], ids=["without memory", "with memory"])
+
+
+def from_step(step, sampler, state, length, min_length=0):
+    """Write with another step, in eager mode: a text a row."""
+    strategy = decoding.Sampling(tf.constant(ALLOWED), sampler, tf.constant(min_length))
+    _, record, _ = decoding.decode(step, strategy, state, tf.constant(length))
+    return [text_of(row) for row in record["ids"]]
 
 
 # What is written
 
 
 def test_each_letter_is_followed_by_the_next():
-    assert write(begin("a"), 5)[1] == ["bcdef"]
+    assert written("a", 5) == ["bcdef"]
 
 
 def test_the_alphabet_wraps_around():
-    assert write(begin(["hello", "xyz"]), 4)[1] == ["pqrs", "abcd"]
+    assert written(["hello", "xyz"], 4) == ["pqrs", "abcd"]
 
 
 @pytest.mark.parametrize("length", [1, 2, 30])
@@ -55,7 +74,7 @@ def test_a_finished_batch_still_gives_one_column():
 
 def test_the_end_of_text_is_no_end_where_it_is_not_allowed():
     forbidden = ALLOWED & (np.arange(V) != END)
-    assert write(begin("a", left=2), 5, allowed=forbidden)[1] == ["bcdef"]
+    assert written("a", 5, left=2, allowed=forbidden) == ["bcdef"]
 
 
 def test_the_value_to_go_on_from_is_the_one_after_the_last_letter():
@@ -71,29 +90,97 @@ def test_writing_leaves_its_argument_as_it_was():
     assert state.drawn == 0
 
 
-def test_eager_and_compiled_write_the_same():
-    state = begin("ax", left=[4, 9], seed=3)
-    _, ids = decoding.decode(step, tf.constant(ALLOWED), WARM, state, tf.constant(12))
-    assert [text_of(row) for row in ids] == write(state, 12, WARM)[1]
+@every_memory
+def test_eager_and_compiled_write_the_same(sampler):
+    state = begin(["a", "xyx"], left=[4, 9], seed=3, sampler=sampler)
+    assert from_step(step, sampler, state, 12) == write(state, 12, sampler)[1]
+
+
+# The shortest text
+
+
+@pytest.mark.parametrize(("least", "text"), [(0, "bc.___"), (2, "bc.___"), (3, "bcd.__"), (5, "bcdef."), (9, "bcdefg")])
+def test_no_text_ends_before_its_shortest_length(least, text):
+    assert written("aa", 6, left=[2, 100], min_length=least) == [text, "bcdefg"]
+
+
+def test_the_shortest_length_counts_from_the_first_letter_on():
+    state, (first,) = write(begin("a", left=2), 2, min_length=4)
+    state, (second,) = write(state, 1, min_length=4)
+    state, (third,) = write(state, 9, min_length=4)
+    assert (first, second, third) == ("bc", "d", "e.")
+
+
+@given(st.integers(0, 20), st.integers(0, 2**32))
+@settings(max_examples=20)
+def test_no_drawn_text_ends_before_its_shortest_length(least, seed):
+    for text in written("mmm", 30, WARM, left=[0, 1, 15], seed=seed, min_length=least):
+        assert len(text.rstrip("_").rstrip(".")) >= least
+
+
+# With memory
+
+
+@pytest.mark.parametrize(
+    ("transform", "prompt", "text"),
+    [
+        (sampling.NoRepeatNgram(1), "bda", "cefgh"),
+        (sampling.NoRepeatNgram(2), "abca", "cdefg"),
+        (
+            sampling.NoRepeatNgram(2, window=3),
+            "abca",
+            "bcdef",
+        ),  # ab and bc are out of sight when they come again
+        (sampling.NoRepeatNgram(3), "abca", "bdefg"),
+        (sampling.FrequencyPenalty(6), "bba", "cdefg"),
+        (sampling.PresencePenalty(6), "bba", "bcdef"),
+        (sampling.RepetitionPenalty(1.5), "bba", "bcdef"),  # what is certain stays so
+        (sampling.DRY(15, 1, 2), "abcabcab", "defgh"),
+        (sampling.DRY(15, 1, 6), "abcabcab", "cdefg"),
+        (sampling.DRY(2, 2, 2), "abcabcab", "defgh"),
+        (sampling.DRY(2, 2, 2), "bcab", "cdefg"),  # not dear enough
+        (sampling.DRY(15, 1, 2, breaker_ids=ids_of("b").tolist()), "abcabcab", "cdefg"),
+    ],
+    ids=str,
+)
+def test_words_with_memory(transform, prompt, text):
+    assert written([prompt, "m"], 5, (transform, *GREEDY)) == [text, "nopqr"]
+
+
+def test_memory_is_of_what_was_written_too():
+    once = (sampling.NoRepeatNgram(1), *GREEDY)
+    whole = "".join(chr(letter) for letter in range(ord("b"), ord("z") + 1))
+    assert written("a", 40, once) == [whole + "."], "every letter once, and only the end is left"
+    endless = ALLOWED & (np.arange(V) != END)
+    assert written("a", 30, once, allowed=endless) == [whole + "abcde"], "where everything was said all is allowed"
+
+
+def test_mirostat_moves_with_the_text():
+    state, _ = write(begin("a", sampler=WITH_MEMORY), 30, WITH_MEMORY)
+    assert state.sampler[-1].numpy() != 4
 
 
 # What is never written
 
 
 @pytest.mark.parametrize("letter", "bdz")
-@pytest.mark.parametrize("sampler", [GREEDY, WARM, sampling.default_chain(np.inf)], ids=["greedy", "warm", "uniform"])
+@pytest.mark.parametrize(
+    "sampler",
+    [GREEDY, WARM, sampling.default_chain(np.inf), WITH_MEMORY],
+    ids=["greedy", "warm", "uniform", "with memory"],
+)
 def test_a_token_that_is_not_allowed_is_never_drawn(letter, sampler):
     allowed = ALLOWED.copy()
     allowed[ids_of(letter)] = False
-    texts = write(begin("abcdxyz"), 60, sampler, allowed)[1]
+    texts = written("abcdxyz", 60, sampler, allowed=allowed)
     assert letter not in "".join(texts)
-    assert not {"?", "_"} & set("".join(texts).split(".")[0])
+    assert not {"?", "_"} & set("".join(text.split(".")[0] for text in texts))
 
 
 def test_the_second_choice_takes_the_place_of_a_forbidden_letter():
     allowed = ALLOWED.copy()
     allowed[ids_of("de")] = False
-    assert write(begin("a"), 5, allowed=allowed)[1] == ["bcfgh"]
+    assert written("a", 5, allowed=allowed) == ["bcfgh"]
 
 
 @pytest.mark.parametrize("wanted", [PADDING, UNKNOWN])
@@ -104,8 +191,7 @@ def test_not_even_a_network_that_wants_nothing_else_gets_a_forbidden_token(wante
 
     state = begin("a")
     state = state._replace(logits=state.logits + 1e6 * tf.one_hot(wanted, V))
-    _, ids = decoding.decode(stubborn, tf.constant(ALLOWED), GREEDY, state, tf.constant(5))
-    assert [text_of(row) for row in ids] == ["bcdef"]
+    assert from_step(stubborn, GREEDY, state, 5) == ["bcdef"]
 
 
 def test_a_network_may_rule_out_letters_of_its_own():
@@ -113,62 +199,117 @@ def test_a_network_may_rule_out_letters_of_its_own():
         logits, state = step(ids, state)
         return tf.where(np.arange(V) == ids_of("c"), -np.inf, logits), state
 
-    _, ids = decoding.decode(without_c, tf.constant(ALLOWED), GREEDY, begin("a"), tf.constant(5))
-    assert [text_of(row) for row in ids] == ["bdefg"]
+    assert from_step(without_c, GREEDY, begin("a"), 5) == ["bdefg"]
 
 
 # A text is a function of its seed
 
 
-@settings(max_examples=15)
-@given(st.integers(0, 2**63 - 1), st.lists(st.integers(0, 80), min_size=1, max_size=4))
-def test_chunks_give_the_text_that_one_call_gives(seed, left):
+@every_memory
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**63 - 1), left=st.lists(st.integers(0, 80), min_size=1, max_size=4))
+def test_chunks_give_the_text_that_one_call_gives(sampler, seed, left):
     length = 70
-    start = begin("m" * len(left), left=left, seed=seed)
-    _, whole = write(start, length, WARM)
+    start = begin(["abm", "m", "ab", "dcba"][: len(left)], left=left, seed=seed, sampler=sampler)
+    _, whole = write(start, length, sampler, min_length=9)
     for chunk in (1, 7, 64):
         state, texts = start, [""] * len(left)
         while state.drawn < length and not state.finished.numpy().all():
-            state, more = write(state, min(chunk, length - int(state.drawn)), WARM)
+            state, more = write(state, min(chunk, length - int(state.drawn)), sampler, min_length=9)
             texts = [text + part for text, part in zip(texts, more, strict=True)]
         assert texts == whole
 
 
 def test_draws_go_on_across_the_generators_blocks():
-    _, (whole,) = write(begin("a", seed=1), 600, WARM)
-    state, (first,) = write(begin("a", seed=1), 250, WARM)
+    whole = written("a", 600, WARM, seed=1)[0]
+    state, (first,) = write(begin("a", seed=1, sampler=WARM), 250, WARM)
     state, (second,) = write(state, 10, WARM)
     _, (third,) = write(state, 340, WARM)
     assert first + second + third == whole
     assert len({whole[i : i + 20] for i in range(0, 600, 20)}) == 30, "nothing repeats"
 
 
-def test_a_row_is_the_same_alone_and_among_64():
-    together = write(begin("k" * 64, seed=11), 40, WARM)[1]
-    assert write(begin("k", seed=11), 40, WARM)[1] == together[:1]
+@every_memory
+def test_a_row_is_the_same_alone_and_among_64(sampler):
+    together = written("k" * 64, 40, sampler, seed=11)
+    assert written("k", 40, sampler, seed=11) == together[:1]
     assert len(set(together)) == 64, "one seed gives each row a text of its own"
 
 
-def test_a_seed_a_row_gives_each_text_wherever_it_stands():
-    together = write(begin("kk", seed=[5, 9]), 40, WARM)[1]
-    assert write(begin("kk", seed=[9, 5]), 40, WARM)[1] == together[::-1]
-    assert write(begin("k", seed=9), 40, WARM)[1] == together[1:]
+@every_memory
+def test_a_seed_a_row_gives_each_text_wherever_it_stands(sampler):
+    together = written(["k", "abk"], 40, sampler, seed=[5, 9])
+    assert written(["abk", "k"], 40, sampler, seed=[9, 5]) == together[::-1]
+    assert written(["abk"], 40, sampler, seed=9) == together[1:]
 
 
 def test_another_seed_gives_another_text():
-    texts = {write(begin("k", seed=seed), 40, WARM)[1][0] for seed in range(20)}
+    texts = {written("k", 40, WARM, seed=seed)[0] for seed in range(20)}
     assert len(texts) == 20
 
 
 def test_greedy_text_does_not_depend_on_the_seed():
-    assert {write(begin("k", seed=seed), 40)[1][0] for seed in range(5)} == {write(begin("k"), 40)[1][0]}
+    assert {written("k", 40, seed=seed)[0] for seed in range(5)} == {written("k", 40)[0]}
+
+
+# The numbers behind each token
+
+
+def recorded(sampler, texts, length, alternatives, left=ENDLESS, min_length=0):
+    return FakeDecoder(step).write(sampler, begin(texts, left, 4, sampler), length, min_length, alternatives)[1]
+
+
+@every_memory
+@pytest.mark.parametrize("min_length", [0, 20])
+def test_log_probabilities_are_those_of_the_model_and_of_the_sampler(sampler, min_length):
+    texts, left = ["ab", "mno"], 6
+    record = recorded(sampler, texts, 12, 4, left, min_length)
+    length = record["ids"].shape[1]  # less than 12 where both have come to an end
+    assert all(record[name].shape == (2, length) for name in ("ids", "log_p", "sampler_log_p"))
+    assert {record[name].shape for name in ("alternatives", "alternatives_log_p")} == {(2, length, 4)}
+    for row, text in enumerate(texts):
+        states = begin([text], left, 4, sampler).sampler
+        ids, place = [*ids_of(text)], left
+        for t, token in enumerate(record["ids"][row]):
+            logits = step(tf.constant(ids[-1:]), tf.constant([place]))[0].numpy().astype(np.float64)
+            logits[:, ~ALLOWED] = -np.inf
+            logits[:, END] = logits[:, END] if t >= min_length else -np.inf
+            log_p = log_distribution(logits)[0]
+            shaped, given_ = chains.apply(sampler, tf.constant(logits), states)
+            states = chains.update(sampler, states, tf.constant([token]), given_)
+            assert record["log_p"][row, t] == pytest.approx(log_p[token], abs=1e-9)
+            expected = log_distribution(shaped.numpy())[0, token]
+            assert record["sampler_log_p"][row, t] == pytest.approx(expected, abs=1e-9)
+            likeliest = np.argsort(-log_p, kind="stable")[:4]
+            np.testing.assert_array_equal(record["alternatives"][row, t], likeliest)
+            np.testing.assert_allclose(record["alternatives_log_p"][row, t], log_p[likeliest], rtol=0, atol=1e-9)
+            ids, place = [*ids, token], place - 1
+            if token == END:
+                break
+
+
+def test_alternatives_are_words_too():
+    record = recorded(GREEDY, "a", 2, 3)
+    assert [text_of(ids) for ids in record["alternatives"][0]] == ["bcd", "cde"]
+    np.testing.assert_allclose(record["alternatives_log_p"][0], [[0, -10, -20]] * 2, rtol=0, atol=1e-4)
+
+
+def test_scores_change_no_text():
+    np.testing.assert_array_equal(recorded(WARM, "ab", 20, 2)["ids"], recorded(WARM, "ab", 20, 0)["ids"])
+    assert recorded(WARM, "ab", 20, 0).keys() == {"ids"}
+
+
+def test_there_are_no_more_alternatives_than_tokens():
+    record = recorded(GREEDY, "a", 2, 10 * V)
+    assert record["alternatives"].shape == (1, 2, V)
+    assert record["alternatives_log_p"][0, 0, -1] == -np.inf
 
 
 # Compiled over a real network
 
 
 SIZE = 7
-PROMPTS = [[2, 5, 3, 3, 6], [2], [2, 4, 4]]
+PROMPTS = [np.array(prompt, np.int32) for prompt in ([2, 5, 3, 3, 6], [2], [2, 4, 4])]
 MAY_BE_DRAWN = np.array([False, False, True, True, True, True, True])
 
 
@@ -185,21 +326,18 @@ def network():
 
 @pytest.fixture(scope="module")
 def decoder(network):
-    return decoding.Decoder(network, MAY_BE_DRAWN)
+    return Decoder(network, MAY_BE_DRAWN)
 
 
-def read(decoder, prompts, seed):
-    lengths = np.array([len(prompt) for prompt in prompts], np.int32)
-    ids = np.zeros((len(prompts), lengths.max()), np.int32)
-    for row, prompt in zip(ids, prompts, strict=True):
-        row[: len(prompt)] = prompt
-    return decoder.read(ids, lengths, sampling.row_seeds(seed, len(prompts)))
+def ids_after(decoder, prompts, seed, sampler, length, **more):
+    state = decoder.read(prompts, sampling.row_seeds(seed, len(prompts)), sampler)
+    return decoder.write(sampler, state, length, **more)[1]["ids"]
 
 
 def by_hand(network, prompt, uniforms, t, k, p):
     """Write after one prompt as a textbook would, in Python and NumPy, up to the end of text."""
     state = networks.zero_state(network, 1)
-    logits, state = networks.prefill(network, np.array([prompt], np.int32), np.array([len(prompt)], np.int32), state)
+    logits, state = networks.prefill(network, prompt[np.newaxis], np.array([len(prompt)], np.int32), state)
     text = []
     for uniform in uniforms:
         scaled = np.where(MAY_BE_DRAWN, logits.numpy()[0].astype(np.float64), -np.inf) / t
@@ -222,44 +360,57 @@ def up_to_the_end(row):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_decoder_writes_what_a_loop_by_hand_writes(network, decoder, seed):
-    _, ids = decoder.write(sampling.default_chain(0.9, 4, 0.95), read(decoder, PROMPTS, seed), 40)
+    ids = ids_after(decoder, PROMPTS, seed, sampling.default_chain(0.9, 4, 0.95), 40)
     uniforms = sampling.draws(tf.constant(sampling.row_seeds(seed, len(PROMPTS))), 0, 40).numpy()
     for row, prompt in enumerate(PROMPTS):
         assert up_to_the_end(ids[row]) == by_hand(network, prompt, uniforms[:, row], 0.9, 4, 0.95)
 
 
 def test_greedy_text_of_the_decoder_is_the_argmax_of_the_network(network, decoder):
-    _, ids = decoder.write(GREEDY, read(decoder, PROMPTS, 0), 15)
+    ids = ids_after(decoder, PROMPTS, 0, GREEDY, 15)
     stateless = networks.with_batch_size(network, None)
     for prompt, row in zip(PROMPTS, ids, strict=True):
-        text = list(prompt)
+        text = prompt.tolist()
         for _ in up_to_the_end(row):
             whole = stateless(np.array([text]))[0, -1].numpy()
             text.append(int(np.argmax(np.where(MAY_BE_DRAWN, whole, -1))))
         assert text[len(prompt) :] == up_to_the_end(row)
 
 
-def test_prompts_of_different_lengths_share_a_batch(decoder):
-    sampler, seeds = sampling.default_chain(0.8), [4, 5, 6]
-    _, together = decoder.write(sampler, read(decoder, PROMPTS, seeds), 30)
+@pytest.mark.parametrize("sampler", [sampling.default_chain(0.8), WITH_MEMORY], ids=["without memory", "with memory"])
+def test_prompts_of_different_lengths_share_a_batch(decoder, sampler):
+    seeds = [4, 5, 6]
+    together = ids_after(decoder, PROMPTS, seeds, sampler, 30)
     for prompt, seed, row in zip(PROMPTS, seeds, together, strict=True):
-        _, alone = decoder.write(sampler, read(decoder, [prompt], seed), 30)
+        alone = ids_after(decoder, [prompt], seed, sampler, 30)
         assert up_to_the_end(alone[0]) == up_to_the_end(row)
     assert len({tuple(row) for row in together.tolist()}) == 3
 
 
-def test_chunks_of_the_decoder_give_one_text(decoder):
-    sampler = sampling.default_chain(0.8)
-    _, whole = decoder.write(sampler, read(decoder, PROMPTS, 8), 20)
-    state, first = decoder.write(sampler, read(decoder, PROMPTS, 8), 13)
-    _, second = decoder.write(sampler, state, 7)
-    np.testing.assert_array_equal(np.concatenate([first, second], axis=1), whole)
+@pytest.mark.parametrize("sampler", [sampling.default_chain(0.8), WITH_MEMORY], ids=["without memory", "with memory"])
+def test_chunks_of_the_decoder_give_one_text(decoder, sampler):
+    whole = ids_after(decoder, PROMPTS, 8, sampler, 20, min_length=18)
+    state = decoder.read(PROMPTS, sampling.row_seeds(8, 3), sampler)
+    state, first = decoder.write(sampler, state, 13, min_length=18)
+    _, second = decoder.write(sampler, state, 7, min_length=18)
+    np.testing.assert_array_equal(np.concatenate([first["ids"], second["ids"]], axis=1), whole)
     assert whole.shape == (3, 20)
     assert whole.dtype == np.int32
 
 
+def test_a_sampler_that_starts_late_knows_the_text(decoder):
+    state = decoder.read(PROMPTS, sampling.row_seeds(8, 3), GREEDY)
+    state, record = decoder.write(GREEDY, state, 10)
+    texts = [np.concatenate([prompt, row]) for prompt, row in zip(PROMPTS, record["ids"], strict=True)]
+    fresh = decoder.start(WITH_MEMORY, texts)
+    for row, text in enumerate(texts):
+        logits = np.linspace(0, 1, SIZE)[np.newaxis]
+        late = chains.apply(WITH_MEMORY, tf.constant(np.repeat(logits, 3, axis=0)), fresh)[0]
+        np.testing.assert_array_equal(late[row], apply(WITH_MEMORY, logits, text[np.newaxis])[0])
+
+
 def test_the_decoder_never_draws_what_it_may_not(decoder):
-    _, ids = decoder.write(sampling.default_chain(5.0), read(decoder, [[2]] * 50, 0), 50)
+    ids = ids_after(decoder, PROMPTS[1:2] * 50, 0, sampling.default_chain(5.0), 50)
     drawn = {token for row in ids for token in up_to_the_end(row)}
     assert drawn == {2, 3, 4, 5, 6}
 
@@ -269,33 +420,65 @@ def test_the_state_that_training_carries_is_left_alone(network, decoder):
     carried = [variable.numpy() for variable in networks.training_state(network)]
     assert carried
     assert all(np.any(value) for value in carried)
-    decoder.write(GREEDY, read(decoder, PROMPTS, 0), 5)
+    ids_after(decoder, PROMPTS, 0, GREEDY, 5)
     for variable, value in zip(networks.training_state(network), carried, strict=True):
         np.testing.assert_array_equal(variable, value)
 
 
-def traces(decoder):
-    """Give how often each of the decoder's functions was traced, so far as it was called."""
-    functions = [*vars(decoder).values(), *decoder._loops.values()]
-    counts = [f.experimental_get_tracing_count() for f in functions if hasattr(f, "experimental_get_tracing_count")]
-    return [count for count in counts if count]
+# Compiled once a sampler
+
+
+def sampler_of(t, number, p, length):
+    """Give one of each transform, with other values for other arguments."""
+    return (
+        sampling.LogitBias(np.full(SIZE, number)),
+        sampling.Mask(np.arange(SIZE) != length % 2 + 5),
+        *sampling.default_chain(t, length, p, p / 2, p, number + 0.5),
+        sampling.FrequencyPenalty(number),
+        sampling.PresencePenalty(number),
+        sampling.DRY(number, 1 + number, length, breaker_ids=[length % 3 + 3]),
+        sampling.DynamicTemperature(t, t + 1, number + 0.5),
+        sampling.Epsilon(p / 9),
+        sampling.Mirostat(number + 0.5, p),
+    )
 
 
 def test_nothing_that_users_vary_compiles_again(network):
-    decoder = decoding.Decoder(network, MAY_BE_DRAWN)
-    changes = [
-        (PROMPTS, 1, 10, (1.0, 3, 0.9, 0.1)),
-        (PROMPTS, 2, 1, (0.0, 10**6, 1.0, 0.0)),  # temperature, k, p, seed, length
-        ([[2]], 1, 10, (np.float32(0.3), 2, 0.5, 1)),  # one row, a prompt of one token
-        ([[2, 3, 4, 5, 6, 5, 4]] * 9, [2**40] * 9, 300, (np.inf, 1, 0.01, 0.5)),
-    ]
-    for prompts, seed, length, values in changes:
-        state, _ = decoder.write(sampling.default_chain(*values), read(decoder, prompts, seed), length)
-        decoder.write(list(sampling.default_chain(*values)), state, length + 1)
-    readers = [1, 1]  # prompts of one length, prompts of several
-    assert traces(decoder) == [*readers, 1]
+    decoder = Decoder(network, MAY_BE_DRAWN)
+    some, one = PROMPTS, PROMPTS[1:2]
+    many = [np.array([2, 3, 4, 5, 6, 5, 4], np.int32)] * 9
+    for prompts, seed, length, values in [
+        (some, 1, 10, (1.0, 0.5, 0.9, 3)),
+        (some, 2, 1, (0.0, 0.0, 1.0, 10**6)),
+        (one, 1, 10, (np.float32(0.3), 2, 0.5, 1)),
+        (many, [2**40] * 9, 30, (np.inf, 1, 0.01, 2)),
+    ]:
+        sampler = sampler_of(*values)
+        state = decoder.read(prompts, sampling.row_seeds(seed, len(prompts)), sampler)
+        state, _ = decoder.write(sampler, state, length, min_length=length // 2)
+        decoder.write(sampler, state, length + 1)
+    assert len(decoder._compiled) == 1
 
-    decoder.write(GREEDY, read(decoder, PROMPTS, 1), 10)
-    assert traces(decoder) == [*readers, 1, 1], "another structure of the chain is another loop, compiled once"
-    decoder.write(sampling.default_chain(0.5), read(decoder, PROMPTS, 1), 10)
-    assert traces(decoder) == [*readers, 1, 1]
+    ids_after(decoder, PROMPTS, 1, GREEDY, 10)
+    assert len(decoder._compiled) == 2, "another structure of the chain is another loop, compiled once"
+    ids_after(decoder, PROMPTS, 1, sampling.default_chain(0.5), 10)
+    assert len(decoder._compiled) == 2
+    ids_after(decoder, PROMPTS, 1, GREEDY, 10, alternatives=2)
+    ids_after(decoder, one, 1, GREEDY, 11, alternatives=2)
+    assert len(decoder._compiled) == 3, "what is recorded belongs to the structure"
+
+
+def test_searching_compiles_once_a_width(network):
+    decoder = Decoder(network, MAY_BE_DRAWN)
+
+    def search(prompts, width, length, min_length, penalty, *sampler):
+        rows = [prompt for prompt in prompts for _ in range(width)]
+        state = decoder.read(rows, sampling.row_seeds(0, len(rows)), sampler)
+        decoder.search(sampler, state, length, min_length, width, penalty)
+        return len(decoder._compiled)
+
+    assert search(PROMPTS, 2, 5, 0, 0.0) == 1
+    assert search(PROMPTS[:1], 2, 7, 3, 1.0) == 1
+    assert search(PROMPTS[:1], 3, 7, 3, 1.0) == 2
+    assert search(PROMPTS[:1], 3, 7, 3, 1.0, sampling.NoRepeatNgram(2)) == 3
+    assert search(PROMPTS[1:], 3, 2, 0, 0.5, sampling.NoRepeatNgram(2)) == 3

@@ -491,7 +491,10 @@ def test_a_row_does_not_depend_on_its_batch(name, data):
     sampler = data.draw(SAMPLERS[name](logits))
     together = apply(sampler, logits)
     for row in range(len(logits)):
-        np.testing.assert_array_equal(apply(sampler, logits[row : row + 1])[0], together[row])
+        alone = apply(sampler, logits[row : row + 1])[0]
+        np.testing.assert_array_equal(support(alone), support(together[row]))
+        # TensorFlow sums an entropy in an order that depends on the batch.
+        np.testing.assert_allclose(alone, together[row], rtol=1e-3 if name == "DynamicTemperature" else 0)
 
 
 @every_sampler

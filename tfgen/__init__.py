@@ -33,6 +33,7 @@ _PUBLIC = {
             "metrics",
             "networks",
             "novelty",
+            "plots",
             "sampling",
             "training",
         )

@@ -55,11 +55,18 @@ class SampleText(keras.callbacks.Callback):
         self._every = every
         self._seed = seed
         self._show = show
+        self._done = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Sample if it is time."""
-        if self._every and (batch + 1) % self._every == 0:
+        # With `steps_per_execution` Keras calls this for the last of several batches only.
+        if self._every and (batch + 1) // self._every > self._done // self._every:
             self._sample(f"batch {batch + 1}")
+        self._done = batch + 1
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Count batches anew."""
+        self._done = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Sample if it is time."""
@@ -92,6 +99,7 @@ class StopOnNaN(keras.callbacks.Callback):
         super().__init__()
         self._every = every
         self._show = show
+        self._done = 0
         self._good: list[np.ndarray] | None = None
         self._candidate: list[np.ndarray] | None = None
         self.message: str | None = None
@@ -110,8 +118,13 @@ class StopOnNaN(keras.callbacks.Callback):
         # A loss is of the weights before the step: the next one vouches for a copy.
         if self._candidate is not None:
             self._good, self._candidate = self._candidate, None
-        if (batch + 1) % self._every == 0:
+        if (batch + 1) // self._every > self._done // self._every:
             self._keep()
+        self._done = batch + 1
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Count batches anew."""
+        self._done = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights."""
@@ -157,6 +170,7 @@ class LearningCurve(keras.callbacks.Callback):
         self._characters = characters
         self._points = points
         self._seen = (0.0, 0.0)
+        self._done = 0
         self.training: list[tuple[float, float]] = []
         self.validation: list[tuple[float, float]] = []
         self._epoch = 0
@@ -165,11 +179,17 @@ class LearningCurve(keras.callbacks.Callback):
         """Begin new sums, as Keras does."""
         self._epoch = epoch
         self._seen = (0.0, 0.0)
+        self._done = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Add a pair if it is time."""
         steps, batches = self.params["steps"], batch + 1
-        if (batches % max(steps // self._points, 1) and batches != steps) or (sums := self._sums()) is None:
+        if steps is None:  # not known in the first epoch of a dataset that does not say how long it is
+            return
+        every = max(steps // self._points, 1)
+        due = batches // every > self._done // every or batches == steps
+        self._done = batches
+        if not due or (sums := self._sums()) is None:
             return
         # Both are sums over the epoch so far; their differences are of what lies between.
         nats, targets = (now - before for now, before in zip(sums, self._seen, strict=True))

@@ -7,7 +7,8 @@
 
 Each gives `tf.data` datasets of `(inputs, targets)`, int32 (B, T), where the target of a position is the next token.
 Every transition of the training part is a target exactly once an epoch; positions that only fill a batch up have target
-0 (padding), which `TextGenerator` leaves out of loss and metrics. A batch is a function of (seed, epoch, step) alone.
+0 (padding), which `TextGenerator` leaves out of loss and metrics. A batch is a function of (seed, epoch, step) alone; a
+dataset counts its own epochs: each iterator made of it is one.
 
 Axis letters: B batch, T time.
 """
@@ -166,7 +167,7 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
     count = math.ceil(transitions / length)
     within = np.arange(length)
 
-    @functools.lru_cache(maxsize=1)
+    @functools.lru_cache(maxsize=4)
     def order(epoch: int) -> Ids:
         return _order(seed, epoch, count)
 
@@ -254,7 +255,7 @@ class _Rows:
 def _documents(rows: _Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
     steps = math.ceil(len(rows.starts) / batch_size)
 
-    @functools.lru_cache(maxsize=1)
+    @functools.lru_cache(maxsize=4)
     def order(epoch: int) -> list[Ids]:
         shuffled = _order(seed, epoch, len(rows.starts))
         # Stable, so that rows of one length stay in random order and meet others in each epoch.

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfgen import networks
 from tfgen.decoding import Beams, Decoding, Sampling, begin, decode
+from tfgen.errors import InputError
 from tfgen.sampling import chain as chains
 from tfgen.vocabulary import END, PADDING
 
@@ -63,6 +64,8 @@ class Decoder:
             if equal
             else self._read_padded(tf.constant(right), tf.constant(lengths))
         )
+        if not np.isfinite(logits.numpy()).all():
+            raise InputError("the network gives no numbers: its weights are damaged, or its training has diverged.")
         return begin(logits, network, self.start(chain, prompts), tf.constant(seeds))
 
     def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:
@@ -73,7 +76,8 @@ class Decoder:
     def write(
         self, chain: chains.Chain, state: Decoding, length: int, min_length: int = 0, alternatives: int = 0
     ) -> tuple[Decoding, Record]:
-        """Draw up to `length` tokens a row, see `decoding.Sampling`."""
+        """Draw up to `length` tokens a row, see `decoding.Sampling`; there are no more alternatives than tokens."""
+        alternatives = min(alternatives, self._allowed.shape[0])
 
         def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor) -> Any:
             strategy = Sampling(self._permitted(chain), chain, min_length, alternatives)

@@ -130,13 +130,14 @@ def check(network: keras.Sequential) -> None:
         shapes = f"{network.input_shape} to {network.output_shape}"
         raise errors.InputError(f"the network must map ids (B, T) to (B, T, V); received one from {shapes}.")
     head = network.layers[-1]
-    if not isinstance(head, keras.layers.Dense) or head.activation not in (
-        keras.activations.softmax,
-        keras.activations.linear,
-    ):
+    if not isinstance(head, keras.layers.Dense) or head.activation is not keras.activations.softmax:
         raise errors.InputError(
-            f"the last layer must be Dense(V) with activation 'softmax' or None; received {_describe(head)}."
+            f"the last layer must be Dense(V, activation='softmax'); received {_describe(head)}. Keras' losses take "
+            "the logits from a softmax by themselves."
         )
+    for layer in network.layers:
+        if getattr(layer, "quantization_mode", None):
+            raise errors.InputError(f"{_describe(layer)} is quantized; give the network as it was before.")
 
 
 def _check_layer(layer: Any) -> None:
@@ -163,6 +164,21 @@ def _describe(layer: Any) -> str:
 def recurrent_layers(network: keras.Sequential) -> list[Any]:
     """Give the recurrent layers, first to last."""
     return [layer for layer in network.layers if isinstance(layer, _RECURRENT)]
+
+
+def shape(network: keras.Sequential) -> dict[str, Any]:
+    """Say in the terms of `build` what a network is: of its first recurrent layer and its embedding, if it has any."""
+    recurrent = recurrent_layers(network)
+    embeddings = [layer.output_dim for layer in network.layers if isinstance(layer, keras.layers.Embedding)]
+    dropouts = [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
+    names = {name: kind for kind, name in CELLS.items()}
+    return {
+        "cell": names.get(type(recurrent[0]).__name__, "") if recurrent else "",
+        "units": recurrent[0].units if recurrent else 0,
+        "layers": len(recurrent),
+        "dropout": dropouts[0] if dropouts else 0.0,
+        "embedding": embeddings[0] if embeddings else None,
+    }
 
 
 def vocabulary_size(network: keras.Sequential) -> int:

@@ -52,15 +52,17 @@ def learning_curve(
     validation: Sequence[tuple[float, float]],
     baselines: Mapping[str, float],
     title: str,
+    unit: str = "character",
 ) -> Path:
     """Draw losses against the number of characters read.
 
     Args:
         path: Of the picture; its ending chooses the format, such as `.png`.
-        training: Pairs of characters read and nats per character.
+        training: Pairs of characters read and nats per token.
         validation: The same on held-out text.
-        baselines: Bits per character of other models of the same text, by name; each is a dashed line.
+        baselines: Bits per token of other models of the same text, by name; each is a dashed line.
         title: Over the picture.
+        unit: What a token is, "character" or "word".
 
     Returns:
         The path.
@@ -78,7 +80,7 @@ def learning_curve(
             axes.plot([x for x, _ in points], [nats / math.log(2) for _, nats in points], style, label=name)
     for number, (name, bits) in enumerate(baselines.items()):
         axes.axhline(bits, color=f"C{number + 2}", linestyle="--", label=f"{name}: {bits:.2f}")
-    axes.set(xlabel="characters read", ylabel="bits per character", title=title)
+    axes.set(xlabel="characters read", ylabel=f"bits per {unit}", title=title)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.grid(alpha=0.3)

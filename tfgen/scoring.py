@@ -31,11 +31,13 @@ class Score:
         text: The text.
         tokens: Its T tokens, as the model reads them.
         log_probabilities: float64 (T,), ln p(token | all before it), in nats, of the whole softmax, as in training.
+        characters: How many characters (code points) were read: all but those that were skipped.
         ranks: int (T,), 1 where the token was the likeliest of all, 2 where one was likelier, and so on.
     """
 
     text: str
     tokens: tuple[str, ...]
+    characters: int
     log_probabilities: npt.NDArray[np.float64]
     ranks: npt.NDArray[np.int32]
 
@@ -46,8 +48,8 @@ class Score:
 
     @property
     def nats_per_character(self) -> float:
-        """`nats` over the number of characters (code points) read, so that words and characters compare."""
-        return self.nats / sum(map(len, self.tokens))
+        """`nats` over the number of characters, so that words and characters compare."""
+        return self.nats / self.characters
 
     @property
     def bits_per_character(self) -> float:

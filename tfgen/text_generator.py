@@ -5,8 +5,9 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 
 from __future__ import annotations
 
+import inspect
 import os
-import secrets
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -39,7 +40,8 @@ class TextGenerator(keras.Model):
         vocabulary: Text to ids and back.
         network: The plain Sequential, which can be taken out and used alone.
         provenance: What the model was trained on and how, as plain JSON types.
-        restart: The chance that a row of a training batch starts from the zero state instead of the carried one.
+        restart: The chance that a row of a training batch starts from the zero state instead of the carried one. It
+            is compiled into the training step, so it is given when the generator is made.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class TextGenerator(keras.Model):
         self.vocabulary = vocabulary
         self.network = network
         self.provenance = dict(provenance or {})
-        self.restart = restart
+        self._restart = restart
         self._decoder = Decoder(network, _allowed(vocabulary))
         self._scorer = scoring.Scorer(network)
         self.built = True
@@ -122,6 +124,11 @@ class TextGenerator(keras.Model):
         )
         return cls(vocabulary, network, restart=restart)
 
+    @property
+    def restart(self) -> float:
+        """The chance that a row of a training batch starts from the zero state."""
+        return self._restart
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Map ids (B, T) to probabilities of each next token (B, T, V), as Keras does for `fit`."""
         expected = self.network.input_shape[0]
@@ -140,6 +147,7 @@ class TextGenerator(keras.Model):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Average the compiled loss over real targets: padding weighs nothing, the rest makes up for it."""
+        y = None if y is None else tf.convert_to_tensor(y)
         real = _real_targets(y, sample_weight)
         if real is not None and getattr(self.loss, "reduction", "mean") != "sum":
             share = tf.reduce_mean(tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32))
@@ -155,22 +163,25 @@ class TextGenerator(keras.Model):
         carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations)
         return super().train_step(data)
 
-    def fit(self, x: Any = None, y: Any = None, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
 
         Raises:
             InputError: The batches do not have the batch size of a stateful network.
         """
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
-        self._check_batches(x)
-        self._check_batches(kwargs.get("validation_data"))
+        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        if isinstance(given.get("x"), tf.data.Dataset):
+            given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
+        self._check_batches(given.get("x"))
+        self._check_batches(given.get("validation_data"))
+        callbacks = given.pop("callbacks", None)
         reset = carried_state.ResetEachEpoch(self.network)
         if isinstance(callbacks, keras.callbacks.CallbackList):
+            reset.set_model(self)
             callbacks.callbacks.insert(0, reset)
         else:
             callbacks = [reset, *tf.nest.flatten(callbacks if callbacks is not None else [])]
-        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+        return super().fit(**given, callbacks=callbacks)
 
     def _check_batches(self, x: Any) -> None:
         expected = self.network.input_shape[0]
@@ -194,6 +205,24 @@ class TextGenerator(keras.Model):
         """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is."""
         with carried_state.set_aside(self.network):
             return super().predict(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Test as `keras.Model.test_on_batch` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Predict as `keras.Model.predict_on_batch` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().predict_on_batch(x)
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: writing and scoring read the weights themselves.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError("a TextGenerator cannot be quantized: it writes with the weights themselves.")
 
     def with_batch_size(self, batch_size: int | None) -> TextGenerator:
         """Copy the model, with all that its optimizer has learned, for batches of another size.
@@ -249,7 +278,8 @@ class TextGenerator(keras.Model):
             echo: Whether a result begins with its prompt.
             return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
             alternatives: How many of the likeliest tokens these hold for each new token.
-            seed: Makes the draws the same in every run and batch, see `sampling.row_seeds`; None draws anew.
+            seed: Makes the draws the same in every run and batch, see `sampling.row_seeds`; None takes one from
+                Python's `random`, which `keras.utils.set_random_seed` sets.
             unknown: What a token of a prompt outside the vocabulary does: "error", "skip" it, or read it as "unknown".
             sampler: Transforms in the order they are applied; None for those of the plain settings.
             **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
@@ -332,7 +362,7 @@ class TextGenerator(keras.Model):
         self, prompts: list[str], chain: Chain, seed: int | Sequence[int] | None, unknown: OnUnknown
     ) -> decoding.Decoding:
         """Read prompts; every text begins after an end of text, so that an empty prompt is a row like any other."""
-        seeds = sampling.row_seeds(secrets.randbits(62) if seed is None else seed, len(prompts))
+        seeds = sampling.row_seeds(random.getrandbits(62) if seed is None else seed, len(prompts))
         start = np.array([END], np.int32)
         ids = [np.concatenate([start, self.vocabulary.encode(text, unknown)]) for text in prompts]
         return self._decoder.read(ids, seeds, chain)
@@ -436,9 +466,10 @@ class TextGenerator(keras.Model):
         for each, ids in zip(texts, encoded, strict=True):
             if not len(ids):
                 raise InputError(f"there is nothing to score in {each!r}; give a text of at least one known character.")
+        read = [self.vocabulary.decode_each(ids) for ids in encoded]
         scores = [
-            scoring.Score(each, tuple(self.vocabulary.decode([i]) for i in ids), log_probabilities, ranks)
-            for each, ids, (log_probabilities, ranks) in zip(texts, encoded, self._scorer(encoded), strict=True)
+            scoring.Score(each, tokens, len("".join(tokens) if unknown == "skip" else each), log_probabilities, ranks)
+            for each, tokens, (log_probabilities, ranks) in zip(texts, read, self._scorer(encoded), strict=True)
         ]
         return scores[0] if isinstance(text, str) else scores
 
@@ -454,14 +485,12 @@ class TextGenerator(keras.Model):
             InputError: The path has another ending, or a file is there and `overwrite` is False.
             OSError: The file cannot be written; what was there before is unharmed.
         """
-        path = Path(filepath)
+        path = Path(os.path.realpath(filepath))  # a link stays a link
         if path.suffix != ".keras":
-            raise InputError(
-                f"a model file's name ends in .keras; received {str(path)!r}: use export for other formats."
-            )
+            raise InputError(f"a model file's name ends in .keras; received {str(path)!r}.")
         if path.exists() and not overwrite:
             raise InputError(f"{str(path)!r} exists; choose another name or give overwrite=True.")
-        unfinished = path.with_name(f".{path.stem}.{os.getpid()}.unfinished.keras")
+        unfinished = path.with_name(f".tfgen-{os.getpid()}.keras")  # short, for names have a longest length
         try:
             super().save(unfinished, **kwargs)
             unfinished.replace(path)

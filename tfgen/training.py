@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfgen
-from tfgen import datasets, metrics
+from tfgen import datasets, metrics, networks
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.text_generator import TextGenerator
@@ -162,6 +162,7 @@ def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGen
             to go on from does not know.
     """
     settings = settings or Settings()
+    before: dict[str, Any] = {}
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
     unknown = _on_unknown(vocabulary)
     tokens = sum(vocabulary.counts) if generator is None else len(datasets.joined_ids(corpus, vocabulary, unknown))
@@ -173,13 +174,14 @@ def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGen
         options = {name: getattr(settings, name) for name in shape}
         generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
     else:
-        generator = generator.with_batch_size(batch_size)
+        before, generator = generator.provenance, generator.with_batch_size(batch_size)
+        settings = dataclasses.replace(settings, **networks.shape(generator.network))
     generator.compile(
         optimizer=optimizer((settings.epochs or 1) * len(train), settings.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()],
     )
-    generator.provenance = _provenance(corpus, settings, generator)
+    generator.provenance = _provenance(corpus, settings, generator) | ({"before": before} if before else {})
     of_training = 1 - settings.validation
     return Job(
         generator, train, validation, settings, round(tokens * of_training), round(corpus.characters * of_training)
@@ -240,24 +242,34 @@ def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.c
         keep_best = [
             keras.callbacks.EarlyStopping("val_nats", mode="min", patience=patience, restore_best_weights=True)
         ]
-    begun = time.monotonic()
-    history = job.generator.fit(
+    return job.generator.fit(
         job.train,
         validation_data=job.validation,
         epochs=settings.epochs,
-        callbacks=[*keep_best, *callbacks],
+        callbacks=[*keep_best, _Result(), *callbacks],
         verbose=0,
     )
-    job.generator.provenance = {
-        **job.generator.provenance,
-        "result": {
+
+
+class _Result(keras.callbacks.Callback):
+    """Writes into the model's provenance how the run has gone so far, so that every saved epoch knows it."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Start the clock."""
+        self._begun = time.monotonic()
+        self._history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write."""
+        for name, value in (logs or {}).items():
+            self._history.setdefault(name, []).append(float(value))
+        result = {
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - begun, 1),
-            "epochs": len(history.epoch),
-            **_best_epoch(history.history),
-        },
-    }
-    return history
+            "seconds": round(time.monotonic() - self._begun, 1),
+            "epochs": epoch + 1,
+            **_best_epoch(self._history),
+        }
+        self.model.provenance = {**self.model.provenance, "result": result}
 
 
 def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:

@@ -226,6 +226,14 @@ class Vocabulary:
         pieces = (checked[begin : begin + splitting.PIECE] for begin in range(0, len(checked), splitting.PIECE))
         return "".join(map(self._characters, pieces))
 
+    def decode_each(self, ids: npt.ArrayLike) -> tuple[str, ...]:
+        """Turn ids into the text of each, see `decode`.
+
+        Raises:
+            InputError: As for `decode`.
+        """
+        return tuple(self._texts[i] for i in self._checked_ids(ids).tolist())
+
     def entropy(self) -> float:
         """Return the entropy of single tokens, in nats per token, as they were counted in the corpus.
 

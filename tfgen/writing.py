@@ -144,13 +144,13 @@ class Writing:
     def generated(self, row: int, prompt: str) -> Generated:
         """Give a row with the numbers behind it; `alternatives` must have been asked for."""
         joined = {name: np.concatenate([record[name][row] for record in self.records]) for name in self.records[0]}
-        tokens = [self._vocabulary.decode([i]) for i in joined["ids"]]
+        tokens = self._vocabulary.decode_each(joined["ids"])
         # A stop string may have taken tokens away again.
         ends = np.cumsum([len(token) for token in tokens])
         kept = int(np.sum((ends <= len(self.texts[row])) & (joined["ids"] != PADDING)))
         return Generated(
             text=prompt + self.texts[row],
-            tokens=tuple(tokens[:kept]),
+            tokens=tokens[:kept],
             log_probabilities=joined["log_p"][:kept],
             sampler_log_probabilities=joined["sampler_log_p"][:kept],
             alternatives=tuple(

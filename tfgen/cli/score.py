@@ -49,7 +49,7 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
     generator = model_files.load(model)
     result = generator.score(text, unknown=unknown)
     totals = {
-        "characters": len(text),
+        "characters": result.characters,
         "nats": result.nats,
         "nats_per_character": result.nats_per_character,
         "bits_per_character": result.bits_per_character,
@@ -75,7 +75,7 @@ def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
         console.print(coloured(result, vocabulary, unknown), end="\n\n", soft_wrap=False)
     console.print(
         f"{result.bits_per_character:.3f} bits, {result.nats_per_character:.3f} nats per character; "
-        f"perplexity {result.perplexity:.2f}; {len(result.text):,} characters"
+        f"perplexity {result.perplexity:.2f}; {result.characters:,} characters"
     )
     console.print("\nThe greatest surprises:")
     for place in np.argsort(result.log_probabilities, kind="stable")[:_SURPRISES]:

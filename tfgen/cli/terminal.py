@@ -1,5 +1,6 @@
 """What commands read and write: standard input, and standard output with colours on a terminal and plain in a pipe."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from tfgen.errors import InputError
 
 def console() -> Console:
     """Give the console of standard output, which takes text as it is: no markup, no colours of its own, no wrapping."""
-    return Console(markup=False, highlight=False, soft_wrap=True, emoji=False)
+    return _Console(markup=False, highlight=False, soft_wrap=True, emoji=False)
+
+
+class _Console(Console):
+    """Goes on without its reader: `tfgen train ... | head` must not end the training."""
+
+    def on_broken_pipe(self) -> None:
+        """Write into nothing from here on."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def has_colours(console: Console) -> bool:
@@ -25,6 +34,8 @@ def read_standard_input() -> str:
     Raises:
         InputError: A byte is no UTF-8.
     """
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give the text itself.")
     return _text(sys.stdin.buffer.read(), "standard input")
 
 

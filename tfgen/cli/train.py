@@ -6,7 +6,6 @@ import dataclasses
 import glob
 import shlex
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from tfgen import model_files, plots, quiet
 from tfgen.cli import options, terminal
 from tfgen.corpora import Corpus, load_corpus
 from tfgen.errors import InputError
+from tfgen.vocabulary import RESERVED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,14 +57,20 @@ def train(
     check_output(output, overwrite or output == init_from)
     if plot:
         plots.check_path(plot)
+    shape = ("split", "max_tokens", "min_count", "cell", "units", "layers", "dropout", "embedding")
+    if init_from and (wrong := [name for name in shape if settings[name] is not None]):
+        raise click.UsageError(f"with --init-from the model has its shape: leave away --{wrong[0].replace('_', '-')}.")
+    options_given = _given("corpus", "output", "overwrite", "init_from", *shape)
     how = {name: settings.pop(name) for name in reading}
     text = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **how)
     job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from)
+    for prompt in prompts:
+        job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
     Session(
         console=terminal.console(),
         job=job,
         output=output,
-        go_on=f"tfgen train {shlex.join([*_options(how), *corpus])} --init-from {quote(output)} -o {quote(output)}",
+        go_on=f"tfgen train {shlex.join([*options_given, *corpus])} --init-from {quote(output)} -o {quote(output)}",
         prompts=(prompts or ("",)) if sample else (),
         plot=plot,
     ).run(text)
@@ -79,13 +85,19 @@ def _name(corpus: str) -> str:
     return "model" if corpus == "-" or not stem or glob.has_magic(stem) else stem
 
 
-def _options(reading: dict[str, Any]) -> Iterator[str]:
-    """Give the options of reading that were given, as they were given."""
+def _given(*but: str) -> list[str]:
+    """Give the options that were given on the command line, as they were given."""
     context = click.get_current_context()
+    words: list[str] = []
     for option in context.command.params:
         name = option.name or ""
-        if name in reading and context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-            yield from [option.opts[-1]] if reading[name] is True else [option.opts[-1], reading[name]]
+        if name in but or context.get_parameter_source(name) != ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        for each in value if option.multiple else [value]:
+            switch = (option.opts if each or not option.secondary_opts else option.secondary_opts)[-1]
+            words += [switch] if isinstance(each, bool) else [switch, str(each)]
+    return words
 
 
 def quote(argument: str | Path) -> str:
@@ -146,7 +158,7 @@ class Session:
 
         Raises:
             InputError: The loss diverged; the file has the last good weights.
-            KeyboardInterrupt: The user interrupted; the file has what was learned.
+            KeyboardInterrupt: The user interrupted; the file has the best epoch, or what there is of the first.
         """
         import keras
 
@@ -160,19 +172,29 @@ class Session:
         save_best = keras.callbacks.ModelCheckpoint(
             _unformatted(self.output), monitor=monitor, mode="min", save_best_only=True
         )
-        sample = [callbacks.SampleText(self.prompts, show=self.console.print)] if self.prompts else []
+        sample = [callbacks.SampleText(self.prompts, show=self.console.out)] if self.prompts else []
+        existed = self.output.exists()
         try:
             training.run(self.job, [stop_on_nan, bar, curve, save_best, *sample])
         except KeyboardInterrupt:
             bar.close()
-            self.job.generator.save(self.output)
-            click.echo(f"\n{self.output} has what was learned. To go on:\n  {self.go_on}", err=True)
+            click.echo(f"\n{self._keep_interrupted(existed)} To go on:\n  {self.go_on}", err=True)
             raise
         self.job.generator.save(self.output)
         if stop_on_nan.message:
             raise InputError(f"{stop_on_nan.message} It is {self.output}.")
         if self.plot:
-            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output))
+            unit = self.job.settings.split
+            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)
+
+    def _keep_interrupted(self, existed: bool) -> str:
+        """Keep what was learned without spoiling what is better, and say what the file holds."""
+        if "result" in self.job.generator.provenance:  # which the first whole epoch writes
+            return f"{self.output} has the best epoch so far."
+        if existed:
+            return f"No epoch was complete: {self.output} is as it was before."
+        self.job.generator.save(self.output)
+        return f"{self.output} has what was learned."
 
     def _describe(self, corpus: Corpus) -> None:
         settings, generator = self.job.settings, self.job.generator
@@ -180,7 +202,7 @@ class Session:
         tokens = "words" if settings.split == "word" else "characters"
         self.console.print(
             f"{corpus.source}: {corpus.characters:,} characters{documents}\n"
-            f"vocabulary: {len(generator.vocabulary)} {tokens}; {generator.vocabulary.coverage()}\n"
+            f"vocabulary: {len(generator.vocabulary) - len(RESERVED)} {tokens}; {generator.vocabulary.coverage()}\n"
             f"network: {generator.provenance['parameters']:,} parameters\n"
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
