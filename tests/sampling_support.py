@@ -17,7 +17,7 @@ VALUES = st.one_of(
 )
 GRID = st.one_of(st.integers(-80, 80).map(lambda n: n / 8), st.just(NEVER))
 
-some = settings(max_examples=25)
+some = settings(max_examples=15)
 
 
 def logits_of(values=VALUES, dtypes=DTYPES, rows=(1, 3), most=50):

@@ -73,7 +73,7 @@ def test_training_into_a_pipe_is_plain_lines(trained):
     epochs = [match.groups() for line in lines if (match := EPOCH.fullmatch(line))]
     assert epochs == [("1", "2"), ("2", "2")]
     assert lines[0] == f"fox.txt: {len(TEXT):,} characters"
-    assert lines[1] == "vocabulary: 32 characters; covers the whole corpus"
+    assert lines[1] == "vocabulary: 29 characters; covers the whole corpus"
     assert "8 streams of up to 16 tokens" in lines[3]
     samples = [lines[number + 1] for number, line in enumerate(lines) if line.startswith("--- epoch ")]
     assert len(samples) == 2
@@ -212,7 +212,7 @@ def test_a_model_goes_on_with_its_own_vocabulary_and_shape(here, model, model_by
 def test_a_vocabulary_that_left_tokens_out_can_go_on_with_its_own_text(here):
     (here.folder / "rare.txt").write_text(TEXT + "Ω")
     here.done("train", "rare.txt", *TINY, "--min-count", "2", "--no-sample")
-    here.done("train", "rare.txt", *TINY, "--init-from", "rare.keras", "-o", "rare.keras", "--no-sample")
+    here.done("train", "rare.txt", *TINY[2:], "--init-from", "rare.keras", "-o", "rare.keras", "--no-sample")
     assert "Ω" not in model_files.load(here.folder / "rare.keras").vocabulary.tokens
 
 
@@ -223,10 +223,28 @@ def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
     here.done("train", "my text.txt", "-o", "a b.keras", *TINY)
     here.done("train", "my text.txt", *TINY, "--lines", "--unescape", "--normalize", "NFC", "--encoding", "ascii")
     assert told == [
-        "tfgen train 'my text.txt' --init-from 'a b.keras' -o 'a b.keras'",
-        "tfgen train --lines --encoding ascii --unescape --normalize NFC 'my text.txt' "
-        "--init-from 'my text.keras' -o 'my text.keras'",
+        "tfgen train --batch-size 8 --length 16 --epochs 1 'my text.txt' --init-from 'a b.keras' -o 'a b.keras'",
+        "tfgen train --lines --encoding ascii --unescape --normalize NFC --batch-size 8 --length 16 --epochs 1 "
+        "'my text.txt' --init-from 'my text.keras' -o 'my text.keras'",
     ]
+
+
+def test_an_interruption_before_the_first_epoch_leaves_an_older_model_as_it_was(here, model, monkeypatch):
+    import tfgen.training
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tfgen.training, "run", interrupted)
+    (here.folder / "fox.txt").write_text(TEXT)
+    before = (here.folder / model).read_bytes()
+    code, _, err = here("train", "fox.txt", *TINY, "-o", model, "--overwrite", "--no-sample")
+    assert (code, (here.folder / model).read_bytes()) == (130, before)
+    assert "as it was before" in err
+    code, _, err = here("train", "fox.txt", *TINY, "-o", "fresh.keras", "--no-sample")
+    assert code == 130
+    assert "fresh.keras has what was learned" in err
+    assert (here.folder / "fresh.keras").exists()
 
 
 @pytest.mark.parametrize(

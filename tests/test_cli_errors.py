@@ -270,4 +270,4 @@ def test_a_prompt_with_unknown_characters_names_them_and_their_places(here, mode
 
 def test_going_on_with_a_text_of_new_characters_names_them(here, model):
     (here.folder / "new.txt").write_text(TEXT + "ÆØ" * 20)
-    assert_says(here.refused("train", "new.txt", "--init-from", model, *TINY), "'Æ'", "'Ø'")
+    assert_says(here.refused("train", "new.txt", "--init-from", model, *TINY[2:]), "'Æ'", "'Ø'")

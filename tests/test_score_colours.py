@@ -115,7 +115,8 @@ def score_of(vocabulary, text, unknown="error") -> scoring.Score:
     """A score in which the t-th token costs t + 1 bits."""
     ids = vocabulary.encode(text, unknown)
     costs = -np.log(2) * (np.arange(len(ids)) + 1)
-    return scoring.Score(text, tuple(vocabulary.decode([i]) for i in ids), costs, np.ones(len(ids), np.int32))
+    tokens = vocabulary.decode_each(ids)
+    return scoring.Score(text, tokens, len("".join(tokens)), costs, np.ones(len(ids), np.int32))
 
 
 @pytest.mark.parametrize(

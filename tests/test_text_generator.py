@@ -398,3 +398,50 @@ def test_weighted_metrics_leave_padding_out(generator: TextGenerator) -> None:
 def test_fit_takes_callbacks_as_keras_does(learner: TextGenerator, callbacks: Callable[[Any], Any] | None) -> None:
     history = learner.fit(INPUTS, TARGETS, verbose=0, callbacks=callbacks and callbacks(learner))
     assert len(history.history["loss"]) == 1
+
+
+# What a network must not do
+
+
+def test_weights_that_are_no_numbers_are_an_error_and_no_text():
+    broken = TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3)
+    broken.set_weights([weight * np.nan for weight in broken.get_weights()])
+    with pytest.raises(InputError, match="diverged"):
+        broken.generate("a")
+
+
+def test_quantizing_is_refused():
+    with pytest.raises(InputError, match="quantized"):
+        TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3).quantize("int8")
+
+
+def test_a_seed_for_everything_makes_a_text_without_a_seed_repeatable():
+    written = []
+    generator = TextGenerator.build(Vocabulary.from_texts(["abcdefgh"]), units=3, seed=1)
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        written.append(generator.generate("", length=40))
+    assert written[0] == written[1] != written[2]
+
+
+def test_fit_takes_its_arguments_by_place_as_keras_does():
+    generator = TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3)
+    generator.compile("sgd", "sparse_categorical_crossentropy")
+    ids = np.array([[3, 4, 5], [4, 5, 3]])
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    generator.fit(ids, ids, None, 2, 0, [watch])
+    assert seen == [0, 1]
+
+
+def test_single_batches_leave_the_carried_state_alone():
+    generator = TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3, batch_size=2, seed=1)
+    generator.compile("sgd", "sparse_categorical_crossentropy")
+    ids = np.array([[3, 4, 5], [4, 5, 3]])
+    generator.train_on_batch(ids, ids)
+    before = [state.numpy() for state in networks.training_state(generator.network)]
+    assert any(state.any() for state in before)
+    generator.test_on_batch(ids, ids)
+    generator.predict_on_batch(ids)
+    for state, kept in zip(networks.training_state(generator.network), before, strict=True):
+        np.testing.assert_array_equal(state.numpy(), kept)

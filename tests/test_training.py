@@ -252,3 +252,16 @@ def test_defaults_are_what_prepare_takes_without_settings():
     vocabulary = Vocabulary.from_corpus(CORPUS)
     job = training.prepare(CORPUS)
     assert job.settings == Settings().suited_to(CORPUS, sum(vocabulary.counts))
+
+
+def test_a_model_gone_on_from_keeps_its_own_shape_and_its_past_in_its_provenance():
+    first = training.prepare(TITLES, dataclasses.replace(TINY, cell="gru", layers=2))
+    training.run(first)
+    second = training.prepare(TITLES, TINY, first.generator)
+    kept = second.generator.provenance
+    assert {name: kept["settings"][name] for name in ("cell", "units", "layers")} == {
+        "cell": "gru",
+        "units": 6,
+        "layers": 2,
+    }
+    assert kept["before"] == first.generator.provenance

@@ -1,5 +1,6 @@
 """Options that several commands share, with the range of each number."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,23 @@ def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+class Real(click.FloatRange):
+    """A number in a range; what is no number is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
 def whole(least: int, most: int) -> click.IntRange:
     """Give the type of a whole number in a range, both ends included."""
     return click.IntRange(least, most)
 
 
-share = click.FloatRange(0, 1, max_open=True)
+share = Real(0, 1, max_open=True)
 
 corpus = group(
     click.option("--column", help="Take this column of a CSV, TSV or JSON-lines file, one document a row."),
@@ -58,7 +70,7 @@ settings = group(
     click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32, less for a small corpus]"),
     click.option("--length", type=whole(1, 10**5), help="Tokens of a row.  [64; documents: at most 500]"),
     click.option("--epochs", type=whole(1, 10**6), help="Times through the text.  [6 million tokens' worth, 3 to 50]"),
-    click.option("--learning-rate", type=click.FloatRange(0, 10, min_open=True), help="Peak rate.  [0.005]"),
+    click.option("--learning-rate", type=Real(0, 10, min_open=True), help="Peak rate.  [0.005]"),
     click.option("--validation", type=share, help="Share kept for validation; 0 for none.  [0.1]"),
     click.option("--patience", type=whole(1, 10**6), help="Epochs without progress before stopping.  [4]"),
     click.option("--seed", type=whole(0, 2**31 - 1), help="Makes a run repeatable.  [0]"),
@@ -66,31 +78,23 @@ settings = group(
 
 # Each is a setting of sampling.default_chain.
 sampling = group(
-    click.option(
-        "--temperature", type=click.FloatRange(0), default=0.8, show_default=True, help="0 takes the likeliest."
-    ),
+    click.option("--temperature", type=Real(0), default=0.8, show_default=True, help="0 takes the likeliest."),
     click.option("--top-k", type=whole(1, 10**6), help="Draw among the k likeliest."),
-    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="Draw among the likeliest that sum to p."),
-    click.option(
-        "--min-p", type=click.FloatRange(0, 1), help="Drop what is less than p times as likely as the likeliest."
-    ),
-    click.option(
-        "--typical-p", type=click.FloatRange(0, 1, min_open=True), help="Draw among the most typical that sum to p."
-    ),
-    click.option(
-        "--repetition-penalty", type=click.FloatRange(0, min_open=True), help="Above 1: shun what has occurred."
-    ),
+    click.option("--top-p", type=Real(0, 1, min_open=True), help="Draw among the likeliest that sum to p."),
+    click.option("--min-p", type=Real(0, 1), help="Drop what is less than p times as likely as the likeliest."),
+    click.option("--typical-p", type=Real(0, 1, min_open=True), help="Draw among the most typical that sum to p."),
+    click.option("--repetition-penalty", type=Real(0, min_open=True), help="Above 1: shun what has occurred."),
 )
 
 # Each is a transform of its own.
 transforms = group(
     click.option("--pattern", help="Write only what this regular expression matches."),
-    click.option("--dry", type=click.FloatRange(0), help="Penalise passages that the text already has; 0.8 is usual."),
-    click.option("--mirostat", type=click.FloatRange(0, 64, min_open=True), help="Keep the surprise at so many bits."),
+    click.option("--dry", type=Real(0), help="Penalise passages that the text already has; 0.8 is usual."),
+    click.option("--mirostat", type=Real(0, 64, min_open=True), help="Keep the surprise at so many bits."),
 )
 
 steering = group(
     click.option("--stop", multiple=True, help="Stop at this text; repeatable."),
     click.option("--min-length", type=whole(0, 10**8), default=0, help="Do not end before so many new tokens."),
-    click.option("--max-time", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."),
+    click.option("--max-time", type=Real(0, min_open=True), help="Stop after so many seconds."),
 )

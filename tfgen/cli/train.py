@@ -173,9 +173,9 @@ class Session:
             _unformatted(self.output), monitor=monitor, mode="min", save_best_only=True
         )
         sample = [callbacks.SampleText(self.prompts, show=self.console.out)] if self.prompts else []
-        existed = self.output.exists()
+        existed = _identity(self.output)
         try:
-            training.run(self.job, [stop_on_nan, bar, curve, save_best, *sample])
+            training.run(self.job, [stop_on_nan, save_best, bar, curve, *sample])
         except KeyboardInterrupt:
             bar.close()
             click.echo(f"\n{self._keep_interrupted(existed)} To go on:\n  {self.go_on}", err=True)
@@ -187,9 +187,9 @@ class Session:
             unit = self.job.settings.split
             plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)
 
-    def _keep_interrupted(self, existed: bool) -> str:
+    def _keep_interrupted(self, existed: tuple[int, int] | None) -> str:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
-        if "result" in self.job.generator.provenance:  # which the first whole epoch writes
+        if _identity(self.output) not in (None, existed):
             return f"{self.output} has the best epoch so far."
         if existed:
             return f"No epoch was complete: {self.output} is as it was before."
@@ -207,6 +207,11 @@ class Session:
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell one file of a name from the next: a saved model is a new file, renamed."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 
 def _unformatted(path: Path) -> str:
