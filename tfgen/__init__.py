@@ -65,7 +65,8 @@ class _WhenKerasIsImported(importlib.abc.MetaPathFinder):
 
     `keras.saving.load_model` finds a class only if it is registered, and must do so after a bare `import tfgen`, which
     does not import Keras. A module of ours may be the one that imports it, and is then half executed while the others
-    are imported: so none of them uses another's names before it is called.
+    are imported: so none of them uses another's names before it is called, but for `text_generator`, whose base class
+    is there for it alone.
     """
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:

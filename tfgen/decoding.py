@@ -2,7 +2,7 @@
 
 The network enters as a callable (see `tfgen.networks.step`), so that tests can drive the loop with an alphabet. What
 is chosen is the business of a strategy: `Sampling` draws, greedily or not; `Beams` searches. Whole texts, streams,
-batches, sessions and exports all run through `decode`.
+batches and sessions all run through `decode`.
 
 Axis letters: B batch, T time, V vocabulary, N new tokens, K beams.
 """
