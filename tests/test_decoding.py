@@ -163,17 +163,16 @@ def test_mirostat_moves_with_the_text():
 # What is never written
 
 
-@pytest.mark.parametrize("letter", "bdz")
 @pytest.mark.parametrize(
     "sampler",
     [GREEDY, WARM, sampling.default_chain(np.inf), WITH_MEMORY],
     ids=["greedy", "warm", "uniform", "with memory"],
 )
-def test_a_token_that_is_not_allowed_is_never_drawn(letter, sampler):
+def test_a_token_that_is_not_allowed_is_never_drawn(sampler):
     allowed = ALLOWED.copy()
-    allowed[ids_of(letter)] = False
+    allowed[ids_of("bdz")] = False
     texts = written("abcdxyz", 60, sampler, allowed=allowed)
-    assert letter not in "".join(texts)
+    assert not set("bdz") & set("".join(texts))
     assert not {"?", "_"} & set("".join(text.split(".")[0] for text in texts))
 
 

@@ -206,3 +206,17 @@ def test_the_order_of_a_sampler_is_the_order_given(generator):
 def test_a_search_gives_no_text_that_cannot_be(generator):
     found = generator.generate("", length=5, num_beams=4, n=4, echo=False, sampler=[Pattern("ab|cd")])
     assert sorted(found) == ["ab", "cd"]
+
+
+def test_a_sampler_that_leaves_nothing_is_an_error_and_no_padding(generator):
+    greedy = generator.generate("", length=1, temperature=0)
+    for settings in ({}, {"num_beams": 2}):
+        with pytest.raises(InputError, match="leaves no token"):
+            generator.generate("", length=9, sampler=[Temperature(0), Forbid(greedy)], **settings)
+    assert greedy not in generator.generate("", length=9, sampler=[Forbid(greedy), Temperature(0)])
+
+
+@pytest.mark.parametrize("penalty", [-1, float("nan"), "1", 1e9])
+def test_a_length_penalty_out_of_range_is_named(generator, penalty):
+    with pytest.raises(InputError, match="length_penalty"):
+        generator.generate("", num_beams=2, length_penalty=penalty)

@@ -17,6 +17,11 @@ from tfgen.vocabulary import END, PADDING
 _WHOLE = tf.TensorSpec([], tf.int32)
 _REAL = tf.TensorSpec([], tf.float64)
 
+NOTHING_LEFT = (
+    "the sampler leaves no token to choose from: put masks and biases before temperature 0 and truncation, "
+    "or forbid less."
+)
+
 Record = dict[str, npt.NDArray[Any]]
 
 
@@ -84,8 +89,10 @@ class Decoder:
             return decode(self._step, strategy, state, length)[:2]
 
         loop = self._loop(("write", alternatives), run, [_any_batch((chain, state)), _WHOLE, _WHOLE])
-        state, record = loop(chain, state, _whole(length), _whole(min_length))
-        return state, {name: value.numpy() for name, value in record.items()}
+        after, record = loop(chain, state, _whole(length), _whole(min_length))
+        written = {name: value.numpy() for name, value in record.items()}
+        _check_written(written["ids"], state.finished.numpy())
+        return after, written
 
     def search(
         self, chain: chains.Chain, state: Decoding, length: int, min_length: int, width: int, length_penalty: float
@@ -128,6 +135,13 @@ class Decoder:
         if key not in self._compiled:
             self._compiled[key] = _compile(function, signature)
         return self._compiled[key]
+
+
+def _check_written(ids: npt.NDArray[np.int32], finished: npt.NDArray[np.bool_]) -> None:
+    """Refuse what a row without any possible token gives, which is padding before its end."""
+    ended = np.cumsum(ids == END, axis=1) > 0
+    if ((ids == PADDING) & ~ended & ~finished[:, np.newaxis]).any():
+        raise InputError(NOTHING_LEFT)
 
 
 def _compile(function: Callable[..., Any], signature: list[Any]) -> Any:

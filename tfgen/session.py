@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
 import os
 import zipfile
@@ -131,7 +132,7 @@ class Session:
     def _remember(self, chain: Chain) -> None:
         """Give the sampler its states: those it had if it wrote last, else what it makes of the text."""
         states = self._decoder.start(chain, [self._history])
-        name = repr(chain)
+        name = _name(chain)
         if self._sampler is not None and self._sampler.name == name:
             states = tf.nest.pack_sequence_as(states, self._sampler.leaves)
         self._sampler = _Sampler(name, tf.nest.flatten(states))
@@ -209,6 +210,14 @@ class Session:
             return cls(decoder, vocabulary, meta["text"], arrays["history"], state, sampler or None)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{str(path)!r} is damaged: {error}.") from None
+
+
+def _name(chain: Chain) -> str:
+    """Name a sampler by all that it is: its transforms, in order, and every number in them."""
+    digest = hashlib.sha256(repr(tf.nest.map_structure(tf.type_spec_from_value, chain)).encode())
+    for leaf in tf.nest.flatten(chain, expand_composites=True):
+        digest.update(leaf.numpy().tobytes())
+    return digest.hexdigest()
 
 
 _PLAIN = ("logits", "seeds", "drawn", "finished")

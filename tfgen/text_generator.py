@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from tfgen import decoding, networks, sampling, scoring, writing
-from tfgen.decoder import Decoder
+from tfgen.decoder import NOTHING_LEFT, Decoder
 from tfgen.errors import InputError
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.session import Session
@@ -240,9 +240,19 @@ class TextGenerator(TrainingModel):
                 f"num_beams={beams} gives up to {beams} texts, and takes neither stop strings nor max_time; received "
                 f"n={copies}, stop={limits.stops}, max_time={limits.max_time}."
             )
+        if (
+            isinstance(length_penalty, bool)
+            or not isinstance(length_penalty, (int, float))
+            or not 0 <= length_penalty < 100
+        ):
+            raise InputError(f"length_penalty is a number from 0 to 100; received {length_penalty!r}.")
+        if not prompts:
+            return []
         rows = [text for text in prompts for _ in range(beams)]
         state = self._read(rows, chain, 0, unknown)
         ids, scores = self._decoder.search(chain, state, limits.length, limits.min_length, beams, length_penalty)
+        if not np.isfinite(scores[:, 0]).all():
+            raise InputError(NOTHING_LEFT)
         return [
             [
                 (prompt if echo else "") + self.vocabulary.decode(text)

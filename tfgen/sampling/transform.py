@@ -30,7 +30,7 @@ class Transform(tf.experimental.ExtensionType):
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Map logits (..., V) to logits of the same shape and dtype."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} looks back at the text: use start, apply and update.")
 
     def bind(self, vocabulary: Vocabulary) -> "Transform":
         """Give the transform for a vocabulary: itself, unless its settings speak of text."""
