@@ -219,7 +219,7 @@ def test_a_vocabulary_that_left_tokens_out_can_go_on_with_its_own_text(here):
 def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
     (here.folder / "my text.txt").write_text(TEXT)
     told = []
-    monkeypatch.setattr(module("train").Session, "run", lambda self, corpus: told.append(self.go_on))
+    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: told.append(self.go_on))
     here.done("train", "my text.txt", "-o", "a b.keras", *TINY)
     here.done("train", "my text.txt", *TINY, "--lines", "--unescape", "--normalize", "NFC", "--encoding", "ascii")
     assert told == [
@@ -255,7 +255,7 @@ def test_a_model_is_named_after_its_corpus(here, monkeypatch, corpus, name):
     (here.folder / "poems").mkdir()
     (here.folder / "poems" / "rain.v2.txt").write_text(TEXT)
     saved = []
-    monkeypatch.setattr(module("train").Session, "run", lambda self, corpus: saved.append(str(self.output)))
+    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: saved.append(str(self.output)))
     here.done("train", corpus, *TINY, "--cut", "streams", given=TEXT.encode())
     assert saved == [f"{name or here.folder.name}.keras"]
 

@@ -7,7 +7,7 @@ import click
 
 from tfgen import plots
 from tfgen.cli import options, terminal
-from tfgen.cli.train import Session, check_output, prepare, quote
+from tfgen.cli.train import TrainingRun, check_output, prepare, quote
 from tfgen.corpora import load_corpus
 
 _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
@@ -32,7 +32,7 @@ def demo(directory: Path, epochs: int) -> None:
     check_output(model, overwrite=True)
     corpus = load_corpus("python-docs")
     job = prepare(corpus, {"epochs": epochs, "patience": None})
-    Session(
+    TrainingRun(
         console=console,
         job=job,
         output=model,

@@ -66,7 +66,7 @@ def train(
     job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
-    Session(
+    TrainingRun(
         console=terminal.console(),
         job=job,
         output=output,
@@ -132,7 +132,7 @@ def prepare(corpus: Corpus, settings: dict[str, Any], init_from: Path | None = N
 
 
 @dataclasses.dataclass(frozen=True)
-class Session:
+class TrainingRun:
     """One training run on the console, whose model is saved also when it is interrupted or diverges.
 
     Attributes:
