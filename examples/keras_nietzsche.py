@@ -9,7 +9,7 @@ Here the text stays one byte a character and runs past the network in parallel s
 each stream was, so that every character is read once an epoch and learned once an epoch, after all that stands before
 it. The network is the same; an epoch takes a fraction of the time and teaches three times as much.
 
-    python examples/keras_nietzsche.py                        # 'nietzsche', downloaded once; three minutes
+    python examples/keras_nietzsche.py                        # 'nietzsche', downloaded once; about two minutes
     python examples/keras_nietzsche.py --corpus kant.txt      # another philosopher
 
 Without a network connection it learns the Python documentation, which ships with Python.

@@ -10,7 +10,7 @@ is here, in its order. What has become simpler:
   back to its logits by themselves, so nothing is lost to rounding.
 - Unknown and padding are never written, without a mask of one's own, and one `.keras` file holds the vocabulary too.
 
-    python examples/tensorflow_tutorial.py                  # 'shakespeare', downloaded once; about five minutes
+    python examples/tensorflow_tutorial.py                  # 'shakespeare', downloaded once; about two minutes
     python examples/tensorflow_tutorial.py --units 1024 --epochs 20    # as in the tutorial; wants a GPU
     python examples/tensorflow_tutorial.py --corpus my.txt --prompt "Once "
 """

@@ -4,7 +4,7 @@ The network reads 7,600 titles. After every epoch it completes five prompts at f
 learn letters, then words, then phrases; and sees what temperature does: at 0.3 it repeats the commonest titles, at 1.8
 it invents words. Each title ends where the network wants it to end.
 
-    python examples/titles.py                                     # 'ag-news', downloaded once; about four minutes
+    python examples/titles.py                                     # 'ag-news', downloaded once; three to four minutes
     python examples/titles.py --corpus news.csv --column title    # the column of a CSV file
     python examples/titles.py --corpus titles.txt --epochs 20     # one title a line
 

@@ -4,7 +4,7 @@ The text is cut every `nchars` = 100 characters; the pieces come in random order
 fresh state. It never looks back further than one window, and needs no bookkeeping. Twice an epoch it shows what it
 writes, so that one sees how soon the indentation, the words and the markup of the text appear.
 
-    python examples/windows.py                         # the Python documentation, ships with Python; three minutes
+    python examples/windows.py                         # the Python documentation, ships with Python; about two minutes
     python examples/windows.py --corpus war.txt        # a text of your own
     python examples/windows.py --nchars 25             # a network that looks back no further than a few words
 
