@@ -1,5 +1,7 @@
 """What the sampler costs: microseconds a character with and without a chain, interleaved in one process.
 
+Once in the plain graph, which starts sooner, and once in the loop that XLA compiles, which long texts use.
+
 Usage: python benchmarks/sampling.py [UNITS [LENGTH [ROUNDS]]]
 """
 
@@ -26,19 +28,26 @@ def main(units: int = 256, length: int = 1000, rounds: int = 15) -> None:
     """Print a Markdown table."""
     vocabulary = tfgen.Vocabulary.from_corpus(tfgen.load_corpus("python-docs"))
     generator = tfgen.TextGenerator.build(vocabulary, units=units, seed=0)
-    times: dict[str, list[float]] = {name: [] for name in CHAINS}
+    loops = [(name, jit) for name in CHAINS for jit in (False, True)]
+    times: dict[tuple[str, bool], list[float]] = {loop: [] for loop in loops}
     for turn in range(rounds + 1):
-        for name, chain in CHAINS.items():
+        for name, jit in loops:
             begun = time.perf_counter()
-            text = generator.generate("The ", length=length, sampler=chain, seed=turn, echo=False)
+            text = generator.generate(
+                "The ", length=length, sampler=CHAINS[name], seed=turn, echo=False, jit_compile=jit
+            )
             if turn:  # the first compiles
-                times[name].append((time.perf_counter() - begun) / len(text) * 1e6)
+                times[name, jit].append((time.perf_counter() - begun) / len(text) * 1e6)
     print(f"One row, {units} units, {len(vocabulary)} tokens, {length} characters, median of {rounds} rounds.\n")
-    print("| sampler | µs a character | over temperature alone |\n|---|---|---|")
-    base = times["temperature alone"]
-    for name, of in times.items():
-        ratio = statistics.median(one / other for one, other in zip(of, base, strict=True))
-        print(f"| {name} | {statistics.median(of):.0f} | {(ratio - 1) * 100:+.0f} % |")
+    print("| sampler | plain graph: µs a character | over temperature alone | XLA: µs | over temperature alone |")
+    print("|---|---|---|---|---|")
+    for name in CHAINS:
+        cells = []
+        for jit in (False, True):
+            of, base = times[name, jit], times["temperature alone", jit]
+            ratio = statistics.median(one / other for one, other in zip(of, base, strict=True))
+            cells.append(f"{statistics.median(of):.0f} | {(ratio - 1) * 100:+.0f} %")
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

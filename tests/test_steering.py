@@ -6,7 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import InputError, TextGenerator, Vocabulary
-from tfgen.sampling import Allow, Forbid, LogitBias, Pattern, Temperature, TopK
+from tfgen.sampling import (
+    DRY,
+    Allow,
+    DynamicTemperature,
+    Epsilon,
+    Forbid,
+    FrequencyPenalty,
+    LogitBias,
+    Mirostat,
+    NoRepeatNgram,
+    Pattern,
+    PresencePenalty,
+    Temperature,
+    TopK,
+    default_chain,
+)
 from tfgen.stopping import StopStrings
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
@@ -220,3 +235,40 @@ def test_a_sampler_that_leaves_nothing_is_an_error_and_no_padding(generator):
 def test_a_length_penalty_out_of_range_is_named(generator, penalty):
     with pytest.raises(InputError, match="length_penalty"):
         generator.generate("", num_beams=2, length_penalty=penalty)
+
+
+JIT_SAMPLERS = {
+    "plain settings": lambda: default_chain(0.8, 3, 0.9, 0.05, 0.9, 1.2),
+    "penalties": lambda: [FrequencyPenalty(0.1), PresencePenalty(0.1), DynamicTemperature(0.5, 1.5), Epsilon(0.01)],
+    "masks": lambda: [LogitBias({"a": 1.0}), Forbid("b"), Mirostat(1.0)],
+    "repetition": lambda: [DRY(window=32, longest=8), NoRepeatNgram(3, window=32)],
+    "pattern": lambda: [Pattern("[a-c]{3,40}")],
+}
+
+
+@pytest.mark.parametrize("name", JIT_SAMPLERS)
+def test_the_loop_compiled_by_xla_writes_the_same(generator, name):
+    sampler, settings = JIT_SAMPLERS[name](), {"length": 40, "seed": 5}
+    plain = generator.generate(["a", "abc"], sampler=sampler, jit_compile=False, **settings)
+    assert generator.generate(["a", "abc"], sampler=sampler, jit_compile=True, **settings) == plain
+    alone = generator.stream("a", sampler=sampler, jit_compile=True, **settings)
+    assert "a" + "".join(alone) == generator.generate("a", sampler=sampler, **settings)
+
+
+def test_scores_of_the_compiled_loop_are_those_of_the_graph(generator):
+    plain, compiled = (
+        generator.generate("a", length=20, seed=3, return_scores=True, jit_compile=jit) for jit in (False, True)
+    )
+    assert compiled.text == plain.text
+    np.testing.assert_allclose(compiled.log_probabilities, plain.log_probabilities, atol=1e-5)
+    np.testing.assert_allclose(compiled.sampler_log_probabilities, plain.sampler_log_probabilities, atol=1e-5)
+
+
+def test_settings_do_not_compile_the_xla_loop_again(generator):
+    compiled = generator._decoder._compiled
+    generator.generate("a", length=5, seed=1, temperature=0.5, jit_compile=True)
+    before = len(compiled)
+    generator.generate("abc", length=9, seed=2, temperature=1.5, min_length=3, jit_compile=True)
+    assert len(compiled) == before
+    generator.generate(["a", "b"], length=5, seed=1, temperature=0.5, jit_compile=True)
+    assert len(compiled) == before + 1, "XLA knows the number of rows"

@@ -79,16 +79,26 @@ class Decoder:
         return chains.start(chain, tf.constant(history), self._allowed.shape[0])
 
     def write(
-        self, chain: chains.Chain, state: Decoding, length: int, min_length: int = 0, alternatives: int = 0
+        self,
+        chain: chains.Chain,
+        state: Decoding,
+        length: int,
+        min_length: int = 0,
+        alternatives: int = 0,
+        capacity: int | None = None,
     ) -> tuple[Decoding, Record]:
-        """Draw up to `length` tokens a row, see `decoding.Sampling`; there are no more alternatives than tokens."""
+        """Draw up to `length` tokens a row, see `decoding.Sampling`; there are no more alternatives than tokens.
+
+        With a capacity, `length` at most, the loop is compiled by XLA, see `decoding.decode`.
+        """
         alternatives = min(alternatives, self._allowed.shape[0])
 
         def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor) -> Any:
             strategy = Sampling(self._permitted(chain), chain, min_length, alternatives)
-            return decode(self._step, strategy, state, length)[:2]
+            return decode(self._step, strategy, state, length, capacity)[:2]
 
-        loop = self._loop(("write", alternatives), run, [_any_batch((chain, state)), _WHOLE, _WHOLE])
+        rows = None if capacity is None else len(state.finished)
+        loop = self._loop(("write", alternatives, capacity), run, [_with_rows((chain, state), rows), _WHOLE, _WHOLE])
         after, record = loop(chain, state, _whole(length), _whole(min_length))
         written = {name: value.numpy() for name, value in record.items()}
         _check_written(written["ids"], state.finished.numpy())
@@ -108,7 +118,7 @@ class Decoder:
             _, record, (scores, lengths) = decode(self._step, strategy, state, length)
             return record["ids"], record["parents"], scores / lengths**penalty
 
-        loop = self._loop(("search", width), run, [_any_batch((chain, state)), _WHOLE, _WHOLE, _REAL])
+        loop = self._loop(("search", width), run, [_with_rows((chain, state), None), _WHOLE, _WHOLE, _REAL])
         penalty = tf.constant(length_penalty, tf.float64)
         found = loop(chain, state, _whole(length), _whole(min_length), penalty)
         ids, parents, scores = (value.numpy() for value in found)
@@ -154,13 +164,13 @@ def _whole(number: int) -> tf.Tensor:
     return tf.constant(number, tf.int32)
 
 
-def _any_batch(values: Any) -> Any:
-    """Give the types of values, with the number of rows left open."""
+def _with_rows(values: Any, rows: int | None) -> Any:
+    """Give the types of values for so many rows; None leaves their number open."""
 
     def of(value: Any) -> Any:
         spec = tf.type_spec_from_value(value)
         batched = isinstance(spec, tf.TensorSpec) and spec.shape.rank
-        return tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) if batched else spec
+        return tf.TensorSpec([rows, *spec.shape[1:]], spec.dtype) if batched else spec
 
     return tf.nest.map_structure(of, values)
 

@@ -7,6 +7,7 @@ batches and sessions all run through `decode`.
 Axis letters: B batch, T time, V vocabulary, N new tokens, K beams.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -78,7 +79,7 @@ def begin(logits: tf.Tensor, network_state: Any, sampler: Any, seeds: tf.Tensor)
 
 
 def decode(
-    step: Step, strategy: Strategy, state: Decoding, length: tf.Tensor
+    step: Step, strategy: Strategy, state: Decoding, length: tf.Tensor, capacity: int | None = None
 ) -> tuple[Decoding, dict[str, tf.Tensor], Any]:
     """Write up to `length` tokens a row.
 
@@ -87,14 +88,31 @@ def decode(
         strategy: Chooses.
         state: From `begin`, or from the call before: chunks give the text that one call gives.
         length: Scalar int32, at least 1.
+        capacity: The largest `length`, to have the loop compiled by XLA for the number of rows of `state`, which must
+            be known then. None runs it as a plain graph, with rows and length left open.
 
     Returns:
         The value to go on from; what the strategy recorded, each (B, N, ...), with "ids", int32 (B, N), among it; and
         what it carried in the end. N is `length`, or less (but at least 1) when every row has come to its end. A row
         that ends gives the end of text once and padding after it.
     """
+    # What a strategy prepares is not for XLA: its random numbers might be others.
+    carried = strategy.begin(state, length if capacity is None else tf.constant(capacity))
+    if capacity is None:
+        state, written, record, carried = _loop(step, strategy, None, state, length, carried)
+    else:
+        compiled = tf.function(functools.partial(_loop, step, strategy, capacity), jit_compile=True, autograph=False)
+        state, written, record, carried = compiled(state, length, carried)
+    return state, {name: _batch_major(steps[:written]) for name, steps in record.items()}, carried
+
+
+def _loop(
+    step: Step, strategy: Strategy, capacity: int | None, state: Decoding, length: tf.Tensor, carried: Any
+) -> tuple[Decoding, tf.Tensor, dict[str, tf.Tensor], Any]:
+    """Do what `decode` says; what was recorded is (capacity, B, ...) here, of which the first `written` steps count."""
+    size, rows = length if capacity is None else capacity, state.finished.shape[:1]
     arrays = {
-        name: tf.TensorArray(spec.dtype, size=length, element_shape=spec.shape)
+        name: tf.TensorArray(spec.dtype, size, element_shape=rows + spec.shape[1:])
         for name, spec in strategy.recorded.items()
     }
 
@@ -112,9 +130,11 @@ def decode(
         return t + 1, state, carried, arrays
 
     written, state, carried, arrays = tf.while_loop(
-        unfinished, write_one, (tf.constant(0), state, strategy.begin(state, length), arrays), parallel_iterations=1
+        unfinished, write_one, (tf.constant(0), state, carried, arrays), parallel_iterations=1
     )
-    return state, {name: _batch_major(array.gather(tf.range(written))) for name, array in arrays.items()}, carried
+    # XLA knows no size but the whole; without it, what was not written cannot be read.
+    steps = {name: a.gather(tf.range(written)) if capacity is None else a.stack() for name, a in arrays.items()}
+    return state, written, steps, carried
 
 
 class Sampling(NamedTuple):

@@ -278,9 +278,8 @@ def step(network: keras.Sequential, ids: tf.Tensor, state: State) -> tuple[tf.Te
     x, states, new_state = ids, iter(state), []
     for layer in network.layers[:-1]:
         if isinstance(layer, _RECURRENT):
-            # The cell, not the layer: a layer with T = 1 would nest a second loop per character.
-            x, states_of_layer = layer.cell(_read(layer, x), next(states), training=False)
-            new_state.append(list(states_of_layer))
+            x, states_of_layer = _step(layer, x, next(states))
+            new_state.append(states_of_layer)
         else:
             x = layer(x, training=False)
     return logits_of(network, x), new_state
@@ -288,6 +287,14 @@ def step(network: keras.Sequential, ids: tf.Tensor, state: State) -> tuple[tf.Te
 
 def _read(layer: Any, inputs: tf.Tensor) -> tf.Tensor:
     return layer.read(inputs) if hasattr(layer, "read") else inputs
+
+
+def _step(layer: Any, inputs: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    if hasattr(layer, "step"):
+        return layer.step(inputs, state)
+    # The cell, not the layer: a layer with T = 1 would nest a second loop per character.
+    output, state = layer.cell(inputs, state, training=False)
+    return output, list(state)
 
 
 def with_batch_size(network: keras.Sequential, batch_size: int | None) -> keras.Sequential:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen import sampling, writing
+from tfgen import sampling, wording, writing
 from tfgen.decoder import Decoder
 from tfgen.decoding import Decoding
 from tfgen.errors import InputError
@@ -77,6 +78,7 @@ class Session:
         stop: str | Sequence[str] | None = None,
         keep_stop: bool = False,
         max_time: float | None = None,
+        jit_compile: bool | None = None,
         sampler: Sequence[sampling.Transform] | None = None,
         **settings: Any,
     ) -> str:
@@ -89,6 +91,7 @@ class Session:
                 read it, and the session goes on after it.
             keep_stop: See there.
             max_time: See there.
+            jit_compile: See there.
             sampler: See there.
             **settings: See there.
 
@@ -101,6 +104,7 @@ class Session:
             stop=stop,
             keep_stop=keep_stop,
             max_time=max_time,
+            jit_compile=jit_compile,
             sampler=sampler,
             _sizes=writing.WATCHED,
             **settings,
@@ -115,6 +119,7 @@ class Session:
         stop: str | Sequence[str] | None = None,
         keep_stop: bool = False,
         max_time: float | None = None,
+        jit_compile: bool | None = None,
         sampler: Sequence[sampling.Transform] | None = None,
         _sizes: tuple[int, int] = writing.STREAMED,
         **settings: Any,
@@ -124,7 +129,7 @@ class Session:
         The session has moved on by each piece that was taken.
         """
         chain = chain_of(sampler, settings, self._vocabulary)
-        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
+        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         self._remember(chain)
         answer = writing.Writing(self._decoder, self._vocabulary, chain, self._state, limits)
         return self._follow(answer, writing.SINGLE if limits.stops else _sizes)
@@ -134,7 +139,7 @@ class Session:
         states = self._decoder.start(chain, [self._history])
         name = _name(chain)
         if self._sampler is not None and self._sampler.name == name:
-            states = tf.nest.pack_sequence_as(states, self._sampler.leaves)
+            states = tf.nest.pack_sequence_as(states, _same(tf.nest.flatten(states), self._sampler.leaves))
         self._sampler = _Sampler(name, tf.nest.flatten(states))
         self._state = self._state._replace(sampler=states)
 
@@ -198,18 +203,27 @@ class Session:
         meta, arrays = _read(Path(path))
         if meta.get("model") != decoder.fingerprint():
             raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
-        zero = decoder.zero_state()
         try:
-            network = tf.nest.pack_sequence_as(zero, [tf.constant(leaf) for leaf in _leaves(arrays, "network")])
-            tf.nest.map_structure(lambda a, b: b.shape.assert_is_compatible_with(a.shape), zero, network)
-            plain = {name: tf.constant(arrays[name]) for name in _PLAIN}
-            state = Decoding(network=network, sampler=(), **plain)
-            sampler = meta["sampler"] and _Sampler(
-                meta["sampler"], [tf.constant(x) for x in _leaves(arrays, "sampler")]
+            zero = decoder.zero_state()
+            network = _like(tf.nest.flatten(zero), _leaves(arrays, "network"))
+            plain = _like(_plain(len(vocabulary)), [arrays[name] for name in _PLAIN])
+            state = Decoding(
+                tf.nest.pack_sequence_as(zero, network), sampler=(), **dict(zip(_PLAIN, plain, strict=True))
             )
-            return cls(decoder, vocabulary, meta["text"], arrays["history"], state, sampler or None)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{str(path)!r} is damaged: {error}.") from None
+            leaves = [tf.constant(leaf) for leaf in _leaves(arrays, "sampler")]
+            sampler = _Sampler(str(meta["sampler"]), leaves) if meta["sampler"] else None
+            vocabulary.decode(arrays["history"])  # refuses what are no ids
+            return cls(decoder, vocabulary, str(meta["text"]), arrays["history"].astype(np.int32), state, sampler)
+        except Exception as error:  # what damage has left may fail anywhere in TensorFlow, with any class of error
+            raise InputError(f"{str(path)!r} is damaged: {wording.shorten(' '.join(str(error).split()))}.") from None
+
+
+def _same(expected: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
+    """Give the leaves of a sampler's state, if such a sampler can have them."""
+    kinds = [[(each.shape.rank, each.dtype) for each in some] for some in (expected, leaves)]
+    if kinds[0] != kinds[1]:
+        raise InputError("the session is damaged: the state of its sampler is of another kind.")
+    return leaves
 
 
 def _name(chain: Chain) -> str:
@@ -223,33 +237,47 @@ def _name(chain: Chain) -> str:
 _PLAIN = ("logits", "seeds", "drawn", "finished")
 
 
+def _plain(tokens: int) -> list[npt.NDArray[Any]]:
+    """Give arrays of the shapes and types of these."""
+    return [np.zeros([1, tokens], np.float32), np.zeros([1, 2], np.int64), np.zeros([], np.int32), np.zeros([1], bool)]
+
+
+def _like(expected: Sequence[Any], found: Sequence[npt.NDArray[Any]]) -> list[tf.Tensor]:
+    """Take arrays as tensors, if they are of the shapes and types that are expected."""
+    for one, other in zip(expected, found, strict=True):
+        if one.shape != other.shape or one.dtype != other.dtype:
+            raise ValueError(f"an array of {other.dtype}, {other.shape} is in the place of one of {one.shape}")
+    return [tf.constant(each) for each in found]
+
+
 def _leaves(arrays: dict[str, npt.NDArray[Any]], kind: str) -> list[npt.NDArray[Any]]:
     return [arrays[f"{kind}_{i}"] for i in range(sum(name.startswith(f"{kind}_") for name in arrays))]
+
+
+def _claimed(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """Give the bytes that an array takes once it is read: NumPy makes room for what the header says."""
+    with archive.open(entry) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("it was written by something else")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return max(math.prod(shape) * dtype.itemsize, entry.file_size)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+            if sum(_claimed(archive, entry) for entry in archive.infolist()) > _LARGEST:
                 raise InputError(f"{str(path)!r} claims more than {_LARGEST:,} bytes: it is no session.")
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         meta = json.loads(arrays.pop("meta").tobytes())
         if meta["format"] != _FORMAT:
             raise KeyError("format")
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        TypeError,
-        EOFError,
-        RecursionError,
-        NotImplementedError,
-    ) as error:
-        if isinstance(error, InputError):
-            raise
+    except Exception:  # damage can fail anywhere in zipfile, its decompressors and NumPy, with any class of error
         raise InputError(
             f"{str(path)!r} is no session of tfgen, or is damaged; give a file that save has written."
         ) from None

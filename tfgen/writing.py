@@ -23,6 +23,10 @@ from tfgen.vocabulary import PADDING, Vocabulary
 # past the token that completed a stop string, for it goes on from there.
 STREAMED, WATCHED, WHOLE, SINGLE = (1, 32), (64, 64), (1024, 1024), (1, 1)
 
+# XLA takes about a second to compile the loop, and then saves some 20 to 60 microseconds a token (docs/performance.md):
+# it pays for texts of this length or more.
+_LONG = 20_000
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -34,6 +38,7 @@ class Limits:
         stops: Strings that end a text.
         keep_stop: Whether the string that ended a text is part of it.
         max_time: Seconds, looked at between pieces; None for no limit.
+        jit_compile: Whether XLA compiles the loop; None lets the length decide.
 
     Raises:
         InputError: One is out of its range.
@@ -44,6 +49,7 @@ class Limits:
     stops: tuple[str, ...] = ()
     keep_stop: bool = False
     max_time: float | None = None
+    jit_compile: bool | None = None
 
     def __post_init__(self) -> None:
         """Check them."""
@@ -51,6 +57,13 @@ class Limits:
         whole_number("min_length", self.min_length, 0)
         if self.max_time is not None and not self.max_time > 0:
             raise InputError(f"max_time is a number of seconds above 0; received {self.max_time!r}.")
+        if self.jit_compile not in (None, True, False):
+            raise InputError(f"jit_compile is True, False or None; received {self.jit_compile!r}.")
+
+    @property
+    def compiled(self) -> bool:
+        """Whether XLA compiles the loop: a function of the request alone, since XLA may round otherwise."""
+        return self.length >= _LONG if self.jit_compile is None else self.jit_compile
 
     @property
     def watched(self) -> bool:
@@ -113,15 +126,15 @@ class Writing:
         left = self._limits.length
         deadline = None if self._limits.max_time is None else time.monotonic() + self._limits.max_time
         while left > 0 and not self.state.finished.numpy().all() and (deadline is None or time.monotonic() < deadline):
-            written = self._write(min(piece, left))
+            written = self._write(min(piece, left), longest if self._limits.compiled else None)
             left -= self.records[-1]["ids"].shape[1]
             piece = min(2 * piece, longest)
             yield written
         yield self._add([watch.rest() for watch in self._watches])
 
-    def _write(self, length: int) -> list[str]:
+    def _write(self, length: int, capacity: int | None) -> list[str]:
         self.state, record = self._decoder.write(
-            self._chain, self.state, length, self._no_end_before, self._alternatives
+            self._chain, self.state, length, self._no_end_before, self._alternatives, capacity
         )
         self.records.append(record)
         ids = record["ids"]

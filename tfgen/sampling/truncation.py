@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from tfgen.sampling.transform import Transform, mask, scalar, wide
 
+# XLA, which knows all shapes, sorts slowly and compares quickly: up to so many tokens are compared each with each.
+_COMPARED = 512
+
 
 class TopK(Transform):
     """Keeps the k likeliest tokens (Fan, Lewis and Dauphin 2018, arXiv:1805.04833), and those as likely as the k-th.
@@ -28,8 +31,7 @@ class TopK(Transform):
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)
-        last = tf.minimum(self.k, tf.shape(logits, tf.int64)[-1]) - 1
-        return mask(logits, logits >= tf.gather(_descending(logits), last, axis=-1)[..., tf.newaxis])
+        return mask(logits, _leading(logits, tf.ones_like(logits, tf.int32), self.k))
 
 
 class TopP(Transform):
@@ -55,12 +57,8 @@ class TopP(Transform):
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)
-        descending = _descending(logits)
-        before = tf.cumsum(tf.nn.softmax(wide(descending)), axis=-1, exclusive=True)
-        nucleus = tf.where(before < self.p, descending, logits.dtype.max)
-        kept = mask(logits, logits >= tf.reduce_min(nucleus, axis=-1, keepdims=True))
         # The sum of all but the last can round to 1, so that p = 1 is said apart.
-        return tf.where(self.p < 1, kept, logits)
+        return mask(logits, _leading(logits, tf.nn.softmax(wide(logits)), self.p) | (self.p >= 1))
 
 
 class MinP(Transform):
@@ -115,12 +113,8 @@ class Typical(Transform):
         log_p = tf.nn.log_softmax(wide(logits))
         probability = tf.exp(log_p)
         entropy = -tf.reduce_sum(tf.math.multiply_no_nan(log_p, probability), axis=-1, keepdims=True)
-        distance = tf.abs(-log_p - entropy)
-        order = tf.argsort(distance, axis=-1, stable=True)
-        ascending = tf.gather(distance, order, batch_dims=-1, axis=-1)
-        before = tf.cumsum(tf.gather(probability, order, batch_dims=-1, axis=-1), axis=-1, exclusive=True)
-        farthest = tf.reduce_max(tf.where(before < self.p, ascending, -1.0), axis=-1, keepdims=True)
-        return tf.where(self.p < 1, mask(logits, distance <= farthest), logits)
+        nearness = -tf.abs(log_p + entropy)
+        return mask(logits, _leading(nearness, probability, self.p) | (self.p >= 1))
 
 
 class Epsilon(Transform):
@@ -150,5 +144,16 @@ class Epsilon(Transform):
         return mask(logits, probability >= tf.minimum(self.epsilon, likeliest))
 
 
-def _descending(logits: tf.Tensor) -> tf.Tensor:
-    return tf.sort(logits, axis=-1, direction="DESCENDING")
+def _leading(keys: tf.Tensor, weights: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    """Tell which tokens lead: those of strictly larger keys weigh less than `limit` together.
+
+    Equal keys lead or fall together. Keys, weights and the answer are (..., V), the limit is a scalar.
+    """
+    if keys.shape.is_fully_defined() and keys.shape[-1] <= _COMPARED:
+        ahead = keys[..., tf.newaxis] > keys[..., tf.newaxis, :]
+        weights_ahead = tf.where(ahead, weights[..., tf.newaxis], tf.zeros([], weights.dtype))
+        return tf.cast(tf.reduce_sum(weights_ahead, axis=-2), limit.dtype) < limit
+    ranked = tf.math.top_k(keys, tf.shape(keys)[-1])
+    before = tf.cumsum(tf.gather(weights, ranked.indices, batch_dims=-1, axis=-1), axis=-1, exclusive=True)
+    leading = tf.where(tf.cast(before, limit.dtype) < limit, ranked.values, keys.dtype.max)
+    return keys >= tf.reduce_min(leading, axis=-1, keepdims=True)
