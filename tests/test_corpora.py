@@ -268,7 +268,7 @@ def test_what_may_not_be_read_is_refused(tmp_path, monkeypatch):
     def deny(self, *args):
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(pathlib.Path, "read_bytes", deny)
+    monkeypatch.setattr(pathlib.Path, "open", deny)
     assert "secret.txt' cannot be read: Permission denied" in refusal(tmp_path / "secret.txt")
 
 

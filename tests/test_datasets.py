@@ -479,3 +479,26 @@ def test_ids_survive_whatever_the_size_of_the_vocabulary(size: int) -> None:
     )
     [(inputs, targets)] = epoch(training)
     assert known.decode([*inputs[0], targets[0, -1]]) == text
+
+
+@pytest.mark.parametrize("cut", [datasets.streams, datasets.windows, datasets.documents])
+def test_a_dataset_begins_at_any_batch_of_any_epoch(cut: Cut) -> None:
+    texts = corpus([7, 11, 40, 5, 0, 13] * 2, ends=True)
+    options = {"batch_size": 3, "length": 5, "validation": 0}
+    dataset, (plain, _) = cut(texts, VOCABULARY, **options)[0], plainly(cut, texts, VOCABULARY, **options)
+    epochs = [epoch(plain) for _ in range(4)]
+    course = datasets.course_of(dataset)
+    assert course.steps == len(epochs[0])
+    for number, step in [(2, 3), (0, 1), (1, course.steps - 1), (2, 0)]:
+        course.begin_at(number, step)
+        begun = dataset.as_numpy_iterator()
+        np.testing.assert_equal(list(itertools.islice(begun, course.steps - step)), epochs[number][step:])
+        np.testing.assert_equal(epoch(dataset), epochs[number + 1])  # and those after it are whole
+    assert datasets.course_of(dataset.take(2)) is None
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_fingerprint_is_of_the_batches(cut: Cut) -> None:
+    made = [cut(seed)[0] for seed in (1, 1, 2)]
+    one, same, other = (datasets.Course(each._batch, each._steps).fingerprint() for each in made)
+    assert one == same != other

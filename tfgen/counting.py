@@ -1,20 +1,20 @@
-"""The tokens of a corpus counted, one document at a time, and what a vocabulary of them covers."""
+"""The tokens of a corpus counted, in memory that does not grow with it, and what a vocabulary of them covers."""
 
-import collections
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tfgen import splitting, wording
+from tfgen import splitting, word_counts, wording
 from tfgen.errors import InputError
 from tfgen.splitting import END_OF_TEXT
 
 _COUNTED_TOGETHER = 1 << 20  # characters: one emoji among them makes NumPy count into a million bins
+_MOST_WORDS = 1 << 20
+_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -47,61 +47,87 @@ class Coverage:
         return f"{sentence} of {wording.number(self.distinct, 'kind')}: {', '.join(examples)}"
 
 
-class _CharacterTally:
-    """Counts characters; short documents are gathered, for NumPy is slow on short arrays."""
+class Counts(NamedTuple):
+    """What was counted.
 
-    def __init__(self) -> None:
-        self._counts = np.zeros(sys.maxunicode + 1, np.int64)
-        self._waiting: list[npt.NDArray[np.uint32]] = []
-        self._characters_waiting = 0
+    Attributes:
+        tokens: the occurrences of each token, or of the most frequent ones.
+        documents: how often U+0003 occurred, which closes each document that ends.
+        distinct_others: how many more tokens there are than `tokens` names.
+        others: how often these occurred, together.
+    """
 
-    def add(self, document: str) -> None:
-        for begin in range(0, len(document), splitting.PIECE):
-            codes = splitting.codepoints(document[begin : begin + splitting.PIECE], begin)
-            self._waiting.append(codes)
-            self._characters_waiting += len(codes)
-            if self._characters_waiting >= _COUNTED_TOGETHER:
-                self._count_waiting()
-
-    def counts(self) -> dict[str, int]:
-        self._count_waiting()
-        return {chr(code): int(self._counts[code]) for code in np.flatnonzero(self._counts).tolist()}
-
-    def _count_waiting(self) -> None:
-        if self._waiting:
-            counts = np.bincount(np.concatenate(self._waiting))
-            self._counts[: len(counts)] += counts
-        self._waiting, self._characters_waiting = [], 0
+    tokens: Mapping[str, int]
+    documents: int
+    distinct_others: int = 0
+    others: int = 0
 
 
-class _WordTally:
-    """Counts words."""
-
-    def __init__(self) -> None:
-        self._counts: collections.Counter[str] = collections.Counter()
-
-    def add(self, document: str) -> None:
-        self._counts.update(splitting.words(document))
-
-    def counts(self) -> dict[str, int]:
-        return self._counts
-
-
-def count(documents: Iterable[str], split: splitting.Split) -> tuple[dict[str, int], int]:
-    """Return the occurrences of each token, and the number of documents.
+def count(documents: Iterable[str], split: splitting.Split, most: int | None = None) -> Counts:
+    """Count the tokens of documents, each of them closed, see `count_pieces`.
 
     Raises:
         InputError: A document is no text, or holds NUL, U+0003 or half a character.
     """
-    tally = _CharacterTally() if split == "character" else _WordTally()
-    number = 0
+    return count_pieces(_closed(documents), split, most)
+
+
+def count_pieces(pieces: Iterable[str], split: splitting.Split, most: int | None = None) -> Counts:
+    """Count the tokens of a text that comes in pieces, in memory that does not grow with it.
+
+    Args:
+        pieces: strings; U+0003 stands after each document that ends.
+        split: "character" or "word".
+        most: so many of the most frequent words are wanted; None for a million.
+
+    >>> count_pieces(["ab", "a\x03"], "character")
+    Counts(tokens={'a': 2, 'b': 1}, documents=1, distinct_others=0, others=0)
+    """
+    if split == "character":
+        tokens = _count_characters(pieces)
+        return Counts(tokens, tokens.pop(END_OF_TEXT, 0))
+    with word_counts.WordCounts() as counts:
+        for words in splitting.word_lists(pieces):
+            counts.add(words)
+        # One more than is wanted, for the end of a text, and some that are left out, to be shown as examples.
+        frequent = counts.most_frequent((most or _MOST_WORDS) + 1 + _EXAMPLES)
+        documents = frequent.pop(END_OF_TEXT, 0)
+        distinct = counts.distinct - len(frequent) - (documents > 0)
+        return Counts(frequent, documents, distinct, counts.total - sum(frequent.values()) - documents)
+
+
+def _closed(documents: Iterable[str]) -> Iterator[str]:
     for number, document in enumerate(documents, 1):
         try:
             _check_document(document)
-            tally.add(document)
         except InputError as error:
             raise InputError(f"document {number}: {error}") from None
-    return tally.counts(), number
+        yield from (document[begin : begin + _COUNTED_TOGETHER] for begin in range(0, len(document), _COUNTED_TOGETHER))
+        yield END_OF_TEXT
+
+
+def _count_characters(pieces: Iterable[str]) -> dict[str, int]:
+    counts = np.zeros(sys.maxunicode + 1, np.int64)
+    for text in _gathered(pieces):
+        if text.isascii():
+            counts[:128] += np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=128)
+        else:
+            of_text = np.bincount(splitting.codepoints(text))
+            counts[: len(of_text)] += of_text
+    return {chr(code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+
+
+def _gathered(pieces: Iterable[str]) -> Iterator[str]:
+    """Join short pieces: NumPy is slow on short arrays."""
+    held: list[str] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += len(piece)
+        if length >= _COUNTED_TOGETHER:
+            yield "".join(held)
+            held, length = [], 0
+    yield "".join(held)
 
 
 def _check_document(document: Any) -> None:
@@ -113,3 +139,5 @@ def _check_document(document: Any) -> None:
             raise InputError(
                 f"the text holds the reserved {wording.name(character)} at position {position}; replace it"
             )
+    for begin in range(0, 0 if document.isascii() else len(document), splitting.PIECE):
+        splitting.codepoints(document[begin : begin + splitting.PIECE], begin)

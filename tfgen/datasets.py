@@ -8,30 +8,36 @@
 Each gives `tf.data` datasets of `(inputs, targets)`, int32 (B, T), where the target of a position is the next token.
 Every transition of the training part is a target exactly once an epoch; positions that only fill a batch up have target
 0 (padding), which `TextGenerator` leaves out of loss and metrics. A batch is a function of (seed, epoch, step) alone; a
-dataset counts its own epochs: each iterator made of it is one.
+dataset counts its own epochs: each iterator made of it is one. Its `Course` knows where the next one begins.
 
 Axis letters: B batch, T time.
 """
 
 import functools
-import itertools
+import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfgen import shuffling
 from tfgen.errors import InputError
+from tfgen.prepared import Prepared
 from tfgen.vocabulary import END, PADDING, OnUnknown, Vocabulary
 
 Ids = npt.NDArray[np.integer]
 Batch = tuple[Ids, Ids]
 
+_PIECE = 1 << 20  # ids that are looked at together
+# How many batches stand for all in a fingerprint.
+_SAMPLED = 64
+
 
 class Texts(Protocol):
-    """What batches are made from; `tfgen.corpora.Corpus` is one."""
+    """What batches are made from; `tfgen.corpora.Corpus` is one; `tfgen.prepared.Prepared` is taken in its place."""
 
     @property
     def documents(self) -> Sequence[str]:
@@ -43,8 +49,8 @@ class Texts(Protocol):
 
 
 def streams(
-    corpus: Texts,
-    vocabulary: Vocabulary,
+    corpus: Texts | Prepared,
+    vocabulary: Vocabulary | None = None,
     *,
     batch_size: int = 64,
     length: int = 100,
@@ -58,7 +64,7 @@ def streams(
 
     Args:
         corpus: The text.
-        vocabulary: Turns it into ids.
+        vocabulary: Turns it into ids; a prepared corpus has its own.
         batch_size: B.
         length: T, over which gradients flow.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
@@ -121,8 +127,8 @@ def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
 
 
 def windows(
-    corpus: Texts,
-    vocabulary: Vocabulary,
+    corpus: Texts | Prepared,
+    vocabulary: Vocabulary | None = None,
     *,
     batch_size: int = 64,
     length: int = 100,
@@ -134,7 +140,7 @@ def windows(
 
     Args:
         corpus: The text; documents that end are joined, each between ends of text.
-        vocabulary: Turns it into ids.
+        vocabulary: Turns it into ids; a prepared corpus has its own.
         batch_size: B; the last batch of an epoch may be smaller.
         length: T; the last piece of the text may be shorter, and is padded.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
@@ -167,12 +173,9 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
     count = math.ceil(transitions / length)
     within = np.arange(length)
 
-    @functools.lru_cache(maxsize=4)
-    def order(epoch: int) -> Ids:
-        return _order(seed, epoch, count)
-
     def batch(epoch: int, step: int) -> Batch:
-        chosen = order(epoch)[step * batch_size : (step + 1) * batch_size]
+        places = np.arange(step * batch_size, min((step + 1) * batch_size, count))
+        chosen = places if seed is None else shuffling.shuffled(places, count, seed, epoch)
         positions = chosen[:, np.newaxis] * length + within
         real = positions < transitions
         positions = np.where(real, positions, 0)
@@ -182,8 +185,8 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
 
 
 def documents(
-    corpus: Texts,
-    vocabulary: Vocabulary,
+    corpus: Texts | Prepared,
+    vocabulary: Vocabulary | None = None,
     *,
     batch_size: int = 64,
     length: int = 500,
@@ -197,7 +200,7 @@ def documents(
 
     Args:
         corpus: Documents that end.
-        vocabulary: Turns them into ids.
+        vocabulary: Turns them into ids; a prepared corpus has its own.
         batch_size: B; the last batch of an epoch may be smaller.
         length: The longest row. A longer document goes on in rows of its own, each from the zero state, whose first
             input is the last token of the row before: no transition is lost.
@@ -217,33 +220,39 @@ def documents(
             "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
             "document a line (lines=True, --lines)."
         )
-    held_out = round(validation * len(corpus.documents))
-    if (validation and not held_out) or held_out == len(corpus.documents):
+    ids = joined_ids(corpus, vocabulary, unknown)
+    bounds = _ends_of_texts(ids)
+    count = len(bounds) - 1
+    held_out = round(validation * count)
+    if (validation and not held_out) or held_out == count:
         raise InputError(
-            f"{len(corpus.documents):,} documents cannot be split with validation {validation}: give more documents or "
-            "set validation to 0."
+            f"{count:,} documents cannot be split with validation {validation}: give more documents or set validation "
+            "to 0."
         )
-    order = np.random.Generator(np.random.Philox(key=[seed, 0])).permutation(len(corpus.documents))
-    training_rows = _Rows([corpus.documents[i] for i in sorted(order[held_out:])], vocabulary, length, unknown)
-    train = _documents(training_rows, batch_size, seed)
+    order = np.random.Generator(np.random.Philox(key=[seed, 0])).permutation(count)
+    train = _documents(_Rows(ids, bounds, np.sort(order[held_out:]), length), batch_size, seed)
     if not validation:
         return train, None
-    validation_rows = _Rows([corpus.documents[i] for i in sorted(order[:held_out])], vocabulary, length, unknown)
-    return train, _documents(validation_rows, batch_size, None)
+    return train, _documents(_Rows(ids, bounds, np.sort(order[:held_out]), length), batch_size, None)
+
+
+def _ends_of_texts(ids: Ids) -> npt.NDArray[np.int64]:
+    """Find where documents begin and end, some ids at a time, for they may lie in a file."""
+    found = (np.flatnonzero(ids[begin : begin + _PIECE] == END) + begin for begin in range(0, len(ids), _PIECE))
+    return np.concatenate(list(found))
 
 
 class _Rows:
-    """Documents as one array of ids, and where the rows lie in it."""
+    """Some documents of an array of ids, and where their rows lie in it."""
 
-    def __init__(self, texts: Sequence[str], vocabulary: Vocabulary, length: int, unknown: OnUnknown) -> None:
-        end = np.array([END], np.int32)
-        pieces = [end, *(piece for text in texts for piece in (vocabulary.encode(text, unknown), end))]
-        self.ids = _compact(np.concatenate(pieces), vocabulary)
-        ends = np.cumsum([0, *(len(text) + 1 for text in pieces[1::2])])
-        starts = [np.arange(begin, end, length) for begin, end in itertools.pairwise(ends.tolist())]
-        self.starts = np.concatenate(starts)
-        stops = np.concatenate([np.minimum(s + length, e) for s, e in zip(starts, ends[1:], strict=True)])
-        self.lengths = stops - self.starts
+    def __init__(self, ids: Ids, bounds: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], length: int) -> None:
+        self.ids = ids
+        begins, stops = bounds[chosen], bounds[chosen + 1]
+        rows = -(-(stops - begins) // length)
+        first = np.cumsum(rows) - rows
+        within = np.arange(rows.sum()) - np.repeat(first, rows)
+        self.starts = np.repeat(begins, rows) + within * length
+        self.lengths = np.minimum(self.starts + length, np.repeat(stops, rows)) - self.starts
 
     def batch(self, rows: Ids) -> Batch:
         within = np.arange(self.lengths[rows].max())
@@ -276,15 +285,21 @@ def _order(seed: int | None, epoch: int, count: int) -> npt.NDArray[np.int64]:
     return np.random.Generator(np.random.Philox(key=[seed, epoch + 1])).permutation(count)
 
 
-def joined_ids(corpus: Texts, vocabulary: Vocabulary, unknown: OnUnknown = "error") -> Ids:
-    """Give the whole corpus as one row of ids, each document that ends between ends of text."""
-    end = [np.array([END], np.int32)] if corpus.ends else []
-    pieces = [*end, *(ids for text in corpus.documents for ids in (vocabulary.encode(text, unknown), *end))]
-    return _compact(np.concatenate(pieces), vocabulary)
+def joined_ids(corpus: Texts | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
+    """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
 
-
-def _compact(ids: Ids, vocabulary: Vocabulary) -> Ids:
-    return ids.astype(np.min_scalar_type(len(vocabulary) - 1))
+    Raises:
+        InputError: A prepared corpus was prepared with another vocabulary; or there is none.
+    """
+    if isinstance(corpus, Prepared):
+        return corpus.ids_of(vocabulary)
+    if vocabulary is None:
+        raise InputError("text needs a vocabulary: give Vocabulary.from_corpus(corpus), or a corpus that is prepared.")
+    end = [np.array([END], vocabulary.id_type)] if corpus.ends else []
+    pieces = [np.empty(0, vocabulary.id_type), *end]
+    for text in corpus.documents:
+        pieces += [*vocabulary.encode_pieces([text], unknown, vocabulary.id_type), *end]
+    return np.concatenate(pieces)
 
 
 def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
@@ -292,12 +307,50 @@ def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
     return ids[:cut], ids[cut:]
 
 
+class Course:
+    """What a dataset reads, batch by batch, and where its next iterator begins.
+
+    Attributes:
+        steps: How many batches an epoch has.
+    """
+
+    def __init__(self, batch: Callable[[int, int], Batch], steps: int) -> None:
+        """Take the batches as a function of (epoch, step), and how many an epoch has."""
+        self.batch = batch
+        self.steps = steps
+        self._next = (0, 0)
+
+    def begin_at(self, epoch: int, step: int = 0) -> None:
+        """Let the next iterator read that epoch from that step on; those after it read whole epochs, one after another.
+
+        No batch that lies before is made. An iterator that begins at a step is for `steps - step` batches: asked for
+        more it fails, for the dataset has promised `steps`.
+        """
+        self._next = (epoch, step)
+
+    def begin(self) -> tuple[np.int64, np.int64]:
+        """Give the next iterator its epoch and its first step."""
+        epoch, step = self._next
+        self._next = (epoch + 1, 0)
+        return np.int64(epoch), np.int64(step)
+
+    def fingerprint(self) -> str:
+        """Tell this course from another: a hash of batches of the first epoch, all or 64 of them in even steps."""
+        digest = hashlib.sha256()
+        for step in np.unique(np.linspace(0, self.steps - 1, min(self.steps, _SAMPLED)).astype(int)).tolist():
+            for array in self.batch(0, step):
+                digest.update(np.ascontiguousarray(array, np.int32).tobytes())
+        return digest.hexdigest()
+
+
+def course_of(dataset: Any) -> Course | None:
+    """Give the course of a dataset that this module has made, unchanged; None for any other."""
+    return getattr(dataset, "_course", None)
+
+
 def _dataset(batch: Callable[[int, int], Batch], steps: int, shape: tuple[int | None, ...]) -> tf.data.Dataset:
     """Make a dataset of `steps` batches that counts its own epochs."""
-    epochs = itertools.count()
-
-    def this_epoch() -> list[int]:
-        return [next(epochs)]
+    course = Course(batch, steps)
 
     def load(epoch: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def as_int32(epoch: np.int64, step: np.int64) -> Batch:
@@ -307,10 +360,12 @@ def _dataset(batch: Callable[[int, int], Batch], steps: int, shape: tuple[int | 
         inputs, targets = tf.numpy_function(as_int32, [epoch, step], (tf.int32, tf.int32))
         return tf.ensure_shape(inputs, shape), tf.ensure_shape(targets, shape)
 
-    epoch = tf.data.Dataset.from_generator(this_epoch, output_signature=tf.TensorSpec([], tf.int64))
-    numbered = epoch.flat_map(lambda e: tf.data.Dataset.range(steps).map(lambda s: (e, s)))
+    begin = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(course.begin, [], (tf.int64, tf.int64)))
+    numbered = begin.flat_map(lambda epoch, first: tf.data.Dataset.range(first, steps).map(lambda step: (epoch, step)))
     # Keras counts a step too many where the number of batches is unknown.
-    return numbered.map(load).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+    dataset = numbered.map(load).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+    dataset._course = course
+    return dataset
 
 
 def _check(batch_size: int, length: int, validation: float, seed: int = 0) -> None:

@@ -19,7 +19,11 @@ class TrainingProgress(keras.callbacks.Callback):
         self._characters = characters
         self._bar: Progress | None = None
         self._task = TaskID(0)
+        self._epoch = 0
         self._begun = self._epoch_begun = 0.0
+        # Where this process began: a run may have been taken up in the middle of an epoch.
+        self._first: float | None = None
+        self._skipped = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Put up the bar."""
@@ -39,16 +43,25 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start the clock of the epoch."""
+        self._epoch = epoch
         self._epoch_begun = time.monotonic()
+        self._skipped = 0.0
         if self._bar:
             self._bar.update(self._task, description=f"epoch {epoch + 1}/{self.params['epochs']}")
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """See where the run begins."""
+        if self._first is None:
+            self._skipped = batch / self.params["steps"]
+            self._first = self._epoch + self._skipped
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the bar."""
         if self._bar:
             share = (batch + 1) / self.params["steps"]
             status = f"{_losses(logs or {}, '')} · {self._rate(share):,.0f} characters/s"
-            self._bar.update(self._task, advance=1, status=status)
+            done = self._epoch * self.params["steps"] + batch + 1
+            self._bar.update(self._task, completed=done, status=status)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the line of the epoch."""
@@ -57,7 +70,8 @@ class TrainingProgress(keras.callbacks.Callback):
         if "val_nats" in logs:
             parts.append(f"validation {_losses(logs, 'val_')}")
         parts.append(f"{self._rate(1):,.0f} characters/s")
-        left = (time.monotonic() - self._begun) / (epoch + 1) * (self.params["epochs"] - epoch - 1)
+        done = epoch + 1 - (self._first or 0)
+        left = (time.monotonic() - self._begun) / done * (self.params["epochs"] - epoch - 1)
         if not self._bar:
             parts.append(f"{math.ceil(left)} s left")
         self._console.print(" · ".join(parts))
@@ -73,7 +87,7 @@ class TrainingProgress(keras.callbacks.Callback):
             self._bar = None
 
     def _rate(self, share_of_epoch: float) -> float:
-        return self._characters * share_of_epoch / max(time.monotonic() - self._epoch_begun, 1e-9)
+        return self._characters * (share_of_epoch - self._skipped) / max(time.monotonic() - self._epoch_begun, 1e-9)
 
 
 def _losses(logs: dict[str, float], prefix: str) -> str:

@@ -30,6 +30,7 @@ PADDING_TOKEN, UNKNOWN_TOKEN = "", "[UNK]"
 RESERVED = (PADDING_TOKEN, UNKNOWN_TOKEN, END_OF_TEXT)  # by id
 
 _UNKNOWN_TEXT = "\ufffd"  # what an unknown token reads as: U+FFFD REPLACEMENT CHARACTER
+_LOOKED_THROUGH = 100_000  # tokens, to name those that are unknown
 _SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
 
 
@@ -142,19 +143,53 @@ class Vocabulary:
     ) -> "Vocabulary":
         _check_choice("split", split, Split)
         _check_limits(max_tokens, min_count)
-        counts, number_of_documents = counting.count(documents, split)
-        if not counts:
+        return cls._from_counts(counting.count(documents, split, max_tokens), ends, split, max_tokens, min_count)
+
+    @classmethod
+    def from_pieces(
+        cls,
+        pieces: Iterable[str],
+        ends: bool,
+        split: Split = "character",
+        max_tokens: int | None = None,
+        min_count: int = 1,
+    ) -> "Vocabulary":
+        """Count the tokens of a text that is never held as a whole; see `from_corpus`.
+
+        Args:
+            pieces: the text, cut anywhere; U+0003 stands after each document that ends.
+            ends: whether the documents end by themselves.
+            split: "character" or "word".
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
+            min_count: tokens that occur less often are left out.
+
+        Raises:
+            InputError: as `from_corpus` does.
+
+        >>> Vocabulary.from_pieces(["on", "e\x03two\x03"], ends=True).counts
+        (0, 0, 2, 2, 1, 1, 1, 1)
+        """
+        _check_choice("split", split, Split)
+        _check_limits(max_tokens, min_count)
+        return cls._from_counts(counting.count_pieces(pieces, split, max_tokens), ends, split, max_tokens, min_count)
+
+    @classmethod
+    def _from_counts(
+        cls, counts: counting.Counts, ends: bool, split: Split, max_tokens: int | None, min_count: int
+    ) -> "Vocabulary":
+        if not counts.tokens:
             raise InputError("the corpus holds no text; give one with at least one character")
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        ranked = sorted(counts.tokens.items(), key=lambda item: (-item[1], item[0]))
         wanted = None if max_tokens is None else max_tokens - len(RESERVED)
         kept = [item for item in ranked[:wanted] if item[1] >= min_count]
         if not kept:
             most = f"the most frequent, {wording.name(ranked[0][0])}, occurs {wording.number(ranked[0][1], 'time')}"
             raise InputError(f"min_count={min_count} leaves no token: {most}; lower min_count")
         left_out = ranked[len(kept) :]
-        reserved_counts = [0, sum(count for _, count in left_out), number_of_documents if ends else 0]
+        unknown = sum(count for _, count in left_out) + counts.others
+        reserved_counts = [0, unknown, counts.documents if ends else 0]
         vocabulary = cls([token for token, _ in kept], [*reserved_counts, *(count for _, count in kept)], split)
-        vocabulary._distinct_left_out = len(left_out)
+        vocabulary._distinct_left_out = len(left_out) + counts.distinct_others
         vocabulary._examples_left_out = tuple(left_out if len(left_out) <= 10 else left_out[:5] + left_out[-5:])
         return vocabulary
 
@@ -162,6 +197,18 @@ class Vocabulary:
     def ends(self) -> bool:
         """Whether the texts of this vocabulary end by themselves (their end was counted)."""
         return self.counts[END] > 0
+
+    @property
+    def writable(self) -> npt.NDArray[np.bool_]:
+        """Which tokens (V,) may ever be written: no padding, no unknown, and the end of text where texts end."""
+        writable = np.ones(len(self), bool)
+        writable[[PADDING, UNKNOWN, END]] = [False, False, self.ends]
+        return writable
+
+    @property
+    def on_unknown(self) -> OnUnknown:
+        """What unknown tokens of a corpus should do: a vocabulary that left none out has not learned what they mean."""
+        return "unknown" if self.counts[UNKNOWN] else "error"
 
     def __len__(self) -> int:
         """Return V, the number of ids."""
@@ -181,7 +228,12 @@ class Vocabulary:
         """Describe it without listing the tokens."""
         return f"<Vocabulary of {len(self)} tokens, split={self.split!r}>"
 
-    def encode(self, text: str, unknown: OnUnknown = "error") -> npt.NDArray[np.int32]:
+    @property
+    def id_type(self) -> np.dtype[Any]:
+        """The smallest integer type that holds every id."""
+        return np.min_scalar_type(len(self) - 1)
+
+    def encode(self, text: str, unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32) -> npt.NDArray[Any]:
         """Turn text into ids.
 
         The character U+0003 gives the id of the end of a text, as any token gives its own.
@@ -190,9 +242,10 @@ class Vocabulary:
             text: any text, of any length.
             unknown: what a token outside the vocabulary does: "error" raises, "skip" leaves it out, "unknown" gives
                 it the id 1.
+            dtype: of the ids, an integer type that holds them all, such as `id_type`.
 
         Returns:
-            int32 ids (T,).
+            Ids (T,) of that type.
 
         Raises:
             InputError: the text holds unknown tokens (and `unknown` is "error") or a lone surrogate; the message
@@ -201,15 +254,40 @@ class Vocabulary:
         _check_choice("unknown", unknown, OnUnknown)
         if not isinstance(text, str):
             raise InputError(f"encode takes a str, got {type(text).__name__}; decode bytes, or encode texts one by one")
-        ids = self._character_ids(text) if self.split == "character" else self._word_ids(text)
-        if unknown == "unknown":
-            return ids
-        known = ids != UNKNOWN
-        if known.all():
-            return ids
-        if unknown == "skip":
-            return ids[known]
-        raise InputError(self._unknown_message(text))
+        return np.concatenate([np.empty(0, dtype), *self.encode_pieces([text], unknown, dtype)])
+
+    def encode_pieces(
+        self, pieces: Iterable[str], unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32
+    ) -> Iterator[npt.NDArray[np.integer[Any]]]:
+        """Turn a text that comes in pieces into ids, some at a time; see `encode`.
+
+        Args:
+            pieces: the text, cut anywhere, also within a word.
+            unknown: see `encode`.
+            dtype: see `encode`.
+
+        Yields:
+            Ids (t,), which joined are those of the whole text.
+
+        Raises:
+            InputError: as `encode` does.
+
+        >>> vocabulary = Vocabulary.from_texts(["to be or not to be"], split="word")
+        >>> [ids.tolist() for ids in vocabulary.encode_pieces(["to b", "e"])]
+        [[], [], [7, 3]]
+        """
+        encoded = self._character_ids(pieces, dtype) if self.split == "character" else self._word_ids(pieces, dtype)
+        position = 0
+        for tokens, ids in encoded:
+            known = ids != UNKNOWN
+            if unknown == "unknown" or known.all():
+                yield ids
+            elif unknown == "skip":
+                yield ids[known]
+            else:
+                more = itertools.chain.from_iterable(tokens for tokens, _ in encoded)
+                raise InputError(self._unknown_message(itertools.chain(tokens, more), position))
+            position += len(tokens) if isinstance(tokens, str) else sum(map(len, tokens))
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Turn ids into text.
@@ -344,40 +422,38 @@ class Vocabulary:
     def _code_by_id(self) -> npt.NDArray[np.uint32]:
         return np.array([ord(text) if text else _SILENT for text in self._texts], "<u4")
 
-    def _character_ids(self, text: str) -> npt.NDArray[np.int32]:
-        ids = np.empty(len(text), np.int32)
-        for begin in range(0, len(text), splitting.PIECE):
-            piece = text[begin : begin + splitting.PIECE]
+    def _character_ids(
+        self, pieces: Iterable[str], dtype: npt.DTypeLike
+    ) -> Iterator[tuple[str, npt.NDArray[np.integer[Any]]]]:
+        position = 0
+        table = self._id_by_code.astype(dtype)
+        for piece in splitting.cut(pieces):
             # Clipping sends every high code point to the last entry, and spares NumPy a check and a buffer.
-            codes = splitting.codepoints(piece, begin)
-            np.take(self._id_by_code, codes, out=ids[begin : begin + len(piece)], mode="clip")
-        return ids
+            yield piece, np.take(table, splitting.codepoints(piece, position), mode="clip")
+            position += len(piece)
 
     def _characters(self, ids: npt.NDArray[np.integer[Any]]) -> str:
         codes = self._code_by_id[ids]
         return codes[codes != _SILENT].tobytes().decode("utf-32-le")
 
-    def _word_ids(self, text: str) -> npt.NDArray[np.int32]:
+    def _word_ids(
+        self, pieces: Iterable[str], dtype: npt.DTypeLike
+    ) -> Iterator[tuple[list[str], npt.NDArray[np.integer[Any]]]]:
         id_by_token = self._id_by_token
-        return np.fromiter((id_by_token.get(word, UNKNOWN) for word in splitting.words(text)), np.int32)
+        for words in splitting.word_lists(pieces):
+            yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), dtype, len(words))
 
-    def _unknown_message(self, text: str) -> str:
+    def _unknown_message(self, tokens: Iterable[str], position: int) -> str:
         positions: dict[str, list[int]] = {}
-        for token, position in itertools.islice(self._unknown_tokens(text), 1000):
-            positions.setdefault(token, []).append(position)
+        for token in itertools.islice(tokens, _LOOKED_THROUGH):
+            if token not in self._id_by_token:
+                positions.setdefault(token, []).append(position)
+            position += len(token)
         named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
         return (
             f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; take them out, or "
             "let unknown='skip' (--unknown skip) leave them out or unknown='unknown' read each as unknown"
         )
-
-    def _unknown_tokens(self, text: str) -> Iterator[tuple[str, int]]:
-        """Yield the tokens of a text that have no id, each with its position in characters."""
-        position = 0
-        for token in text if self.split == "character" else splitting.words(text):
-            if token not in self._id_by_token:
-                yield token, position
-            position += len(token)
 
     def _check_counted(self) -> None:
         if not any(self.counts):
@@ -396,6 +472,11 @@ class Vocabulary:
             wrong = lowest if lowest < 0 else highest
             raise InputError(f"the vocabulary has no id {wrong}; its ids are 0 to {len(self) - 1}")
         return checked
+
+
+def default_max_tokens(split: Split) -> int | None:
+    """Give the largest vocabulary for training where none is asked for: all characters, but not all words."""
+    return 10_000 if split == "word" else None
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:

@@ -3,8 +3,10 @@
 | module | its one idea |
 |---|---|
 | `corpus` | the value `Corpus`: documents and their provenance |
-| `loading` | `load_corpus`, from what a user names to a `Corpus` |
+| `loading` | `load_corpus`, from what a user names to a `Corpus`, and `open_source`, to a `TextSource` |
+| `text_source` | text of any size, read in pieces |
 | `sources` | which files (or named corpora) a user means |
+| `compressed` | files to bytes, decompressed on the way |
 | `files` | bytes to text, nothing dropped |
 | `columns` | one column of a CSV, TSV or JSON-lines file |
 | `cleaning` | HTML entities, Project Gutenberg's frame, Unicode normalisation |
@@ -15,7 +17,8 @@ None of them imports TensorFlow or Keras, except to download, when asked to.
 """
 
 from tfgen.corpora.corpus import Corpus
-from tfgen.corpora.loading import load_corpus
+from tfgen.corpora.loading import load_corpus, open_source
 from tfgen.corpora.named import NAMED_CORPORA
+from tfgen.corpora.text_source import TextSource
 
-__all__ = ["NAMED_CORPORA", "Corpus", "load_corpus"]
+__all__ = ["NAMED_CORPORA", "Corpus", "TextSource", "load_corpus", "open_source"]

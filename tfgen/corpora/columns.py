@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import json
 import pathlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from tfgen.corpora import compressed
 from tfgen.corpora.corpus import Document
+from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
 from tfgen.wording import listing
 
@@ -22,7 +23,6 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _AG_NEWS_COLUMNS = ("class", "title", "description")
 _AG_NEWS_CLASSES = ("1", "2", "3", "4")
 
-_LARGEST_FIELD = 2**31 - 1  # what a C long holds on every platform
 _FIELD_LIMIT_LOCK = threading.Lock()
 
 
@@ -42,18 +42,18 @@ def table_ending(path: pathlib.Path | None, place: str) -> str:
     >>> table_ending(pathlib.Path("News.CSV"), "'News.CSV'")
     '.csv'
     """
-    ending = "" if path is None else path.suffix.lower()
+    ending = "" if path is None else compressed.uncompressed_name(path).suffix.lower()
     endings = (*_DELIMITERS, *_JSON_LINES)
     if ending not in endings:
         raise InputError(f"a column cannot be taken from {place}; name a file that ends in {', '.join(endings)}")
     return ending
 
 
-def read_column(text: str, ending: str, place: str, column: str) -> Iterator[Document]:
+def read_column(text: Iterable[str], ending: str, place: str, column: str) -> Iterator[Document]:
     """Read one column of a table.
 
     Args:
-        text: The file's text.
+        text: The file's text, in pieces.
         ending: The ending of its name, as `table_ending` gives it.
         place: Its name, for messages.
         column: Name or number of the column, as described in `load_corpus`.
@@ -64,7 +64,7 @@ def read_column(text: str, ending: str, place: str, column: str) -> Iterator[Doc
     Raises:
         InputError: No such column, or a row that cannot be read, with its line number.
 
-    >>> [cell.text for cell in read_column("id,title\\n1,Rain\\n2,Sun\\n", ".csv", "news.csv", "title")]
+    >>> [cell.text for cell in read_column(["id,title\\n1,Rain\\n2,Sun\\n"], ".csv", "news.csv", "title")]
     ['Rain', 'Sun']
     """
     if ending in _JSON_LINES:
@@ -76,7 +76,7 @@ def read_column(text: str, ending: str, place: str, column: str) -> Iterator[Doc
             yield Document(cell, f"{place}, line {line}")
 
 
-def _table_cells(text: str, delimiter: str, place: str, column: str) -> Iterator[tuple[int, str]]:
+def _table_cells(text: Iterable[str], delimiter: str, place: str, column: str) -> Iterator[tuple[int, str]]:
     rows = _rows(text, delimiter, place)
     line, first = next(rows, (1, []))
     if not first:
@@ -110,13 +110,15 @@ def _locate(column: str, first: list[str], place: str) -> tuple[int, bool]:
     )
 
 
-def _rows(text: str, delimiter: str, place: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: Iterable[str], delimiter: str, place: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank lines, each with the number of the line it begins on."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = Lines(text, place)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     while (row := _next_row(reader, f"{place}, line {line}")) is not None:
         if row:
             yield line, row
+        lines.budget = LONGEST_RECORD
         line = reader.line_num + 1
 
 
@@ -137,15 +139,17 @@ def _fields_of_any_size() -> Iterator[None]:
     would leave it lifted, and locked, for as long as a traceback keeps the generator alive.
     """
     with _FIELD_LIMIT_LOCK:
-        before = csv.field_size_limit(_LARGEST_FIELD)
+        before = csv.field_size_limit(LONGEST_RECORD)
         try:
             yield
         finally:
             csv.field_size_limit(before)
 
 
-def _json_cells(text: str, place: str, column: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _json_cells(text: Iterable[str], place: str, column: str) -> Iterator[tuple[int, str]]:
+    lines = Lines(text, place, universal=False)
+    for number, line in enumerate(lines, start=1):
+        lines.budget = LONGEST_RECORD
         if line.strip():
             yield number, _json_cell(line, f"{place}, line {number}", column)
 

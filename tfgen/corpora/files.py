@@ -1,14 +1,16 @@
-"""Bytes to text, strictly: a byte that is no text is reported with its place, never dropped."""
+"""Bytes to text, strictly and piece by piece: a byte that is no text is reported with its place, never dropped."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import pathlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from tfgen.corpora.corpus import Document
 from tfgen.errors import InputError
+
+LONGEST_RECORD = 1 << 24
+"""Characters of the longest line, row or eBook, which are held in memory while they are read."""
 
 
 def read_file(path: pathlib.Path) -> bytes:
@@ -23,21 +25,6 @@ def read_file(path: pathlib.Path) -> bytes:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path") from error
 
 
-def read_standard_input() -> bytes:
-    """Read standard input to its end.
-
-    Raises:
-        InputError: There is none, or it cannot be read.
-    """
-    stream = getattr(sys.stdin, "buffer", None)
-    if stream is None:
-        raise InputError("there is no standard input to read; give a file instead of '-'")
-    try:
-        return stream.read()
-    except OSError as error:
-        raise InputError(f"standard input cannot be read: {error.strerror or error}; give a file instead") from error
-
-
 def check_encoding(encoding: str) -> None:
     """Refuse an encoding that Python does not know, before any file is read.
 
@@ -50,57 +37,150 @@ def check_encoding(encoding: str) -> None:
     """
     try:
         " ".encode(encoding)
+        codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError, TypeError) as error:
         message = f"unknown encoding {encoding!r}; give one that Python knows, such as 'utf-8' or 'latin-1'"
         raise InputError(message) from error
 
 
-def decode(data: bytes, place: str, encoding: str) -> str:
+def decode(pieces: Iterable[bytes], place: str, encoding: str) -> Iterator[str]:
     """Decode a text as it is, newlines of every kind included, save a byte order mark at its beginning.
 
     Args:
-        data: The file's bytes.
+        pieces: The file's bytes; a character may lie across the border of two pieces.
         place: Where they come from, for the message.
         encoding: Their encoding, already known to exist.
 
-    Returns:
-        The text.
+    Yields:
+        The text in pieces, none of them empty.
 
     Raises:
-        InputError: A byte that the encoding does not allow, named with its offset.
+        InputError: A byte that the encoding does not allow, named with its offset in the file and its line.
 
-    >>> decode("Grüße\\r\\n".encode("latin-1"), "'a.txt'", "latin-1")
-    'Grüße\\r\\n'
+    >>> list(decode(["Grüße".encode()[:3], "Grüße".encode()[3:]], "'a.txt'", "utf-8"))
+    ['Gr', 'üße']
     """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    has_mark = codecs.lookup(encoding).name == "utf-8"  # not the "utf-8-sig" codec, whose offsets do not count the mark
+    offset, newlines, beginning = 0, 0, b""
+    for piece in _with_last(pieces):
+        offset += len(piece)
+        beginning = beginning or piece[:2]
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            wrong = error.object[error.start]
+            newlines += _newlines(error.object[: error.start], encoding)
+            at = f"offset {offset - len(error.object) + error.start}"
+            message = f"{place}: byte 0x{wrong:02x} at {at} is not {encoding} (line {newlines + 1})"
+            raise InputError(f"{message}; {_advice(beginning, error.object)}") from error
+        except UnicodeError as error:
+            raise InputError(f"{place} cannot be read as {encoding}; {_advice(beginning, piece)}") from error
+        if has_mark and text:
+            text, has_mark = text.removeprefix("\ufeff"), False
+        newlines += text.count("\n")
+        if text:
+            yield text
+
+
+def _with_last(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Give the pieces that are not empty, and then an empty one, which tells the decoder that it was the last."""
+    yield from filter(None, pieces)
+    yield b""
+
+
+def _newlines(data: bytes, encoding: str) -> int:
     try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        message = f"{place}: byte 0x{error.object[error.start]:02x} at offset {error.start} is not {encoding}"
-        raise InputError(f"{message}; {_advice(data)}") from error
-    except UnicodeError as error:
-        raise InputError(f"{place} cannot be read as {encoding}; {_advice(data)}") from error
-    # Not the "utf-8-sig" codec: the offsets it reports do not count the mark.
-    if codecs.lookup(encoding).name == "utf-8":
-        return text.removeprefix("\ufeff")
-    return text
+        return data.decode(encoding, errors="ignore").count("\n")
+    except UnicodeError:
+        return data.count(b"\n")
 
 
-def _advice(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+def _advice(beginning: bytes, data: bytes) -> str:
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "it begins as UTF-16 does: give its encoding (encoding='utf-16', --encoding utf-16)"
     if b"\0" in data:
         return "it looks like a binary file: give a text file"
     return "if it is a text and no binary file, give its encoding (encoding='latin-1', --encoding latin-1)"
 
 
-def split_lines(document: Document) -> Iterator[Document]:
-    r"""Make a document of each line that is not blank.
+def whole(pieces: Iterable[str], place: str) -> str:
+    """Hold a text in memory that cannot be worked on in pieces.
+
+    Raises:
+        InputError: It is too long for that.
+    """
+    held: list[str] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += len(piece)
+        if length > LONGEST_RECORD:
+            raise InputError(
+                f"{place} has more than {LONGEST_RECORD:,} characters, too many to clean; cut it into files"
+            )
+    return "".join(held)
+
+
+class Lines:
+    r"""The lines of a text that comes in pieces, each with its end, for the csv module too.
+
+    Attributes:
+        budget: How many more characters may be read; whoever begins a new record sets it to LONGEST_RECORD.
+
+    >>> list(Lines(["one\r", "\ntwo", "\n"], "a.txt"))
+    ['one\r\n', 'two\n']
+    """
+
+    def __init__(self, pieces: Iterable[str], place: str, universal: bool = True) -> None:
+        r"""Take the pieces, and what to call them; lines end with `\n` alone or, if universal, with `\r` too."""
+        self.budget = LONGEST_RECORD
+        self._place = place
+        self._lines = self._cut(pieces, "" if universal else "\n")
+
+    def __iter__(self) -> Iterator[str]:
+        """Give itself: the lines are read once."""
+        return self
+
+    def __next__(self) -> str:
+        """Give the next line."""
+        line = next(self._lines)
+        self.budget -= len(line)
+        self._check(0)
+        return line
+
+    def _cut(self, pieces: Iterable[str], newline: str) -> Iterator[str]:
+        rest = ""
+        for piece in pieces:
+            lines = list(io.StringIO(rest + piece, newline=newline))
+            # A carriage return may be the first half of a line's end.
+            rest = "" if lines[-1].endswith("\n") else lines.pop()
+            yield from lines
+            self._check(len(rest))
+        yield from io.StringIO(rest, newline=newline)
+
+    def _check(self, waiting: int) -> None:
+        if waiting > self.budget:
+            raise InputError(_too_long(self._place))
+
+
+def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
+    r"""Give each line that is not blank.
 
     A line ends with `\n`, or `\r\n`; every other separator of Unicode belongs to the text.
 
-    >>> [line.text for line in split_lines(Document("one\r\n\ntwo\u2028three", "a.txt"))]
+    >>> list(split_lines(["one\r\n\ntw", "o\u2028three"], "a.txt"))
     ['one', 'two\u2028three']
     """
-    for number, line in enumerate(document.text.split("\n"), start=1):
-        if line.strip():
-            yield Document(line.removesuffix("\r"), f"{document.place}, line {number}")
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        yield from (line.removesuffix("\r") for line in lines if line.strip())
+        if len(rest) > LONGEST_RECORD:
+            raise InputError(_too_long(place))
+    if rest.strip():
+        yield rest.removesuffix("\r")
+
+
+def _too_long(place: str) -> str:
+    return f"{place} has a line or row of more than {LONGEST_RECORD:,} characters; is it of this format?"

@@ -64,11 +64,11 @@ def _is_algorithmic(name: str, code: int) -> bool:
 
 
 def _downloaded_text(name: str) -> Iterator[Document]:
-    yield Document(files.decode(downloads.fetch(name), repr(name), "utf-8"), repr(name))
+    yield Document("".join(files.decode([downloads.fetch(name)], repr(name), "utf-8")), repr(name))
 
 
 def _ag_news_titles() -> Iterator[Document]:
-    text = files.decode(downloads.fetch("ag-news"), "'ag-news'", "utf-8")
+    text = files.decode([downloads.fetch("ag-news")], "'ag-news'", "utf-8")
     for title in columns.read_column(text, ".csv", "'ag-news'", "title"):
         yield title._replace(text=cleaning.unescape(title.text))
 

@@ -7,10 +7,10 @@ import difflib
 import glob
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from tfgen.corpora import files
+from tfgen.corpora import compressed
 from tfgen.corpora.named import BY_NAME, NAMED_CORPORA, NamedCorpus
 from tfgen.errors import InputError
 from tfgen.wording import listing
@@ -22,18 +22,31 @@ STANDARD_INPUT = "-"
 
 @dataclasses.dataclass(frozen=True)
 class TextFile:
-    """A file to read, or standard input if it has no path."""
+    """A file to read, or standard input if it has no path, or a copy of it if it has another label."""
 
     path: pathlib.Path | None
+    label: str = ""
 
     @property
     def place(self) -> str:
         """What to call it in messages."""
-        return "standard input" if self.path is None else repr(str(self.path))
+        return self.label or ("standard input" if self.path is None else repr(str(self.path)))
 
-    def read(self) -> bytes:
-        """Read its bytes."""
-        return files.read_standard_input() if self.path is None else files.read_file(self.path)
+    def read(self) -> Iterator[bytes]:
+        """Read its bytes, decompressed, a piece at a time."""
+        return compressed.standard_input_pieces() if self.path is None else compressed.read_pieces(self.path)
+
+
+def size_of(path: pathlib.Path) -> int:
+    """Give the size of a file in bytes.
+
+    Raises:
+        InputError: The operating system refuses.
+    """
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path") from error
 
 
 def as_names(source: StrPath | Sequence[StrPath]) -> list[str]:

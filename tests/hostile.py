@@ -1,0 +1,484 @@
+# ruff: noqa: E501 - data
+"""Hostile input: what readers are given, and what they may do with it.
+
+A reader is a function of bytes. Whatever these are, it gives a result or raises `InputError` with a message of one line;
+within seconds, within bounds of memory, and without leaving anything behind. A new reader is one line in a table.
+"""
+
+import bz2
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+import traceback
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tfgen.errors import InputError
+
+SECONDS = 20
+MEMORY = 600 << 20  # bytes that one reader may take beyond what was there
+
+Bytes = bytes
+Mutation = Callable[[random.Random, Bytes], Bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Something of tfgen that reads bytes.
+
+    Attributes:
+        name: For people.
+        read: Reads the bytes, in an empty directory that it may use; the second argument chooses options.
+        seeds: Good inputs, from which bad ones are made.
+        structured: "json" or "zip" if damage should also keep to the format.
+        share: How often it is chosen, against 1.
+    """
+
+    name: str
+    read: Callable[[bytes, random.Random, pathlib.Path], Any]
+    seeds: Sequence[bytes]
+    structured: str = ""
+    share: float = 1.0
+
+
+# --- what is given --------------------------------------------------------------------------------------------------
+
+TOKENS = [
+    b"\0", b"\x03", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\n", b"\r", b'"', b",", b"{", b"[",
+    b"\\u0000", b"\\ud800", b"-1", b"1e999", b"NaN", b"9" * 400, b"\x7f\xff\xff\xff", b"\xff" * 8, b"&#" + b"9" * 50 + b";",
+    b"../../x", b"PK\x03\x04", b"\x93NUMPY", "👩‍👩‍👧".encode(), "\u0301".encode() * 40, b"(" * 60, b"[" * 3000, b"null",
+]  # fmt: skip
+
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 2**31, 2**63, 10**400, 1e308, -0.0, float("nan"), float("inf"), "", "\0", "\x03", "\ud800",
+    "x" * 5000, "../../x", "lambda x: x", [], {}, [[]], {"a": {}}, [0] * 2000, "tfgen>TextGenerator", "Lambda", "builtins",
+    {"class_name": "__lambda__", "config": {"code": "x"}}, {"module": "os", "class_name": "system", "config": {}},
+]  # fmt: skip
+
+
+def noise(chance: random.Random, data: bytes) -> bytes:
+    """Random bytes."""
+    return chance.randbytes(chance.choice([0, 1, 7, 64, 1000]))
+
+
+def cut(chance: random.Random, data: bytes) -> bytes:
+    """A beginning, or an end."""
+    at = chance.randrange(len(data) + 1)
+    return data[:at] if chance.random() < 0.8 else data[at:]
+
+
+def flip(chance: random.Random, data: bytes) -> bytes:
+    """Some bits changed."""
+    changed = bytearray(data or b"x")
+    for _ in range(chance.choice([1, 1, 2, 8, 64])):
+        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def insert(chance: random.Random, data: bytes) -> bytes:
+    """Something inserted, or in the place of something."""
+    at = chance.randrange(len(data) + 1)
+    return data[:at] + chance.choice(TOKENS) + data[at + chance.choice([0, 0, 1, 4, 8]) :]
+
+
+def shuffle(chance: random.Random, data: bytes) -> bytes:
+    """A piece doubled, moved or taken out."""
+    a, b = sorted(chance.randrange(len(data) + 1) for _ in range(2))
+    at = chance.randrange(len(data) + 1)
+    return chance.choice([data[:b] + data[a:], data[:a] + data[b:], data[:at] + data[a:b] + data[at:]])
+
+
+def grow(chance: random.Random, data: bytes) -> bytes:
+    """A piece many times over."""
+    a = chance.randrange(len(data) + 1)
+    piece = data[a : a + chance.randrange(1, 20)] or b"x"
+    return data[:a] + piece * chance.choice([10, 1000, 5000]) + data[a:]
+
+
+MUTATIONS: list[Mutation] = [noise, cut, flip, flip, insert, insert, shuffle, grow]
+
+
+def damaged(chance: random.Random, data: bytes) -> bytes:
+    """One to three of these."""
+    for _ in range(chance.choice([1, 1, 2, 3])):
+        data = chance.choice(MUTATIONS)(chance, data)
+    return data
+
+
+def damaged_json(chance: random.Random, data: bytes) -> bytes:
+    """JSON with other values in some places, or too deep."""
+    value = json.loads(data)
+    for _ in range(chance.choice([1, 1, 2, 5])):
+        value = _replaced(chance, value)
+    text = json.dumps(value)
+    if chance.random() < 0.05:
+        text = text.replace("null", "[" * 100_000, 1)
+    return text.encode()
+
+
+def _replaced(chance: random.Random, value: Any) -> Any:
+    if isinstance(value, (dict, list)) and value and chance.random() < 0.85:
+        if isinstance(value, list):
+            at = chance.randrange(len(value))
+            return [_replaced(chance, each) if i == at else each for i, each in enumerate(value)]
+        name = chance.choice(list(value))
+        if chance.random() < 0.1:
+            return {other: each for other, each in value.items() if other != name}
+        return {**value, name: _replaced(chance, value[name])}
+    return chance.choice(VALUES)
+
+
+def damaged_zip(chance: random.Random, data: bytes) -> bytes:
+    """An archive in order, with something else in it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = chance.choice(list(members))
+    is_json = name.endswith(".json")
+    if is_json and chance.random() < 0.8:
+        members[name] = damaged_json(chance, members[name])
+    elif chance.random() < 0.2:
+        members[chance.choice(["../../evil", "/tmp/evil", "assets/../../evil", "a" * 300])] = members.pop(name)
+    else:
+        members[name] = damaged(chance, members[name])
+    if chance.random() < 0.05:
+        members[name] = bytes(3 << 20)
+    packed = io.BytesIO()
+    method = chance.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return packed.getvalue()
+
+
+STRUCTURED = {"json": damaged_json, "zip": damaged_zip}
+
+
+def case(reader: Reader, chance: random.Random) -> bytes:
+    """An input for a reader."""
+    seed = chance.choice(reader.seeds)
+    if reader.structured and chance.random() < 0.6:
+        seed = STRUCTURED[reader.structured](chance, seed)
+        return seed if chance.random() < 0.9 else damaged(chance, seed)
+    return damaged(chance, seed)
+
+
+# --- what may come of it --------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Finding:
+    """An input with which a reader did what it may not."""
+
+    reader: str
+    number: int
+    fault: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return f"{self.reader} {self.number}: {self.fault}\n{self.data[:300]!r}"
+
+
+def fuzz(reader: Reader, count: int, seed: int, folder: pathlib.Path) -> tuple[Counter[str], list[Finding]]:
+    """Give a reader so many inputs: how many it read and refused, and what else happened."""
+    outcomes: Counter[str] = Counter()
+    findings = []
+    before = _peak()
+    for number in range(count):
+        chance = random.Random(f"{reader.name}, {seed}, {number}")
+        data = case(reader, chance)
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            outcome = _outcome(reader, data, chance, pathlib.Path(own))
+        if _peak() > before + MEMORY:
+            outcome = f"memory grew by {(_peak() - before) >> 20} MiB"
+            before = _peak()
+        if outcome not in ("read", "refused"):
+            findings.append(Finding(reader.name, number, outcome, data))
+        outcomes[outcome if outcome in ("read", "refused") else "fault"] += 1
+    return outcomes, findings
+
+
+def _outcome(reader: Reader, data: bytes, chance: random.Random, folder: pathlib.Path) -> str:
+    try:
+        with _limited():
+            reader.read(data, chance, folder)
+    except InputError as error:
+        return (
+            "refused"
+            if len(str(error).splitlines()) <= 1 and len(str(error)) < 2000
+            else f"its message is {error!s:.500}"
+        )
+    except Exception:
+        return traceback.format_exc(limit=-6)
+    return "read"
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Nothing may take long."""
+
+    def expired(*_: Any) -> None:
+        raise TimeoutError(f"it takes more than {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _peak() -> int:
+    """Bytes of memory that this process has ever held at once."""
+    with pathlib.Path("/proc/self/status").open() as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+
+
+# --- readers that need no TensorFlow --------------------------------------------------------------------------------
+
+BOOK = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\r\nIt’s caf\u00e9 &amp;lt; #39;t\n\n\u6f22\u5b57 👩‍👩‍👧 don't 3.14\n*** END OF THE PROJECT GUTENBERG"
+TABLE = 'id,title\r\n1,"Rain, and ""more"""\r\n2,Sun\n\n3,"a\nb"\n'
+JSON_LINES = '{"id": 1, "title": "Rain"}\n\n{"title": "S\\u00fcn", "x": [1, {"y": null}]}\n'
+
+
+def written(folder: pathlib.Path, name: str, data: bytes) -> pathlib.Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def read_text(data: bytes, chance: random.Random, folder: pathlib.Path, name: str = "a.txt") -> Any:
+    from tfgen.corpora import load_corpus
+
+    return load_corpus(
+        written(folder, name, data),
+        lines=chance.random() < 0.3,
+        encoding=chance.choice(
+            ["utf-8"] * 5 + ["utf-16", "latin-1", "shift_jis", "utf-7", "punycode", "unicode_escape", "idna"]
+        ),
+        unescape=chance.random() < 0.3,
+        strip_gutenberg=chance.random() < 0.2,
+        normalize=chance.choice([None, None, "NFC", "NFKD"]),
+        control=chance.choice(["error", "replace"]),
+    )
+
+
+def read_table(data: bytes, chance: random.Random, folder: pathlib.Path, name: str = "a.csv") -> Any:
+    from tfgen.corpora import load_corpus
+
+    return load_corpus(written(folder, name, data), column=chance.choice(["title", "2", "1", "9" * 30, "", "x"]))
+
+
+def read_json_lines(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    return read_table(data, chance, folder, "a.jsonl")
+
+
+def compressed(ending: str) -> Callable[[bytes, random.Random, pathlib.Path], Any]:
+    return lambda data, chance, folder: read_text(data, chance, folder, f"a.txt{ending}")
+
+
+def read_prompt(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.vocabulary import Vocabulary
+
+    split = chance.choice(["character", "word"])
+    vocabulary = Vocabulary.from_texts([BOOK], split=split)
+    ids = vocabulary.encode(_text(data, chance), chance.choice(["error", "skip", "unknown"]))
+    assert set(ids.tolist()) <= set(range(len(vocabulary)))
+    return vocabulary.decode(ids)
+
+
+def _text(data: bytes, chance: random.Random) -> str:
+    return data.decode("utf-8", "surrogateescape") if chance.random() < 0.7 else data.decode("latin-1")
+
+
+def count_text(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.vocabulary import Vocabulary
+
+    limits = {"max_tokens": chance.choice([None, 4, 10]), "min_count": chance.choice([1, 2])}
+    return Vocabulary.from_texts([_text(data, chance)], split=chance.choice(["character", "word"]), **limits)
+
+
+def read_vocabulary(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.vocabulary import Vocabulary
+
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError):
+        raise InputError("no JSON") from None  # whoever reads the file says so
+    return Vocabulary.from_config(config).encode("a", "unknown")
+
+
+def read_model_config(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    """What `tfgen inspect` and the beginning of every other command do."""
+    from tfgen import model_files
+    from tfgen.vocabulary import Vocabulary
+
+    return Vocabulary.from_config(model_files.read_config(written(folder, "a.keras", data))["vocabulary"])
+
+
+def read_manifest(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.prepared import open_prepared
+
+    written(folder, "ids.bin", bytes([3, 4, 5]))
+    written(folder, "manifest.json", data)
+    return open_prepared(folder).ids.tolist()
+
+
+def read_ids(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.prepared import open_prepared
+
+    written(folder, "ids.bin", data)
+    written(folder, "manifest.json", manifest())
+    ids = open_prepared(folder).ids
+    assert ids.tobytes() == bytes([3, 4, 5])
+    return ids
+
+
+def prepare(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.prepared import prepare_corpus
+
+    path = written(folder, "a.txt", data)
+    try:
+        return prepare_corpus(
+            path, folder / "b", split=chance.choice(["character", "word"]), lines=chance.random() < 0.5
+        )
+    except InputError:
+        assert sorted(folder.iterdir()) == [path]  # nothing half done
+        raise
+
+
+def manifest() -> bytes:
+    """A prepared corpus of three ids."""
+    from tfgen.vocabulary import Vocabulary
+
+    return json.dumps(
+        {
+            "format": "tfgen ids 1",
+            "key": "k",
+            "source": "a.txt",
+            "ends": False,
+            "documents": 1,
+            "characters": 3,
+            "sha256": "0",
+            "tokens": 3,
+            "type": "uint8",
+            "ids_sha256": hashlib.sha256(bytes([3, 4, 5])).hexdigest(),
+            "vocabulary": Vocabulary.from_texts(["abc"]).get_config(),
+        }
+    ).encode()
+
+
+def vocabulary_config() -> bytes:
+    from tfgen.vocabulary import Vocabulary
+
+    return json.dumps(Vocabulary.from_texts([BOOK], split="word").get_config()).encode()
+
+
+COMMANDS = ("train", "generate", "score", "novelty", "inspect", "prepare")
+WORDS = [
+    "-o", "--output", "--length", "--temperature", "--top-p", "--seed", "--stop", "--column", "--encoding", "--lines", "--json",
+    "--units", "--epochs", "--pattern", "--init-from", "--prompt", "-n", "--", "-", "", "a.txt", "a.keras", "b", "\n", "*",
+    "-1", "0", "1e999", "nan", "inf", "9" * 400, "utf-8", "\udc80", "x" * 3000, "\x1b[31m", "%s", "{0}", "/dev/null", ".", "/",
+]  # fmt: skip
+
+
+def run_command(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    """A command line of odd words, up to where TensorFlow would be imported."""
+    from tfgen import cli, quiet
+
+    words = [chance.choice(COMMANDS), *chance.choices(WORDS, k=chance.randrange(6))]
+    if chance.random() < 0.5:
+        words.append(data.replace(b"\0", b"").decode("utf-8", "surrogateescape")[:200])
+    out, err = io.StringIO(), io.StringIO()
+
+    def stop() -> None:
+        raise InputError("here TensorFlow would be imported")
+
+    with contextlib.ExitStack() as stack:
+        for owner, name, value in (
+            (sys, "argv", ["tfgen", *words]), (sys, "stdin", io.TextIOWrapper(io.BytesIO(data))), (quiet, "import_tensorflow", stop),
+        ):  # fmt: skip
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, value)
+        stack.enter_context(contextlib.chdir(folder))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+    message = err.getvalue()
+    assert code in (0, 1, 2), (words, code, message)
+    assert (code == 0) or (message.startswith("tfgen: ") and message.count("\n") == 1), (words, message)
+    if code:
+        raise InputError(message.strip()[:1000])
+
+
+def plain_readers(model: bytes) -> list[Reader]:
+    """Every reader that needs no TensorFlow; `model` is a small model file."""
+    book, table, lines = BOOK.encode(), TABLE.encode(), JSON_LINES.encode()
+    return [
+        Reader("text", read_text, [book, book.decode().encode("utf-16"), b"a\r\nb\n"], share=3),
+        Reader("CSV", read_table, [table, b'"3","Rain","It rains."\n'], share=2),
+        Reader("JSON lines", read_json_lines, [lines], share=2),
+        Reader("gzip", compressed(".gz"), [gzip.compress(book)]),
+        Reader("bzip2", compressed(".bz2"), [bz2.compress(book)]),
+        Reader("xz", compressed(".xz"), [lzma.compress(book)], share=0.5),
+        Reader("prompt", read_prompt, [book, "\ud83d a b".encode("utf-8", "surrogatepass")], share=2),
+        Reader("counting", count_text, [book], share=1),
+        Reader("vocabulary", read_vocabulary, [vocabulary_config()], "json"),
+        Reader("model file's configuration", read_model_config, [model], "zip", share=1.5),
+        Reader("manifest", read_manifest, [manifest()], "json"),
+        Reader("ids", read_ids, [bytes([3, 4, 5])], share=0.3),
+        Reader("prepare", prepare, [book, b"a\nb\n"], share=0.5),
+        Reader("command line", run_command, [book], share=0.5),
+    ]
+
+
+# --- readers that need TensorFlow -----------------------------------------------------------------------------------
+
+
+def load_model(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen import model_files
+
+    path = written(folder, "a.keras", data)
+    generator = model_files.load(path)
+    assert sorted(folder.iterdir()) == [path]  # nothing is unpacked
+    return generator
+
+
+def slow_readers(model: bytes) -> list[Reader]:
+    """Readers that take a network; `model` is a small model file."""
+    from tfgen import model_files, sampling
+
+    with tempfile.TemporaryDirectory() as folder:
+        generator = model_files.load(written(pathlib.Path(folder), "a.keras", model))
+        session = generator.start("the ", seed=1)
+        session.generate(5)
+        session.save(pathlib.Path(folder, "session"))
+        saved = pathlib.Path(folder, "session").read_bytes()
+
+    def resume(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+        resumed = generator.resume(written(folder, "session", data))
+        return resumed.generate(1) if chance.random() < 0.1 else resumed
+
+    def pattern(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+        return sampling.Pattern(_text(data, chance)[:200]).bind(generator.vocabulary)
+
+    expressions = [b"[A-Z][a-z]+ [0-9]{4}|(the|a) .*", b"(a{9}){9}(?:b|c)+?", b"((a*)*)*[^x]"]
+    return [
+        Reader("model file", load_model, [model], "zip", share=0.1),
+        Reader("session", resume, [saved], "zip", share=0.5),
+        Reader("pattern", pattern, expressions, share=0.3),
+    ]

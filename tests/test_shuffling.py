@@ -1,0 +1,38 @@
+"""A random order that is never held: all are there once, and each anywhere."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfgen.shuffling import shuffled
+
+SEEDS = st.integers(0, 2**63)
+
+
+@given(st.integers(1, 3000), SEEDS, st.integers(0, 10**6))
+def test_each_thing_has_one_place(count, seed, epoch):
+    order = shuffled(np.arange(count), count, seed, epoch)
+    assert np.array_equal(np.sort(order), np.arange(count))
+
+
+@given(st.integers(1, 2**45), SEEDS, st.data())
+def test_what_stands_at_a_place_does_not_depend_on_the_places_asked_for(count, seed, data):
+    places = np.array(data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=5)))
+    together = shuffled(places, count, seed, 3)
+    assert [shuffled(places[i : i + 1], count, seed, 3)[0] for i in range(len(places))] == together.tolist()
+    assert ((together >= 0) & (together < count)).all()
+
+
+def test_each_thing_stands_anywhere():
+    count, draws = 7, 7000
+    orders = np.stack([shuffled(np.arange(count), count, seed, 0) for seed in range(draws)])
+    for place in range(count):
+        seen = np.bincount(orders[:, place], minlength=count)
+        # Chi-square with 6 degrees of freedom exceeds 37 in two cases of a million.
+        assert ((seen - draws / count) ** 2 / (draws / count)).sum() < 37
+
+
+def test_neighbours_do_not_stay_neighbours_and_epochs_differ():
+    one, other = (shuffled(np.arange(10_000), 10_000, 5, epoch) for epoch in (0, 1))
+    assert (np.abs(np.diff(one)) == 1).sum() < 20
+    assert (one == other).sum() < 20

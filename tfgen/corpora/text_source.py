@@ -1,0 +1,222 @@
+"""Text as it is read: from what a user names to pieces, cut and cleaned, of which only one is held at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Literal, TypeAlias
+
+from tfgen.corpora import cleaning, columns, compressed, files
+from tfgen.corpora.corpus import END_OF_TEXT, PIECE, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.named import NamedCorpus
+from tfgen.corpora.sources import TextFile, size_of
+from tfgen.errors import InputError
+
+Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
+Control: TypeAlias = Literal["error", "replace"]
+
+_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+_CONTROLS = ("error", "replace")
+
+_MOST_IN_MEMORY = 1 << 30  # characters; a small compressed file may hold any number
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How files are read; `tfgen.corpora.load_corpus` describes each.
+
+    Raises:
+        InputError: One is not among those allowed.
+    """
+
+    column: str | None = None
+    lines: bool = False
+    encoding: str = "utf-8"
+    unescape: bool = False
+    strip_gutenberg: bool = False
+    normalize: Form | None = None
+    control: Control = "error"
+
+    def __post_init__(self) -> None:
+        """Check."""
+        if self.normalize is not None:
+            _check_choice("normalize", self.normalize, _FORMS)
+        _check_choice("control", self.control, _CONTROLS)
+        files.check_encoding(self.encoding)
+        if not isinstance(self.column, str | None):
+            raise InputError(f"column must be a str such as 'title' or '2', got {self.column!r}")
+
+    def clean(self, text: str) -> str:
+        """Clean a text, or as many of its lines as there are."""
+        text = cleaning.unescape(text) if self.unescape else text
+        return unicodedata.normalize(self.normalize, text) if self.normalize else text
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """Texts that are read as often as wanted (standard input: once), a piece at a time.
+
+    Attributes:
+        texts: The files and named corpora, in order; at least one.
+        reading: How to read them.
+        label: What to call them all.
+    """
+
+    texts: tuple[TextFile | NamedCorpus, ...]
+    reading: Reading
+    label: str
+
+    @property
+    def ends(self) -> bool:
+        """Whether each document ends by itself."""
+        only = self.texts[0]
+        by_itself = isinstance(only, NamedCorpus) and only.ends
+        return self.reading.column is not None or self.reading.lines or len(self.texts) > 1 or by_itself
+
+    def pieces(self) -> Iterator[str]:
+        """Read the text.
+
+        Yields:
+            Strings of about a million characters; U+0003 stands after each document that ends.
+
+        Raises:
+            InputError: As for `load_corpus`, but for a source without text.
+        """
+        held: list[str] = []
+        length = 0
+        for piece in self._pieces():
+            held.append(piece)
+            length += len(piece)
+            if length >= PIECE:
+                yield "".join(held)
+                held, length = [], 0
+        if held:
+            yield "".join(held)
+
+    def bytes_on_disk(self) -> int:
+        """Give the size of the files, as they would be without compression: a guess, and 0 for all else."""
+        paths = [text.path for text in self.texts if isinstance(text, TextFile) and text.path is not None]
+        return sum((4 if compressed.is_compressed(path) else 1) * size_of(path) for path in paths)
+
+    def load(self) -> Corpus:
+        """Hold the text in memory."""
+        text = "".join(self._fitting(self.pieces()))
+        documents = text.split(END_OF_TEXT)[:-1] if self.ends else [text]
+        if not text:
+            raise InputError(self.no_text())
+        return Corpus(tuple(documents), self.ends, self.label)
+
+    def _fitting(self, pieces: Iterator[str]) -> Iterator[str]:
+        characters = 0
+        for piece in pieces:
+            characters += len(piece)
+            if characters > _MOST_IN_MEMORY:
+                raise InputError(
+                    f"{self.label!r} has more than {_MOST_IN_MEMORY:,} characters, too many to hold in memory; turn it "
+                    "into ids first (tfgen.prepare_corpus, tfgen prepare)"
+                )
+            yield piece
+
+    def no_text(self) -> str:
+        """Say that there is none."""
+        if self.reading.column is not None:
+            return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another"
+        if self.reading.lines:
+            return f"{self.label!r} holds no text: every line is blank; give a file with some"
+        return f"{self.label!r} is empty; give a file with some text in it"
+
+    def _pieces(self) -> Iterator[str]:
+        for text in self.texts:
+            if isinstance(text, NamedCorpus) or self.reading.column is not None or self.reading.strip_gutenberg:
+                for document in self._documents(text):
+                    yield from self._closed_each(self._cut(_checked(document, self.reading)))
+            elif self.reading.lines:
+                yield from self._closed_each(files.split_lines(self._decoded(text), text.place))
+            else:
+                yield from self._closed(self._running(text))
+
+    def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
+        """Clean documents, and put the end after each that has text."""
+        end = END_OF_TEXT if self.ends else ""
+        for document in documents:
+            if cleaned := self.reading.clean(document):
+                yield cleaned + end
+
+    def _closed(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Put the end after one document, if it has text."""
+        text = ""
+        for text in pieces:
+            yield text
+        if text and self.ends:
+            yield END_OF_TEXT
+
+    def _documents(self, text: TextFile | NamedCorpus) -> Iterator[Document]:
+        """Yield documents that are held whole."""
+        reading = self.reading
+        if isinstance(text, NamedCorpus):
+            if reading.column is not None:
+                raise InputError(f"{text.name!r} is a named corpus and has no columns; leave column (--column) away")
+            yield from text.read()
+        elif reading.column is not None:
+            ending = columns.table_ending(text.path, text.place)
+            table = files.decode(text.read(), text.place, reading.encoding)
+            yield from columns.read_column(table, ending, text.place, reading.column)
+        else:
+            yield Document(files.whole(self._decoded(text), text.place), text.place)
+
+    def _cut(self, document: Document) -> Iterable[str]:
+        text = document.text
+        if self.reading.strip_gutenberg:  # before lines are cut, for its markers are lines themselves
+            text = cleaning.strip_gutenberg(text, document.place)
+        return files.split_lines([text], document.place) if self.reading.lines else [text]
+
+    def _running(self, text: TextFile) -> Iterator[str]:
+        """Yield a file as one document, cleaned some lines at a time: no cleaning looks across a newline."""
+        pieces = self._decoded(text)
+        if not (self.reading.unescape or self.reading.normalize):
+            yield from pieces
+            return
+        before = ""  # so that the beginning of a line is not taken for the beginning of the text
+        for lines in _whole_lines(pieces, text.place):
+            yield self.reading.clean(before + lines)[len(before) :]
+            before = "\n"
+
+    def _decoded(self, text: TextFile) -> Iterator[str]:
+        offset = 0
+        for piece in files.decode(text.read(), text.place, self.reading.encoding):
+            yield _checked(Document(piece, text.place), self.reading, offset).text
+            offset += len(piece)
+
+
+def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
+    found = find_forbidden(document.text, offset)
+    if not found:
+        return document
+    if reading.control == "replace":
+        return document._replace(text=replace_forbidden(document.text))
+    raise InputError(
+        f"{document.place} holds {found}; remove it, or have it replaced by U+FFFD "
+        "(control='replace', --control replace)"
+    )
+
+
+def _whole_lines(pieces: Iterator[str], place: str) -> Iterator[str]:
+    rest: list[str] = []
+    waiting = 0
+    for piece in pieces:
+        cut = piece.rfind("\n") + 1
+        if cut:
+            yield "".join([*rest, piece[:cut]])
+            rest, waiting = [], 0
+        rest.append(piece[cut:])
+        waiting += len(piece) - cut
+        if waiting > files.LONGEST_RECORD:
+            raise InputError(f"{place} has a line of more than {files.LONGEST_RECORD:,} characters, too long to clean")
+    if waiting:
+        yield "".join(rest)
