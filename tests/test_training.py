@@ -53,7 +53,7 @@ def test_the_rest_is_refused_by_prepare(name, value):
 
 def corpus_of(characters, documents, ends):
     """What `suited_to` looks at, of any size."""
-    return types.SimpleNamespace(characters=characters, documents=range(documents), ends=ends)
+    return types.SimpleNamespace(characters=characters, number_of_documents=documents, ends=ends)
 
 
 corpora = st.builds(
@@ -88,7 +88,7 @@ def test_settings_suit_themselves_within_bounds_and_change_nothing_explicit(give
     assert all(isinstance(number, int) for number in (suited.batch_size, suited.epochs, suited.length))
     assert suited.embedding == (given_settings.embedding or {"word": 128, "character": None}[suited.split])
     if given_settings.cut is None:
-        short = corpus.ends and corpus.characters < 400 * len(corpus.documents)
+        short = corpus.ends and corpus.characters < 400 * corpus.number_of_documents
         assert suited.cut == ("documents" if short else "streams")
     if given_settings.length is None:
         assert suited.length == (500 if suited.cut == "documents" else 64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfgen import metrics, sampling
 from tfgen.errors import InputError
+from tfgen.resume import Resume as Resume
 
 
 class SampleText(keras.callbacks.Callback):
@@ -16,6 +17,8 @@ class SampleText(keras.callbacks.Callback):
 
     Sampling changes nothing in the training: it reads the weights and carries a state of its own.
     """
+
+    resumed = ("_done",)
 
     def __init__(
         self,
@@ -89,6 +92,8 @@ class StopOnNaN(keras.callbacks.Callback):
         message: None while all is well; then what happened and which setting to change.
     """
 
+    resumed = ("_good", "_candidate", "_done")
+
     def __init__(self, every: int = 100, show: Callable[[str], Any] = print) -> None:
         """Say how often to keep a copy of the weights.
 
@@ -158,6 +163,8 @@ class LearningCurve(keras.callbacks.Callback):
         training: Pairs of characters read and nats per token, each the mean since the pair before.
         validation: The same on held-out text, at the end of each epoch.
     """
+
+    resumed = ("training", "validation", "_seen", "_done")
 
     def __init__(self, characters: int, points: int = 50) -> None:
         """Say how much an epoch reads.

@@ -21,8 +21,9 @@ import tfgen
 from tfgen import datasets, metrics, networks
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
+from tfgen.prepared import Prepared
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import UNKNOWN, OnUnknown, Split, Vocabulary
+from tfgen.vocabulary import Split, Vocabulary, default_max_tokens
 
 Cut = Literal["streams", "windows", "documents"]
 
@@ -91,13 +92,13 @@ class Settings:
         if self.cut not in (None, "streams", "windows", "documents"):
             raise InputError(f"cut must be 'streams', 'windows' or 'documents'; received {self.cut!r}.")
 
-    def suited_to(self, corpus: Corpus, tokens: int) -> "Settings":
+    def suited_to(self, corpus: Corpus | Prepared, tokens: int) -> "Settings":
         """Fill in what was left open, for a corpus of so many tokens."""
-        short = corpus.ends and corpus.characters / len(corpus.documents) < _LONG_DOCUMENT
+        short = corpus.ends and corpus.characters / corpus.number_of_documents < _LONG_DOCUMENT
         cut = self.cut or ("documents" if short else "streams")
         length = self.length or (500 if cut == "documents" else 64)
         of_training = tokens * (1 - self.validation)
-        row = min(length, tokens / len(corpus.documents)) if cut == "documents" else length
+        row = min(length, tokens / corpus.number_of_documents) if cut == "documents" else length
         batch_size = self.batch_size or int(np.clip(of_training / (_UPDATES * row), 1, _BATCH_SIZE))
         embedding = self.embedding or (128 if self.split == "word" else None)
         epochs = self.epochs or int(np.clip(round(_TOKENS / of_training), 3, 50))
@@ -117,6 +118,7 @@ class Job:
         settings: With nothing left open.
         tokens: How many tokens an epoch trains on.
         characters: How many characters these are.
+        rate: The peak of the learning rate; that of the settings, halved with each `retry`.
     """
 
     generator: TextGenerator
@@ -125,6 +127,7 @@ class Job:
     settings: Settings
     tokens: int
     characters: int
+    rate: float
 
 
 def optimizer(steps: int, learning_rate: float = 5e-3) -> keras.optimizers.Optimizer:
@@ -148,14 +151,21 @@ def optimizer(steps: int, learning_rate: float = 5e-3) -> keras.optimizers.Optim
     return keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
 
 
-def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGenerator | None = None) -> Job:
+def prepare(
+    corpus: Corpus | Prepared,
+    settings: Settings | None = None,
+    generator: TextGenerator | None = None,
+    retried: Sequence[float] = (),
+) -> Job:
     """Build everything that a run needs.
 
     Args:
-        corpus: What to learn.
+        corpus: What to learn; one that is prepared has its vocabulary, which overrules `split`, `max_tokens` and
+            `min_count`.
         settings: What to train; None for the defaults.
         generator: A trained model to go on from, with its vocabulary and network; its own shape overrules the settings'
             `split`, `cell`, `units`, `layers`, `dropout` and `embedding`. Its optimizer begins anew.
+        retried: The rates at which the run was gone on with after it diverged, see `retry`.
 
     Raises:
         InputError: A setting is out of range, the corpus is too short for it, or it has characters that the generator
@@ -164,8 +174,11 @@ def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGen
     settings = settings or Settings()
     before: dict[str, Any] = {}
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
-    unknown = _on_unknown(vocabulary)
-    tokens = sum(vocabulary.counts) if generator is None else len(datasets.joined_ids(corpus, vocabulary, unknown))
+    tokens = (
+        sum(vocabulary.counts)
+        if generator is None
+        else len(datasets.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
+    )
     settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
     train, validation = _batches(corpus, vocabulary, settings)
     batch_size = settings.batch_size if settings.cut == "streams" else None
@@ -176,33 +189,52 @@ def prepare(corpus: Corpus, settings: Settings | None = None, generator: TextGen
     else:
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
         settings = dataclasses.replace(settings, **networks.shape(generator.network))
-    generator.compile(
-        optimizer=optimizer((settings.epochs or 1) * len(train), settings.learning_rate),
+    generator.provenance = _provenance(corpus, settings, generator) | ({"before": before} if before else {})
+    of_training = 1 - settings.validation
+    job = Job(
+        generator,
+        train,
+        validation,
+        settings,
+        round(tokens * of_training),
+        round(corpus.characters * of_training),
+        settings.learning_rate,
+    )
+    return _compiled(job, retried)
+
+
+def _compiled(job: Job, retried: Sequence[float]) -> Job:
+    rate = retried[-1] if retried else job.settings.learning_rate
+    job.generator.compile(
+        optimizer=optimizer((job.settings.epochs or 1) * len(job.train), rate),
         loss="sparse_categorical_crossentropy",
         metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()],
     )
-    generator.provenance = _provenance(corpus, settings, generator) | ({"before": before} if before else {})
-    of_training = 1 - settings.validation
-    return Job(
-        generator, train, validation, settings, round(tokens * of_training), round(corpus.characters * of_training)
-    )
+    if retried:
+        job.generator.provenance = {**job.generator.provenance, "retried": list(retried)}
+    return dataclasses.replace(job, rate=rate)
 
 
-def _vocabulary(corpus: Corpus, settings: Settings) -> Vocabulary:
-    limit = settings.max_tokens or (10_000 if settings.split == "word" else None)
+def retry(job: Job) -> Job:
+    """Give a run that diverged half its learning rate, which its model's provenance lists under `retried`.
+
+    `run` it with `tfgen.callbacks.Resume(..., new_rate=True)` to go on from the last good checkpoint.
+    """
+    return _compiled(job, [*job.generator.provenance.get("retried", []), job.rate / 2])
+
+
+def _vocabulary(corpus: Corpus | Prepared, settings: Settings) -> Vocabulary:
+    if isinstance(corpus, Prepared):
+        return corpus.vocabulary
+    limit = settings.max_tokens or default_max_tokens(settings.split)
     return Vocabulary.from_corpus(corpus, split=settings.split, max_tokens=limit, min_count=settings.min_count)
 
 
-def _on_unknown(vocabulary: Vocabulary) -> OnUnknown:
-    """A vocabulary that knew every character of its own corpus has not learned what an unknown one means."""
-    return "unknown" if vocabulary.counts[UNKNOWN] else "error"
-
-
 def _batches(
-    corpus: Corpus, vocabulary: Vocabulary, settings: Settings
+    corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Settings
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
-    options["unknown"] = _on_unknown(vocabulary)
+    options["unknown"] = vocabulary.on_unknown
     if settings.cut != "streams":
         options["seed"] = settings.seed
     cut = {"streams": datasets.streams, "windows": datasets.windows, "documents": datasets.documents}[
@@ -211,7 +243,7 @@ def _batches(
     return cut(corpus, vocabulary, **options)
 
 
-def _provenance(corpus: Corpus, settings: Settings, generator: TextGenerator) -> dict[str, Any]:
+def _provenance(corpus: Corpus | Prepared, settings: Settings, generator: TextGenerator) -> dict[str, Any]:
     return {
         "corpus": corpus.summary(),
         "settings": dataclasses.asdict(settings),
@@ -254,10 +286,30 @@ def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.c
 class _Result(keras.callbacks.Callback):
     """Writes into the model's provenance how the run has gone so far, so that every saved epoch knows it."""
 
+    resumed = ("seconds", "_history", "provenance")
+
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the clock."""
-        self._begun = time.monotonic()
+        self.seconds = 0.0
         self._history: dict[str, list[float]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, in all the processes that it went on in."""
+        return time.monotonic() - self._begun
+
+    @seconds.setter
+    def seconds(self, taken: float) -> None:
+        self._begun = time.monotonic() - taken
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the model knows of its past and of this run."""
+        return {name: self.model.provenance[name] for name in ("before", "result") if name in self.model.provenance}
+
+    @provenance.setter
+    def provenance(self, known: dict[str, Any]) -> None:
+        self.model.provenance = {**self.model.provenance, **known}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write."""
@@ -265,7 +317,7 @@ class _Result(keras.callbacks.Callback):
             self._history.setdefault(name, []).append(float(value))
         result = {
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - self._begun, 1),
+            "seconds": round(self.seconds, 1),
             "epochs": epoch + 1,
             **_best_epoch(self._history),
         }

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen import carried_state
+from tfgen import carried_state, resume
 from tfgen.errors import InputError
 from tfgen.vocabulary import PADDING
 
@@ -96,6 +96,9 @@ class TrainingModel(keras.Model):
             callbacks.callbacks.insert(0, reset)
         else:
             callbacks = [reset, *tf.nest.flatten(callbacks if callbacks is not None else [])]
+            for callback in callbacks:
+                if isinstance(callback, resume.Resume):
+                    return callback.fit(self, super().fit, given, callbacks)
         return super().fit(**given, callbacks=callbacks)
 
     def _check_batches(self, x: Any) -> None:

@@ -12,22 +12,36 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tfgen import model_files, plots, quiet
-from tfgen.cli import options, terminal
-from tfgen.corpora import Corpus, load_corpus
+from tfgen import model_files, plots, prepared, quiet
+from tfgen.checkpoints import Checkpoints
+from tfgen.cli import options, terminal, unfinished
+from tfgen.cli.prepare import as_source, vocabulary_of
+from tfgen.cli.unfinished import Unfinished
+from tfgen.corpora import Corpus, open_source
 from tfgen.errors import InputError
+from tfgen.prepared import Prepared
 from tfgen.vocabulary import RESERVED
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tfgen.callbacks import LearningCurve
     from tfgen.training import Job
+
+_LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The model file.  [named after the corpus]")
-@click.option("--overwrite", is_flag=True, help="Replace a model file that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace a model file, or a run that was stopped.")
+@click.option("--resume", is_flag=True, help="Go on where the same command was stopped, if it was.")
+@click.option(
+    "--checkpoint-every", type=options.whole(1, 10**9), default=200, show_default=True, help="So many batches."
+)
+@click.option(
+    "--retry", type=options.whole(0, 20), default=0, help="Go on so often at half the rate if the loss diverges.  [0]"
+)
 @click.option("--init-from", type=click.Path(path_type=Path), help="Go on from this model, with its shape.")
 @click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
 @click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
@@ -40,13 +54,17 @@ def train(
     corpus: tuple[str, ...],
     output: Path | None,
     overwrite: bool,
+    resume: bool,
+    checkpoint_every: int,
+    retry: int,
     init_from: Path | None,
     prompts: tuple[str, ...],
     sample: bool,
     plot: Path | None,
     **settings: Any,
 ) -> None:
-    """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name.
+    """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
+    or a directory that `tfgen prepare` has written. Large texts are prepared first, by themselves.
 
     \b
     Names: python-docs and unicode-names come with Python;
@@ -54,29 +72,50 @@ def train(
     """
     reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
-    check_output(output, overwrite or output == init_from)
+    found = unfinished.to_go_on_with(output, resume, overwrite)
+    check_output(output, overwrite or output == init_from or found is not None)
     if plot:
         plots.check_path(plot)
     shape = ("split", "max_tokens", "min_count", "cell", "units", "layers", "dropout", "embedding")
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: leave away --{wrong[0].replace('_', '-')}.")
-    options_given = _given("corpus", "output", "overwrite", "init_from", *shape)
+    options_given = _given("corpus", "output", "overwrite", "resume")
     how = {name: settings.pop(name) for name in reading}
-    text = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **how)
-    job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from)
+    text = _read(corpus, how, {name: settings[name] for name in options.VOCABULARY}, init_from)
+    job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
     TrainingRun(
         console=terminal.console(),
         job=job,
         output=output,
-        go_on=f"tfgen train {shlex.join([*options_given, *corpus])} --init-from {quote(output)} -o {quote(output)}",
+        go_on=f"tfgen train {shlex.join([*options_given, *corpus])} -o {quote(output)} --resume",
         prompts=(prompts or ("",)) if sample else (),
         plot=plot,
+        checkpoints=Checkpoints(unfinished.directory(output)),
+        every=checkpoint_every,
+        found=found,
+        retry=retry,
     ).run(text)
     click.echo(
         f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(prompts[0] if prompts else '')}"
     )
+
+
+def _read(
+    corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
+) -> Corpus | Prepared:
+    """Hold the text in memory, or its ids on disk where it is large or was prepared before."""
+    if len(corpus) == 1 and prepared.is_prepared(corpus[0]):
+        if given := _given(*(option.name for option in train.params if option.name not in {*how, *counting})):
+            raise click.UsageError(f"{corpus[0]!r} was prepared, with a vocabulary: leave away {given[0]}.")
+        return prepared.open_prepared(corpus[0])
+    text = open_source(as_source(corpus), **how)
+    if text.bytes_on_disk() <= _LARGE:
+        return text.load()
+    known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
+    known = {name: value for name, value in known.items() if value is not None}
+    return prepared.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
 
 
 def _name(corpus: str) -> str:
@@ -120,7 +159,12 @@ def check_output(output: Path, overwrite: bool) -> None:
         raise InputError(f"{str(output.parent)!r} cannot be written to ({reason}): choose another --output.") from None
 
 
-def prepare(corpus: Corpus, settings: dict[str, Any], init_from: Path | None = None) -> Job:
+def prepare(
+    corpus: Corpus | Prepared,
+    settings: dict[str, Any],
+    init_from: Path | None = None,
+    found: Unfinished | None = None,
+) -> Job:
     """Import TensorFlow and build vocabulary, batches and generator."""
     if init_from:
         model_files.read_config(init_from)  # says at once what is wrong with the file
@@ -128,7 +172,7 @@ def prepare(corpus: Corpus, settings: dict[str, Any], init_from: Path | None = N
     from tfgen import training
 
     generator = model_files.load(init_from) if init_from else None
-    return training.prepare(corpus, training.Settings(**settings), generator)
+    return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,10 +183,14 @@ class TrainingRun:
         console: Where to show it.
         job: What to run.
         output: The model file; the best epoch so far is always in it.
-        go_on: The command that continues from the file.
+        go_on: The command that continues.
         prompts: What samples are written from, after each epoch; none for no samples.
         plot: The picture of the learning curve, if one is wanted.
         baselines: Bits per character of other models of the text, to be drawn beside it.
+        checkpoints: Of this run, removed when it has ended well; None keeps none.
+        every: How many batches lie between two of them.
+        found: The run to go on with; None begins anew.
+        retry: How often to go on at half the learning rate if the loss diverges.
     """
 
     console: Console
@@ -152,40 +200,70 @@ class TrainingRun:
     prompts: tuple[str, ...]
     plot: Path | None = None
     baselines: dict[str, float] = dataclasses.field(default_factory=dict)
+    checkpoints: Checkpoints | None = None
+    every: int = 200
+    found: Unfinished | None = None
+    retry: int = 0
 
-    def run(self, corpus: Corpus) -> None:
+    def run(self, corpus: Corpus | Prepared) -> None:
         """Describe the job, train, save, draw.
 
         Raises:
             InputError: The loss diverged; the file has the last good weights.
             KeyboardInterrupt: The user interrupted; the file has the best epoch, or what there is of the first.
         """
+        from tfgen import training
+
+        self._describe(corpus)
+        if self.checkpoints and not self.found:
+            self.checkpoints.clear()
+        job, existed = self.job, _identity(self.output)
+        message, curve = self._attempt(job, existed, new_rate=False)
+        for _ in range(self.retry):
+            if message:
+                job = training.retry(job)
+                self.console.print(f"{message} Going on from the last good checkpoint, with {job.rate:g} at the peak.")
+                message, curve = self._attempt(job, existed, new_rate=True)
+        job.generator.save(self.output)
+        if message:
+            to_go_on = f" To go on at half the rate: {self.go_on} --retry 1" if self.checkpoints else ""
+            raise InputError(f"{message} It is {self.output}.{to_go_on}")
+        if self.plot:
+            unit = job.settings.split
+            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)
+        if self.checkpoints:
+            self.checkpoints.clear()
+
+    def _attempt(self, job: Job, existed: tuple[int, int] | None, new_rate: bool) -> tuple[str | None, LearningCurve]:
+        """Train until the end, and say what is wrong if that came too early."""
         import keras
 
         from tfgen import callbacks, progress, training
 
-        self._describe(corpus)
-        bar = progress.TrainingProgress(self.console, self.job.characters)
-        curve = callbacks.LearningCurve(self.job.characters)
-        stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is raised below
-        monitor = "nats" if self.job.validation is None else "val_nats"
-        save_best = keras.callbacks.ModelCheckpoint(
-            _unformatted(self.output), monitor=monitor, mode="min", save_best_only=True
-        )
-        sample = [callbacks.SampleText(self.prompts, show=self.console.out)] if self.prompts else []
-        existed = _identity(self.output)
+        bar = progress.TrainingProgress(self.console, job.characters)
+        curve = callbacks.LearningCurve(job.characters)
+        stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is shown by `run`
+        monitor = "nats" if job.validation is None else "val_nats"
+        watching = [
+            stop_on_nan,
+            keras.callbacks.ModelCheckpoint(
+                _unformatted(self.output), monitor=monitor, mode="min", save_best_only=True
+            ),
+            bar,
+            curve,
+        ]
+        if self.prompts:
+            watching.append(callbacks.SampleText(self.prompts, show=self.console.out))
+        if self.checkpoints:
+            directory = self.checkpoints.directory
+            watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))
         try:
-            training.run(self.job, [stop_on_nan, save_best, bar, curve, *sample])
+            training.run(job, watching)
         except KeyboardInterrupt:
             bar.close()
             click.echo(f"\n{self._keep_interrupted(existed)} To go on:\n  {self.go_on}", err=True)
             raise
-        self.job.generator.save(self.output)
-        if stop_on_nan.message:
-            raise InputError(f"{stop_on_nan.message} It is {self.output}.")
-        if self.plot:
-            unit = self.job.settings.split
-            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)
+        return stop_on_nan.message, curve
 
     def _keep_interrupted(self, existed: tuple[int, int] | None) -> str:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
@@ -196,9 +274,9 @@ class TrainingRun:
         self.job.generator.save(self.output)
         return f"{self.output} has what was learned."
 
-    def _describe(self, corpus: Corpus) -> None:
+    def _describe(self, corpus: Corpus | Prepared) -> None:
         settings, generator = self.job.settings, self.job.generator
-        documents = f" in {len(corpus.documents):,} documents" if corpus.ends else ""
+        documents = f" in {corpus.number_of_documents:,} documents" if corpus.ends else ""
         tokens = "words" if settings.split == "word" else "characters"
         self.console.print(
             f"{corpus.source}: {corpus.characters:,} characters{documents}\n"
@@ -207,6 +285,17 @@ class TrainingRun:
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
+        if self.found:
+            self.console.print(f"going on with the run that was stopped: {self.found}")
+            if self.found.epochs != settings.epochs:
+                self.console.print(
+                    f"{settings.epochs} epochs instead of {self.found.epochs}: from here on the learning rate follows "
+                    "the schedule of the new length"
+                )
+
+
+def _warn(message: str) -> None:
+    click.echo(f"tfgen: {message}", err=True)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

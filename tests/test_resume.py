@@ -1,0 +1,345 @@
+"""A run that was stopped goes on and ends with the same bits; looking at a run changes none of them."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, training, training_state
+from tfgen.checkpoints import Checkpoints
+from tfgen.corpora import Corpus
+from tfgen.errors import InputError
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 24
+CORPUS = Corpus.from_text(TEXT)
+VOCABULARY = Vocabulary.from_texts([TEXT])
+STEPS, EPOCHS = 16, 3
+
+
+class Killed(BaseException):
+    """Ends a process as far as this test is concerned."""
+
+
+class Kill(keras.callbacks.Callback):
+    """Counts what happens in a run and ends it at one of these instants."""
+
+    def __init__(self, instant):
+        super().__init__()
+        self._left = instant
+
+    def _tick(self, *args, **kwargs):
+        self._left -= 1
+        if self._left < 0:
+            raise Killed
+
+    on_train_batch_begin = on_train_batch_end = on_test_batch_end = on_epoch_begin = on_epoch_end = _tick
+
+
+class Diary(keras.callbacks.Callback):
+    """What a user's callback may hold: the true numbers of all batches, over a kill too."""
+
+    resumed = ("pages",)
+
+    def __init__(self):
+        super().__init__()
+        self.pages = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.pages = [*self.pages, (self.params["steps"], batch)]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.pages = [*self.pages, (batch, float(logs["loss"]))]
+
+
+DEEP = {"layers": 2, "batch_size": 4}
+QUICK = {"cell": "rnn", "batch_size": 4}
+WINDOWS = {"cell": "gru"}
+
+
+def build(shape=DEEP, optimizer=None, **compiled):
+    keras.utils.set_random_seed(7)
+    generator = TextGenerator.build(VOCABULARY, units=5, dropout=0.3, seed=3, **shape)
+    optimizer = optimizer or training.optimizer(EPOCHS * STEPS, 0.02)
+    compiled = {"metrics": [metrics.NatsPerCharacter()], **compiled}
+    generator.compile(optimizer, "sparse_categorical_crossentropy", **compiled)
+    return generator
+
+
+def batches(shape=DEEP):
+    cut = datasets.windows if shape is WINDOWS else datasets.streams
+    return cut(CORPUS, VOCABULARY, batch_size=4, length=16, validation=0.1)
+
+
+def run(folder=None, kill=None, shape=QUICK, every=3, epochs=EPOCHS, more=(), **compiled):
+    """One process: everything is made anew; gives all that a run leaves, or nothing if it was killed."""
+    generator, (train, validation) = build(shape, **compiled), batches(shape)
+    assert len(train) == STEPS
+    texts, curve, diary = [], callbacks.LearningCurve(1000), Diary()
+    watching = [
+        curve,
+        diary,
+        callbacks.StopOnNaN(every=4),
+        keras.callbacks.EarlyStopping("val_nats", mode="min", patience=9, restore_best_weights=True),
+        *(make() for make in more),
+    ]
+    if shape is DEEP:
+        watching.append(callbacks.SampleText(["the "], length=5, every=5, show=texts.append))
+    if folder is not None:
+        best = folder / "best.keras"
+        watching.append(keras.callbacks.ModelCheckpoint(best, "val_nats", mode="min", save_best_only=True))
+        watching.insert(0, callbacks.Resume(folder / "run", every))
+    if kill is not None:
+        watching.append(Kill(kill))
+    try:
+        history = generator.fit(train, validation_data=validation, epochs=epochs, callbacks=watching, verbose=0)
+    except Killed:
+        return None
+    return {
+        "variables": training_state.capture(generator, [])["variables"],
+        "history": (history.history, history.epoch),
+        "curve": (curve.training, curve.validation),
+        "diary": diary.pages,
+        "samples": texts,
+    }
+
+
+def assert_same(one, other):
+    for name in ("history", "curve", "diary"):
+        assert one[name] == other[name], name
+    for a, b in zip(one["variables"], other["variables"], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_killed_again_and_again_ends_as_if_it_had_never_stopped(tmp_path):
+    # Before the first batch, in two epochs, while validating, and at the end of an epoch after one more batch.
+    for instant in (0, 11, 40, 28, 5):
+        assert run(tmp_path, instant, DEEP) is None
+    whole, done = run(shape=DEEP), run(tmp_path, shape=DEEP)
+    assert_same(whole, done)
+    assert whole["samples"][-len(done["samples"]) :] == done["samples"]
+    assert len(list((tmp_path / "run").glob("*.npz"))) == 2
+    # The end of a run stays: the same command gives it again.
+    assert_same(whole, run(tmp_path, shape=DEEP))
+
+
+def test_shuffled_windows_are_read_in_the_order_of_their_epoch(tmp_path):
+    assert run(tmp_path, 60, WINDOWS) is None
+    assert Checkpoints(tmp_path / "run").latest().state["epoch"] == 1
+    assert_same(run(shape=WINDOWS), run(tmp_path, shape=WINDOWS))
+
+
+@pytest.mark.parametrize(("steps", "position"), [(4, (0, 12)), (3, (0, 0))])
+def test_several_steps_in_one_execution_keep_their_numbers(tmp_path, steps, position):
+    assert run(tmp_path, 7, every=6, steps_per_execution=steps) is None
+    state = Checkpoints(tmp_path / "run").latest().state
+    assert (state["epoch"], state["step"]) == position
+    assert_same(run(steps_per_execution=steps), run(tmp_path, every=6, steps_per_execution=steps))
+
+
+def test_keras_own_callbacks_keep_their_state_beside_a_plain_learning_rate(tmp_path):
+    def run_with(folder=None, kill=None):
+        more = (
+            lambda: keras.callbacks.ReduceLROnPlateau("val_nats", 0.5, patience=1, mode="min", min_delta=10),
+            lambda: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+        )
+        return run(folder, kill, more=more, optimizer=keras.optimizers.Adam(0.02))
+
+    assert run_with(tmp_path, 50) is None
+    whole, done = run_with(), run_with(tmp_path)
+    assert_same(whole, done)
+    assert len(set(whole["history"][0]["learning_rate"])) == EPOCHS
+
+
+def test_more_epochs_go_on_where_fewer_ended(tmp_path):
+    run(tmp_path, epochs=2, optimizer=keras.optimizers.Adam(0.02))
+    longer = run(tmp_path, epochs=3, optimizer=keras.optimizers.Adam(0.02))
+    assert_same(run(epochs=3, optimizer=keras.optimizers.Adam(0.02)), longer)
+
+
+def test_a_schedule_may_be_of_another_length_if_the_number_of_epochs_is_another(begun):
+    before = Checkpoints(begun).latest().state["identity"]
+    generator = build(QUICK, training.optimizer(2 * EPOCHS * STEPS, 0.02))
+    training_state.prepare(generator)
+    now = training_state.identity(generator, datasets.course_of(batches()[0]))
+    differ = training_state.differences(before, now, new_length=False, new_rate=False)
+    assert [each.split(" was ")[0] for each in differ] == [
+        "optimizer.learning_rate.decay_steps",
+        "optimizer.learning_rate.warmup_steps",
+    ]
+    assert training_state.differences(before, now, new_length=True, new_rate=False) == []
+
+
+def test_what_callbacks_have_stopped_stays_stopped(tmp_path):
+    class StopAt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 0
+
+    first = run(tmp_path, more=(StopAt,))
+    assert first["history"][1] == [0]
+    assert_same(first, run(tmp_path, more=(StopAt,), epochs=7))
+    assert_same(first, run(tmp_path, more=(StopAt,), epochs=9))
+
+
+def test_a_checkpoint_whose_weights_turn_out_bad_is_removed(tmp_path):
+    class Poison(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 6:
+                self.model.set_weights([np.full_like(each, np.nan) for each in self.model.get_weights()])
+
+    done = run(tmp_path, more=(Poison,), every=1)
+    state = Checkpoints(tmp_path / "run").latest().state
+    assert (state["epoch"], state["step"]) == (0, 6)
+    assert all(np.isfinite(each).all() for each in state["variables"])
+    assert math.isnan(done["history"][0]["loss"][-1])
+
+
+def test_another_rate_from_the_last_checkpoint_on(tmp_path):
+    def fit(rate, **options):
+        generator = build(QUICK, optimizer=keras.optimizers.Adam(rate))
+        train, _ = batches()
+        resume = callbacks.Resume(tmp_path, **options)
+        generator.fit(train, epochs=2, callbacks=[resume, *([Kill(20)] if rate == 0.02 else [])], verbose=0)
+        return float(generator.optimizer.learning_rate)
+
+    with pytest.raises(Killed):
+        fit(0.02, every=4)
+    with pytest.raises(InputError, match=r"learning_rate was 0.0\d+ and is now 0.0\d+"):
+        fit(0.01)
+    assert fit(0.01, new_rate=True) == pytest.approx(0.01)
+    assert fit(0.01) == pytest.approx(0.01)
+
+
+@pytest.fixture(name="begun", scope="module")
+def begun_fixture(tmp_path_factory):
+    """The directory of a run that was stopped after some batches."""
+    folder = tmp_path_factory.mktemp("begun")
+    assert run(folder, 15) is None
+    return folder / "run"
+
+
+OTHER = "the quick brown fox jumps over the lazy cat.\n" * 24
+CHANGES = {
+    "another text": (r"batches was 'sha256 \w+' and is now 'sha256", {"text": OTHER}),
+    "another length": ("batches an epoch was 16 and is now 19", {"length": 13}),
+    "more units": ("units was 5 and is now 6", {"units": 6}),
+    "another dropout": (r"rate was 0\.3 and is now 0\.4", {"dropout": 0.4}),
+    "another seed": ("seed was 3 and is now 4", {"seed": 4}),
+    "another optimizer": (r"optimizer\.class_name was 'Adam' and is now 'SGD'", {"optimizer": "sgd"}),
+    "another schedule": (r"warmup_target was 0\.02 and is now 0\.03", {"rate": 0.03}),
+    "other metrics": (r"metrics\.\d was", {"metrics": []}),
+    "another restart": (r"restart was 0\.1 and is now 0", {"restart": 0}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_must_not_change_is_named_with_both_values(begun, change):
+    message, new = CHANGES[change]
+    files = sorted(begun.iterdir())
+    shape = {**QUICK, "units": 5, "dropout": 0.3, "seed": 3, "restart": 0.1}
+    generator = TextGenerator.build(VOCABULARY, **{name: new.get(name, value) for name, value in shape.items()})
+    optimizer = new.get("optimizer") or training.optimizer(EPOCHS * STEPS, new.get("rate", 0.02))
+    judged = new.get("metrics", [metrics.NatsPerCharacter()])
+    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=judged)
+    text = Corpus.from_text(new.get("text", TEXT))
+    train, _ = datasets.streams(text, VOCABULARY, batch_size=4, length=new.get("length", 16))
+    with pytest.raises(InputError, match=message):
+        generator.fit(train, epochs=EPOCHS, callbacks=[callbacks.Resume(begun)], verbose=0)
+    assert sorted(begun.iterdir()) == files
+
+
+def test_a_damaged_checkpoint_costs_some_batches_and_a_warning(begun, tmp_path):
+    for path in begun.glob("*.npz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    last = max(tmp_path.iterdir())
+    last.write_bytes(last.read_bytes()[:-9])
+    (train, _), generator = batches(), build(QUICK)
+    with pytest.warns(UserWarning, match=f"{last.name}.*damaged"):
+        generator.fit(train, epochs=EPOCHS, callbacks=[callbacks.Resume(tmp_path)], verbose=0)
+    alone = build(QUICK)
+    alone.fit(batches()[0], epochs=EPOCHS, verbose=0)
+    for a, b in zip(generator.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({}, "another version"),
+        ([1], "another version"),
+        ({"format": 1}, "nothing of 'identity'"),
+        ({"format": 2, "identity": {}}, "another version"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, state, message):
+    Checkpoints(tmp_path).save(state)
+    with pytest.raises(InputError, match=message):
+        build().fit(batches()[0], callbacks=[callbacks.Resume(tmp_path)], verbose=0)
+
+
+def test_batches_that_cannot_begin_anywhere_are_refused(tmp_path):
+    train, _ = batches()
+    resume = callbacks.Resume(tmp_path / "run")
+    for wrong, options, message in [
+        (train.take(3), {}, "a dataset of tfgen.datasets as it is; received _TakeDataset"),
+        (np.zeros((4, 15), np.int32), {}, "received ndarray"),
+        (train, {"steps_per_epoch": 4}, "steps_per_epoch=4"),
+        (train, {"callbacks": [resume, callbacks.Resume(tmp_path)]}, "one Resume"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            build().fit(wrong, **{"callbacks": [resume], "verbose": 0, **options})
+    for every in (0, -1, 1.5, True, None):
+        with pytest.raises(InputError, match="every is a number of batches"):
+            callbacks.Resume(tmp_path, every)
+    assert list(tmp_path.iterdir()) == []
+
+
+LOOKING = {
+    "validation": lambda folder, validation: {"validation_data": validation},
+    "samples": lambda folder, validation: {"callbacks": [callbacks.SampleText(["t"], length=3, every=2, show=id)]},
+    "metrics, curves and guards": lambda folder, validation: {
+        "callbacks": [callbacks.LearningCurve(100, 7), callbacks.StopOnNaN(2)],
+        "compiled": {"weighted_metrics": ["accuracy"]},
+    },
+    "checkpoints": lambda folder, validation: {
+        "callbacks": [callbacks.Resume(folder, 2), keras.callbacks.ModelCheckpoint(folder / "m.keras", save_freq=5)]
+    },
+    "everything a user may call": lambda folder, validation: {"callbacks": [Looks(validation)]},
+}
+
+
+class Looks(keras.callbacks.Callback):
+    """Evaluates, predicts, scores and writes in the middle of an epoch."""
+
+    def __init__(self, validation):
+        super().__init__()
+        self._validation = validation
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 7:
+            self.model.evaluate(self._validation, verbose=0)
+            self.model.predict(self._validation, verbose=0)
+            self.model.score("the dog")
+            self.model.start("the ", seed=2).generate(3)
+
+
+@functools.cache
+def not_looked_at():
+    return weights_after({})
+
+
+def weights_after(options, compiled=None):
+    generator = build(**(compiled or {}))
+    generator.fit(batches()[0], epochs=2, verbose=0, **options)
+    of_metrics = {id(variable) for variable in generator.metrics_variables}
+    learned = [variable for variable in generator.variables if id(variable) not in of_metrics]
+    return [variable.numpy() for variable in [*learned, *generator.optimizer.variables]]
+
+
+@pytest.mark.parametrize("kind", LOOKING)
+def test_looking_changes_nothing(tmp_path, kind):
+    options = LOOKING[kind](tmp_path, batches()[1])
+    compiled = options.pop("compiled", {})
+    for looked, alone in zip(weights_after(options, compiled), not_looked_at(), strict=True):
+        np.testing.assert_array_equal(looked, alone)

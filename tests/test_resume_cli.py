@@ -1,0 +1,149 @@
+"""`tfgen train --resume` and `--retry`: real processes that are killed, and what becomes of a run that did not end."""
+
+import io
+import json
+import random
+import subprocess
+import time
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
+
+from tfgen import progress, training_model
+from tfgen.checkpoints import Checkpoints
+from tfgen.cli import unfinished
+
+SHAPE = ["--units", "6", "--layers", "2", "--dropout", "0.2", "--length", "16", "--batch-size", "4"]
+OPTIONS = ["fox.txt", *SHAPE, "--epochs", "3", "--checkpoint-every", "3", "--prompt", "the "]
+
+
+def content(path):
+    """Every array of a model file, optimizer included, and what it says of itself but for the time it took."""
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+        found = {}
+        weights.visititems(lambda name, node: found.update({name: node[()]} if isinstance(node, h5py.Dataset) else {}))
+        provenance = json.loads(archive.read("config.json"))["config"]["provenance"]
+    return found, {**provenance, "result": {**provenance["result"], "seconds": 0, "finished": ""}}
+
+
+def samples(out):
+    """What is shown of the last epoch and after it."""
+    return out[out.rindex("--- epoch 3") :].replace("killed.keras", "whole.keras")
+
+
+def test_a_process_killed_at_any_instant_goes_on_to_the_same_bits(here):
+    (here.folder / "fox.txt").write_text(TEXT)
+    whole = here.done("train", *OPTIONS, "-o", "whole.keras")
+    command = [*TFGEN, "train", *OPTIONS, "-o", "killed.keras", "--resume"]
+    checkpoints = Checkpoints(here.folder / "killed.keras.checkpoints")
+    draw = random.Random(3)
+    for _ in range(2):
+        before = set(checkpoints.directory.glob("*.npz"))
+        with subprocess.Popen(command, cwd=here.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
+            while set(checkpoints.directory.glob("*.npz")) == before and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(draw.uniform(0, 0.3))
+            process.kill()
+    assert checkpoints.latest()
+    done = subprocess.run(command, cwd=here.folder, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert "going on with the run that was stopped: " in done.stdout
+    assert not checkpoints.directory.exists()
+    assert samples(done.stdout) == samples(whole)
+    (arrays, told), (expected, expected_told) = content("killed.keras"), content("whole.keras")
+    assert told == expected_told
+    assert arrays.keys() == expected.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected[name], name)
+
+
+@pytest.fixture(name="stopped")
+def stopped_fixture(here, monkeypatch):
+    """A run that was interrupted after its first epoch; gives the advice that it ended with."""
+
+    def interrupt(bar, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    (here.folder / "fox.txt").write_text(TEXT)
+    with monkeypatch.context() as during:
+        during.setattr(progress.TrainingProgress, "on_epoch_end", interrupt)
+        code, _, err = here("train", *OPTIONS, "-o", "fox.keras", "--no-sample")
+    assert code == 130
+    return err
+
+
+def test_a_run_that_did_not_end_is_never_forgotten_in_silence(here, stopped):
+    assert "To go on:\n  tfgen train" in stopped
+    assert "fox.txt -o fox.keras --resume\n" in stopped
+    command = ["train", *OPTIONS, "-o", "fox.keras", "--no-sample"]
+    message = here.refused(*command)
+    for part in ("fox.keras.checkpoints", "epoch 1 of 3", "--resume", "--overwrite"):
+        assert part in message
+    before = listing(here.folder)
+    code, out, err = here(*command, "--seed", "4", "--resume")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "seed was 0 and is now 4" in err
+    assert "going on with the run" in out
+    assert {path: of for path, of in listing(here.folder).items() if path.is_file() and path.name != ".lock"} == {
+        path: of for path, of in before.items() if path.is_file() and path.name != ".lock"
+    }
+    out = here.done(*command, "--epochs", "4", "--patience", "9", "--resume")
+    assert "4 epochs instead of 3" in out
+    assert "epoch 4/4" in out
+    assert not unfinished.directory(here.folder / "fox.keras").exists()
+
+
+def test_overwrite_begins_anew(here, stopped):
+    out = here.done("train", *OPTIONS, "-o", "fox.keras", "--no-sample", "--overwrite", "--units", "5")
+    assert "going on" not in out
+    assert "epoch 1/3" in out
+    assert not unfinished.directory(here.folder / "fox.keras").exists()
+
+
+def test_a_finished_model_is_not_trained_again_by_resume(here, model):
+    (here.folder / "fox.txt").write_text(TEXT)
+    assert "no run to go on with" in here.refused("train", *OPTIONS, "-o", model, "--resume")
+
+
+@pytest.mark.parametrize("state", [{}, [], {"epoch": "x"}, {"epoch": 1, "step": 1, "steps": 1, "epochs": 1}])
+def test_a_checkpoint_of_something_else_is_a_clear_error(here, state):
+    (here.folder / "fox.txt").write_text(TEXT)
+    Checkpoints(here.folder / "fox.keras.checkpoints").save(state)
+    assert "is no checkpoint of a run" in here.refused("train", *OPTIONS, "-o", "fox.keras", "--resume")
+
+
+def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
+    """The weights become no number in step 45 at rates above 0.015, which the first half of 0.04 still is."""
+    step = training_model.TrainingModel.train_step
+
+    def train_step(model, data):
+        logs = step(model, data)
+        bad = (model.optimizer.iterations == 45) & (model.optimizer.learning_rate > 0.015)
+        for variable in model.trainable_variables:
+            variable.assign(tf.where(bad, tf.fill(variable.shape, np.nan), variable))
+        return logs
+
+    monkeypatch.setattr(training_model.TrainingModel, "train_step", train_step)
+    (here.folder / "fox.txt").write_text(TEXT)
+    command = ["train", *OPTIONS, "-o", "fox.keras", "--no-sample", "--learning-rate", "0.04", "--cell", "rnn"]
+    code, _, err = here(*command)
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "at a learning rate of 0.03" in err
+    assert err.endswith("fox.txt -o fox.keras --resume --retry 1\n")
+    place = Checkpoints(unfinished.directory(here.folder / "fox.keras"))
+    assert all(np.isfinite(array).all() for array in place.latest().state["variables"])
+
+    code, out, err = here(*command, "--resume", "--retry", "1")
+    assert code == 1
+    assert "with 0.02 at the peak" in out
+    # The next process knows of the first half.
+    out = here.done(*command, "--resume", "--retry", "1")
+    assert "with 0.01 at the peak" in out
+    told = content("fox.keras")[1]
+    assert told["retried"] == [0.02, 0.01]
+    assert told["settings"]["learning_rate"] == 0.04
+    assert told["result"]["epochs"] == 3
+    assert not place.directory.exists()
