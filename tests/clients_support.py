@@ -1,0 +1,131 @@
+"""Runs a reference client in a process that can import neither tfgen nor TensorFlow."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+from tfgen import TextGenerator, Vocabulary
+
+CLIENTS = pathlib.Path(__file__).parents[1] / "examples" / "clients"
+
+# What the client says of prompts: logits after each, distributions at temperatures, texts.
+_ASK = """
+import importlib.util, json, sys
+sys.modules.update(dict.fromkeys(["tfgen", "tensorflow", "keras"]))  # an import of any of them fails
+spec = importlib.util.spec_from_file_location("client", sys.argv[1])
+client = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(client)
+asked = json.load(sys.stdin)
+writer = client.Writer(sys.argv[2])
+answers = []
+for prompt in asked["prompts"]:
+    logits, _ = writer.read(prompt)
+    answers.append({
+        "logits": logits.tolist(),
+        "probabilities": [writer.probabilities(logits, t).tolist() for t in asked["temperatures"]],
+        "greedy": "".join(writer.write(prompt, asked["length"], 0)),
+        "drawn": "".join(writer.write(prompt, asked["length"], 1.0, 7)),
+    })
+json.dump(answers, sys.stdout)
+"""
+TEMPERATURES = (0, 0.5, 1.0, 1.8, float("inf"))
+LENGTH = 60
+
+TEXT = "the quick brown fox jumps over the lazy dog; don't ask why.\n"
+TITLES = ("to be or not to be", "all is well", "naïve 漢字 😀", "as you like it")
+
+
+def lively(generator, seed=0, scale=0.7):
+    """Make the weights so large that the texts of an untrained network vary."""
+    draw = np.random.default_rng(seed)
+    weights = generator.network.get_weights()
+    generator.network.set_weights([draw.normal(scale=scale, size=weight.shape) for weight in weights])
+    return generator
+
+
+CASES = {
+    "lstm": lambda: TextGenerator.build(Vocabulary.from_texts([TEXT]), units=24, layers=2),
+    "gru, texts that end": lambda: TextGenerator.build(Vocabulary.from_texts(TITLES, ends=True), cell="gru", units=24),
+    "rnn, dropout, stateful": lambda: TextGenerator.build(
+        Vocabulary.from_texts([TEXT]), cell="rnn", units=24, layers=2, dropout=0.3, batch_size=4
+    ),
+    "words, embedding": lambda: TextGenerator.build(Vocabulary.from_texts([TEXT], split="word"), units=24, embedding=6),
+}
+PROMPTS = {
+    "gru, texts that end": ["", "to be", "naïve 漢字 😀", "well"],
+    "words, embedding": ["", "the quick", "the lazy dog; don't ask", "\n"],
+}
+
+
+def generator_of(case):
+    # A plain RNN with larger weights is chaotic, and then no two runtimes agree.
+    return lively(CASES[case](), scale=0.2 if case.startswith("rnn") else 0.7)
+
+
+def prompts_of(case):
+    return PROMPTS.get(case, ["", "the", "why. the quick", "\n"])
+
+
+def ask(client, directory, prompts, cwd):
+    """Ask a client, which finds nothing of this checkout."""
+    asked = {"prompts": prompts, "temperatures": TEMPERATURES, "length": LENGTH}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _ASK, CLIENTS / client, directory],
+        input=json.dumps(asked),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def run(client, *arguments, cwd):
+    """Run a client as its user does."""
+    command = [sys.executable, "-I", CLIENTS / client, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def model_distribution(generator, prompt):
+    """What Python gives as the distribution of the token after a prompt, (V,): among the tokens that may come."""
+    vocabulary = generator.vocabulary
+    first = generator.generate(prompt, length=1, return_scores=True, alternatives=len(vocabulary)).alternatives[0]
+    ids = {token: i for i, token in enumerate(vocabulary.tokens)}
+    distribution = np.zeros(len(vocabulary))
+    for token, log_p in first:
+        distribution[ids[token]] = np.exp(log_p)
+    return distribution
+
+
+def at_temperature(distribution, t):
+    if t == 0:
+        return np.eye(len(distribution))[distribution.argmax()]
+    powers = np.where(distribution > 0, distribution ** (1 / t), 0)
+    return powers / powers.sum()
+
+
+def assert_is_pythons(generator, prompts, answers):
+    """The same logits to 1e-5, the same distribution at each temperature, the same greedy text."""
+    for prompt, answer in zip(prompts, answers, strict=True):
+        distribution = model_distribution(generator, prompt)
+        for t, probabilities in zip(TEMPERATURES, answer["probabilities"], strict=True):
+            np.testing.assert_allclose(probabilities, at_temperature(distribution, t), rtol=0, atol=1e-5)
+        ids = np.concatenate([[generator.vocabulary.tokens.index("\x03")], generator.vocabulary.encode(prompt)])
+        np.testing.assert_allclose(answer["logits"], logits_after(generator, ids), rtol=0, atol=1e-5)
+        assert not any(token in answer["drawn"] for token in ("[UNK]", "\x03"))
+        assert answer["greedy"] == generator.generate(prompt, length=LENGTH, temperature=0, echo=False)
+    assert len(set("".join(answer["greedy"] for answer in answers))) > 3
+
+
+def logits_after(generator, ids):
+    import tensorflow as tf
+
+    from tfgen import networks
+
+    state = networks.zero_state(generator.network, 1)
+    return networks.prefill(generator.network, tf.constant([ids], tf.int32), None, state)[0][0]

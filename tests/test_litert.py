@@ -1,0 +1,85 @@
+"""A generator exported to LiteRT writes what Python writes, with NumPy and LiteRT alone."""
+
+import json
+
+import clients_support as clients
+import numpy as np
+import pytest
+
+from tfgen import TextGenerator, Vocabulary
+
+FORMATS = pytest.importorskip("tfgen.export").FORMATS
+CLIENT = "litert_client.py"
+
+
+def larger():
+    return clients.lively(TextGenerator.build(Vocabulary.from_texts([clients.TEXT]), units=96), scale=0.1)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Give a generator and the directory that it is exported to, once a case and format."""
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed: pip install '.[litert]'")
+    made = {}
+
+    def export(case, name="litert"):
+        if (case, name) not in made:
+            generator = larger() if case == "larger" else clients.generator_of(case)
+            made[case, name] = generator, tmp_path_factory.mktemp("litert")
+            FORMATS[name](*made[case, name])
+        return made[case, name]
+
+    return export
+
+
+@pytest.mark.parametrize("case", clients.CASES)
+def test_the_client_is_python(exported, case, tmp_path):
+    generator, directory = exported(case)
+    prompts = clients.prompts_of(case)
+    clients.assert_is_pythons(generator, prompts, clients.ask(CLIENT, directory, prompts, tmp_path))
+
+
+def test_eight_bits_are_a_third_of_the_size_and_nearly_the_same(exported, tmp_path):
+    sizes, probabilities = {}, {}
+    for name in ("litert", "litert-int8"):
+        _, directory = exported("larger", name)
+        sizes[name] = (directory / "step.tflite").stat().st_size
+        answers = clients.ask(CLIENT, directory, ["", "the", "why. the quick"], tmp_path)
+        probabilities[name] = np.array([answer["probabilities"][2] for answer in answers])
+    assert sizes["litert-int8"] < sizes["litert"] / 3  # a quarter, and what is no weight
+    distance = np.abs(probabilities["litert"] - probabilities["litert-int8"]).sum(axis=1)
+    assert 0 < distance.max() < 0.1
+    manifest = json.loads((exported("larger", "litert-int8")[1] / "manifest.json").read_text())
+    assert manifest["weights"] == "int8"
+
+
+def test_the_manifest_says_what_is_there(exported):
+    _, directory = exported("gru, texts that end")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "step.tflite", "vocabulary.json"]
+    assert (manifest["runtime"], manifest["weights"]) == ("litert", "float32")
+    assert manifest["inputs"] == [
+        {"name": "ids", "shape": [1], "dtype": "int32"},
+        {"name": "state_0", "shape": [1, 24], "dtype": "float32"},
+    ]
+    assert json.loads((directory / "vocabulary.json").read_text())["ends"] is True
+
+
+def test_from_the_command_line(exported, tmp_path):
+    generator, directory = exported("lstm")
+    done = clients.run(CLIENT, directory, "the", 20, 0, cwd=tmp_path)
+    assert done.stdout == generator.generate("the", length=20, temperature=0) + "\n"
+
+
+def test_a_damaged_file_is_refused_by_the_client(exported, tmp_path):
+    _, directory = exported("lstm")
+    for file in directory.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[: -3 if file.name == "step.tflite" else None])
+    done = clients.run(CLIENT, tmp_path, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("step.tflite is damaged; export the model again.\n")
+
+
+def test_both_clients_are_one_but_for_their_step():
+    texts = [(clients.CLIENTS / name).read_text() for name in (CLIENT, "onnx_client.py")]
+    assert len({text[text.index("class Writer") :] for text in texts}) == 1

@@ -1,0 +1,143 @@
+"""A generator exported to ONNX writes what Python writes, with NumPy and ONNX Runtime alone."""
+
+import functools
+import importlib.util
+import json
+import sys
+
+import clients_support as clients
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tfgen import InputError, Vocabulary, networks
+
+FORMATS = pytest.importorskip("tfgen.export").FORMATS
+CLIENT = "onnx_client.py"
+WORDS = [
+    "a",
+    " a",
+    "at",
+    " at",
+    "atom",
+    "'",
+    " '",
+    "a't",
+    " a't",
+    " ",
+    "\n",
+    ".",
+    " .",
+    "t",
+    "漢",
+    " 漢",
+    "e\u0301",
+    "_",
+]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Give a generator and the directory that it is exported to, once a case."""
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed: pip install '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install '.[onnx]'")
+    made = {}
+
+    def export(case):
+        if case not in made:
+            made[case] = clients.generator_of(case), tmp_path_factory.mktemp("onnx")
+            FORMATS["onnx"](*made[case])
+        return made[case]
+
+    return export
+
+
+@pytest.mark.parametrize("case", clients.CASES)
+def test_the_client_is_python(exported, case, tmp_path):
+    generator, directory = exported(case)
+    prompts = clients.prompts_of(case)
+    clients.assert_is_pythons(generator, prompts, clients.ask(CLIENT, directory, prompts, tmp_path))
+
+
+def test_any_number_of_rows(exported):
+    import onnxruntime
+
+    generator, directory = exported("lstm")
+    session = onnxruntime.InferenceSession(directory / "step.onnx")
+    assert [(tensor.name, tensor.shape[0]) for tensor in session.get_inputs()][:2] == [("ids", "B"), ("state_0", "B")]
+    for rows in (1, 2, 5):
+        draw = np.random.default_rng(rows)
+        ids = draw.integers(2, len(generator.vocabulary), rows).astype(np.int32)
+        state = {f"state_{i}": draw.normal(size=(rows, 24)).astype(np.float32) for i in range(4)}
+        values = list(map(tf.constant, state.values()))
+        wanted = networks.step(generator.network, tf.constant(ids), [values[:2], values[2:]])
+        given = session.run(["logits", *(f"new_{name}" for name in state)], {"ids": ids, **state})
+        for one, other in zip(given, tf.nest.flatten(wanted), strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+def test_the_manifest_says_what_is_there(exported):
+    generator, directory = exported("lstm")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "step.onnx", "vocabulary.json"]
+    assert (manifest["format"], manifest["version"], manifest["runtime"]) == ("tfgen-step", 1, "onnxruntime")
+    assert manifest["inputs"][0] == {"name": "ids", "shape": [None], "dtype": "int32"}
+    assert manifest["outputs"][0] == {"name": "logits", "shape": [None, len(generator.vocabulary)], "dtype": "float32"}
+    assert [state["next"] for state in manifest["state"]] == [f"new_state_{i}" for i in range(4)]
+    assert manifest["provenance"] == generator.provenance
+    vocabulary = json.loads((directory / "vocabulary.json").read_text())
+    assert tuple(vocabulary["tokens"]) == generator.vocabulary.tokens
+    assert (vocabulary["padding"], vocabulary["unknown"], vocabulary["end"], vocabulary["ends"]) == (0, 1, 2, False)
+
+
+def test_from_the_command_line(exported, tmp_path):
+    generator, directory = exported("lstm")
+    done = clients.run(CLIENT, directory, "the", 20, 0, cwd=tmp_path)
+    assert done.stdout == generator.generate("the", length=20, temperature=0) + "\n"
+
+
+@pytest.mark.parametrize("name", ["step.onnx", "vocabulary.json"])
+def test_a_damaged_file_is_refused_by_the_client(exported, name, tmp_path):
+    _, directory = exported("lstm")
+    for file in directory.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-3])
+    done = clients.run(CLIENT, tmp_path, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"{name} is damaged; export the model again.\n")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8).map("".join))
+def test_known_words_are_cut_as_python_cuts_them(text):
+    """The client takes the longest known word, without the rule that splits text into words."""
+    vocabulary = Vocabulary(WORDS, split="word")
+    ids = vocabulary.encode(text, "unknown")
+    assume((ids > 1).all())
+    client = client_module()
+    writer = client.Writer.__new__(client.Writer)
+    writer.ids = {token: i for i, token in enumerate(vocabulary.tokens) if i >= 2}
+    writer.longest = max(map(len, writer.ids))
+    assert writer.encode(text) == ids.tolist()
+
+
+@functools.cache
+def client_module():
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install '.[onnx]'")
+    spec = importlib.util.spec_from_file_location("onnx_client", clients.CLIENTS / CLIENT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_character_that_the_model_does_not_know(exported, tmp_path):
+    done = clients.run(CLIENT, exported("lstm")[1], "the X", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "The model does not know 'X'.\n")
+
+
+def test_without_the_converter_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(InputError, match=r"pip install 'tfgen\[onnx\]'"):
+        FORMATS["onnx"](clients.generator_of("lstm"), tmp_path)
+    assert not list(tmp_path.iterdir())

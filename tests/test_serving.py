@@ -1,0 +1,168 @@
+"""The server of examples/serving runs for real, and gives every one of many clients the text that Python gives."""
+
+import concurrent.futures
+import importlib.util
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from cli_support import ENVIRONMENT
+
+if importlib.util.find_spec("kserve") is None:
+    pytest.skip("kserve is not installed (pip install '.[serve]')", allow_module_level=True)
+
+from tfgen import TextGenerator, Vocabulary
+
+SERVER = pathlib.Path(__file__).parents[1] / "examples" / "serving" / "server.py"
+PROMPTS = ["the quick", "", "o", "fox jumps over the lazy dog", "漢 the ZZZ"]
+
+
+@pytest.fixture(name="generator", scope="module")
+def generator_fixture():
+    generator = TextGenerator.build(Vocabulary.from_texts(["the quick brown fox jumps over the lazy dog.\n"]), seed=1)
+    generator.network.set_weights([3 * weight for weight in generator.network.get_weights()])
+    return generator
+
+
+@pytest.fixture(name="server", scope="module")
+def server_fixture(generator, tmp_path_factory):
+    """Gives the address of the server, its port, and the file of its log."""
+    folder = tmp_path_factory.mktemp("served")
+    generator.export(folder / "model")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
+    options = ("--model_dir", "model", "--model_name", "fox", "--http_port", str(port), "--batch_wait", "0.05")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(SERVER), *options], cwd=folder, env=environment, stderr=log, stdout=log
+        )
+    try:
+        address = f"http://127.0.0.1:{port}/v1/models/fox"
+        until = time.monotonic() + 180
+        while not is_up(address):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield address, port, folder / "log"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def is_up(address):
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return json.load(answer)["ready"]
+    except OSError:
+        return False
+
+
+def ask(address, **body):
+    """Give the status and the answer."""
+    return post(address, json.dumps(body).encode(), "application/json")
+
+
+def post(address, data, kind):
+    request = urllib.request.Request(f"{address}:predict", data, {"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_concurrent_clients_get_the_texts_of_python(server, generator):
+    address, _, log = server
+    calls = [
+        {"prompts": [PROMPTS[i % 5]], "length": 20 + 15 * (i % 2), "seed": [i], "temperature": [0.7, 1.3][i // 20]}
+        for i in range(40)
+    ]
+    # One client more asks for what cannot be, and spoils nothing.
+    calls.append({"prompts": ["x" * 2**18], "length": 20, "seed": [1], "temperature": 0.7})
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as clients:
+        answers = list(clients.map(lambda call: ask(address, inputs=call), calls))
+    status, answer = answers.pop()
+    assert status == 400
+    assert "one call can read" in answer["error"]
+    for call, answer in zip(calls, answers, strict=False):
+        settings = {name: value for name, value in call.items() if name != "prompts"}
+        assert answer == (200, {"outputs": generator.generate(call["prompts"], unknown="unknown", **settings)})
+    batches = [int(rows) for rows in re.findall(r"a batch of (\d+) requests", log.read_text())]
+    assert max(batches) > 1
+
+
+def test_both_forms_of_the_protocol(server, generator):
+    address, *_ = server
+    plain = generator.generate(["the", "fox"], seed=0)
+    assert ask(address, inputs={"prompts": ["the", "fox"]}) == (200, {"outputs": plain})
+    assert ask(address, inputs=["the", "fox"]) == (200, {"outputs": plain})
+    assert ask(address, instances=["the", "fox"], signature_name="generate") == (200, {"predictions": plain})
+    seeded = generator.generate(["the", "fox"], seed=[3, 4])
+    rows = [{"prompts": "the", "seed": 3}, {"prompts": "fox", "seed": 4}]
+    assert ask(address, instances=rows) == (200, {"predictions": seeded})
+
+
+def test_a_client_streams_and_the_server_holds_nothing(server, generator):
+    address, *_ = server
+    _, answer = ask(address, signature_name="start", inputs={"prompts": ["the"], "seed": 5})
+    text = ""
+    for _ in range(3):
+        _, answer = ask(address, signature_name="continue", inputs={**answer["outputs"], "length": 7})
+        text += answer["outputs"].pop("texts")[0]
+    assert text == generator.generate("the", length=21, seed=5, echo=False)
+
+
+def test_it_scores(server, generator):
+    _, answer = ask(server[0], signature_name="score", inputs={"texts": ["the fox"]})
+    assert answer["outputs"]["lengths"] == [7]
+    expected = generator.score("the fox").log_probabilities
+    assert answer["outputs"]["log_probabilities"][0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"inputs": {"prompts": ["a"], "temperature": -1}}, "temperature must be at least 0; received -1"),
+        ({"inputs": {"prompts": ["a"], "length": 0.5}}, "the input 'length' must be int32 of shape ()"),
+        ({"inputs": {"prompts": [["a"]]}}, "the input 'prompts' must be string"),
+        ({"inputs": {"prompts": [1]}}, "the input 'prompts' must be string"),
+        ({"inputs": {"prompts": ["a"], "heat": 1}}, "there is no input 'heat'"),
+        ({"inputs": {"prompts": ["a"], "seed": [1, 2]}}, "there must be one seed, or one for each prompt"),
+        ({"inputs": {"prompts": ["a"], "seed": 2**63}}, "the input 'seed' must be int64"),
+        ({"inputs": {}}, "missing"),
+        ({"inputs": None}, "the input 'prompts' must be"),
+        ({"instances": []}, "at least one row"),
+        ({"instances": [{"prompts": "a"}, "b", {}]}, "the same inputs"),
+        ({}, "give {"),
+        ({"signature_name": "sing", "inputs": ["a"]}, "signature_name must be one of"),
+    ],
+)
+def test_a_mistake_is_answered_with_400_and_what_it_is(server, body, told):
+    status, answer = ask(server[0], **body)
+    assert (status, told in answer["error"]) == (400, True), answer
+    assert ask(server[0], inputs=["a"])[0] == 200
+
+
+def test_a_body_that_is_not_said_to_be_json_is_read_as_json(server, generator):
+    kind = "application/x-www-form-urlencoded"  # what curl says of all it sends
+    assert post(server[0], b'{"inputs": ["the"]}', kind) == (200, {"outputs": generator.generate(["the"], seed=0)})
+    for body in (b"", b"\xff", b"[" * 10**6, b"inputs=the"):
+        status, answer = post(server[0], body, kind)
+        assert (status, "the request is no JSON" in answer["error"]) == (400, True)
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/net/tcp").exists(), reason="only Linux tells who listens where")
+def test_it_listens_on_this_machine_alone(server):
+    tables = [pathlib.Path("/proc/net", name) for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    listening = [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == server[1]]
+    assert listening == ["0100007F"]

@@ -1,0 +1,46 @@
+"""`tfgen export`: a model as a directory that writes the same text without tfgen."""
+
+from pathlib import Path
+
+import click
+
+from tfgen import export as exporting
+from tfgen import model_files, quiet
+from tfgen.cli.train import quote
+from tfgen.export import directories
+
+# What shows that it works, for a format that a command can run.
+_TRY = {
+    "saved-model": "saved_model_cli run --tag_set serve --signature_def generate --dir {directory} \\\n"
+    "    --input_exprs 'prompts=[\"\"];length=200;temperature=0.8;seed=1'"
+}
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(exporting.FORMATS)),
+    default="saved-model",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
+def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
+    """Write MODEL, a .keras file, into DIRECTORY, for a machine without tfgen.
+
+    A SavedModel takes strings and gives strings; TensorFlow alone runs it, here or in a server. ONNX and LiteRT hold
+    one step with its state as arguments, for runtimes of some megabytes.
+    """
+    model_files.read_config(model)  # says at once what is wrong with the file
+    directories.check(directory, overwrite)
+    quiet.import_tensorflow()
+    model_files.load(model).export(directory, format_, overwrite)
+    files = {path.relative_to(directory): path.stat().st_size for path in directory.rglob("*") if path.is_file()}
+    click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")
+    for name, size in sorted(files.items()):
+        click.echo(f"  {size:>13,}  {name}")
+    if format_ in _TRY:
+        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(directory))}")

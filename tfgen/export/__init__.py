@@ -1,0 +1,76 @@
+"""A generator leaves Python: one directory that writes the same text somewhere else.
+
+| module | its one idea |
+|---|---|
+| `saved_model` | strings in, strings out, for TensorFlow alone |
+| `onnx`, `litert` | one step with its state as arguments, for small runtimes |
+| `step_files` | what these two share |
+| `directories` | a directory is written whole or not at all |
+| `manifest` | what an export says of itself |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfgen.errors import InputError
+from tfgen.export import directories, manifest
+
+if TYPE_CHECKING:
+    from tfgen.text_generator import TextGenerator
+
+
+def _saved_model(generator: TextGenerator, path: Path) -> None:
+    from tfgen.export import saved_model  # with TensorFlow, which the names of the formats do not need
+
+    saved_model.write(generator, path)
+    manifest.write(generator, "saved-model", path)
+
+
+def _onnx(generator: TextGenerator, path: Path) -> None:
+    from tfgen.export import onnx
+
+    onnx.write(generator, path)
+
+
+def _litert(generator: TextGenerator, path: Path) -> None:
+    from tfgen.export import litert
+
+    litert.write(generator, path)
+
+
+def _litert_int8(generator: TextGenerator, path: Path) -> None:
+    from tfgen.export import litert
+
+    litert.write_int8(generator, path)
+
+
+# How each format is written into an empty directory.
+FORMATS: dict[str, Callable[[TextGenerator, Path], None]] = {
+    "saved-model": _saved_model,
+    "onnx": _onnx,
+    "litert": _litert,
+    "litert-int8": _litert_int8,
+}
+
+
+def export(
+    generator: TextGenerator, path: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False
+) -> None:
+    """Write a directory; see `TextGenerator.export`."""
+    check_format(format)
+    with directories.replaced(Path(path), overwrite) as unfinished:
+        FORMATS[format](generator, unfinished)
+
+
+def check_format(format: str) -> None:
+    """Refuse what is no format.
+
+    Raises:
+        InputError: Names those there are.
+    """
+    if format not in FORMATS:
+        raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {format!r}.")

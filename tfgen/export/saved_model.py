@@ -1,0 +1,297 @@
+"""A generator as a SavedModel: strings in, strings out, with vocabulary, network, sampling and the loop inside.
+
+Four signatures. `generate` (also `serving_default`) writes on from prompts, and `score` tells how likely texts are.
+`start` and `continue` do what `generate` does in pieces: the state goes out to the caller and comes back in, so that a
+server holds nothing between calls. TensorFlow alone loads it, with `tf.saved_model.load` or as a session.
+
+What `TextGenerator.generate` does in Python happens here in the graph: text becomes ids, each row gets its source of
+draws, settings are checked. The loop and the network are the same functions.
+
+Axis letters: B batch, T time, V vocabulary, N new tokens.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from tfgen import decoding, networks, scoring
+from tfgen.errors import InputError
+from tfgen.sampling import chain as chains
+from tfgen.sampling.temperature import Temperature
+from tfgen.sampling.transform import Transform
+from tfgen.sampling.truncation import MinP, TopK, TopP
+from tfgen.vocabulary import END
+
+if TYPE_CHECKING:
+    from tfgen.text_generator import TextGenerator
+
+# One call reads, and one call writes, at most so many tokens: rows times the longest of them. It bounds the memory
+# that one request can take from a server.
+TOKENS = 2**18
+# A text is written on by `continue` for at most so many tokens, far below the end of int32.
+_STEPS = 2**30
+# `score` holds that many float64 logits at once.
+_LOGITS = 2**27
+
+# What an input is when it is left out. Where a name is the same in Python, so is the meaning, but for the seed: a call
+# is a function of its inputs alone, so that without a seed it is 0.
+_LENGTH = tf.constant(200)
+_TEMPERATURE = tf.constant(1.0)
+_TOP_K = tf.constant(0)
+_TOP_P = tf.constant(1.0)
+_MIN_P = tf.constant(0.0)
+_SEED = tf.constant(0, tf.int64)
+
+_TEXTS = tf.TensorSpec([None], tf.string)
+_SETTINGS = [tf.TensorSpec([], value.dtype) for value in (_LENGTH, _TEMPERATURE, _TOP_K, _TOP_P, _MIN_P)]
+_SEEDS = tf.TensorSpec(None, tf.int64)
+
+
+def write(generator: TextGenerator, path: Path) -> None:
+    """Write a SavedModel.
+
+    Args:
+        generator: What to export.
+        path: A directory that does not exist, or is empty.
+
+    Raises:
+        InputError: The weights are no numbers.
+        OSError: A file cannot be written.
+    """
+    if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in generator.network.weights):
+        raise InputError("some weights of the network are no numbers: its training has diverged, or it is damaged.")
+    endpoints = Endpoints(generator)
+    archive = keras.export.ExportArchive()
+    # It finds variables by itself, but not the table of a layer inside an endpoint that is no layer.
+    endpoints.ids_from_text.build((None,))
+    archive.track(endpoints.ids_from_text)
+    archive.add_endpoint("generate", endpoints.generate, [_TEXTS, *_SETTINGS, _SEEDS])
+    archive.add_endpoint("score", endpoints.score, [_TEXTS])
+    start = archive.add_endpoint("start", endpoints.start, [_TEXTS, _SEEDS])
+    given = start.get_concrete_function().structured_outputs
+    state = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in given.items()}
+    archive.add_endpoint("continue", endpoints.go_on, [state, *_SETTINGS])
+    archive.write_out(path, verbose=False)
+
+
+class Endpoints:
+    """The functions behind the signatures, over one generator.
+
+    Bad settings are an `InvalidArgumentError` that names them. No text is: an unknown token is read as unknown, and
+    what is no UTF-8 as U+FFFD.
+
+    Attributes:
+        ids_from_text: The Keras layer that holds the vocabulary.
+    """
+
+    def __init__(self, generator: TextGenerator) -> None:
+        """Take a generator."""
+        self.ids_from_text = generator.vocabulary.text_vectorization(ragged=True)
+        self._text_from_ids = generator.vocabulary.text_from_ids()
+        self._network = generator.network
+        self._allowed = tf.constant(generator.vocabulary.writable)
+
+    def generate(
+        self,
+        prompts: tf.Tensor,
+        length: tf.Tensor = _LENGTH,
+        temperature: tf.Tensor = _TEMPERATURE,
+        top_k: tf.Tensor = _TOP_K,
+        top_p: tf.Tensor = _TOP_P,
+        min_p: tf.Tensor = _MIN_P,
+        seed: tf.Tensor = _SEED,
+    ) -> dict[str, tf.Tensor]:
+        """Write on from prompts, as `TextGenerator.generate` does.
+
+        Args:
+            prompts: String (B,), of any lengths; the empty prompt begins a new text.
+            length: Scalar int32, N, the largest number of new tokens.
+            temperature: Scalar float32, at least 0; 0 takes the likeliest.
+            top_k: Scalar int32; 0 for all.
+            top_p: Scalar float32; 1 for all.
+            min_p: Scalar float32; 0 for all.
+            seed: Int64, a scalar, or one number a row; see `sampling.row_seeds`.
+
+        Returns:
+            `texts`, string (B,): each begins with its prompt.
+        """
+        prompts = _valid(prompts)
+        _, texts = self._write(self._read(prompts, seed), length, temperature, top_k, top_p, min_p)
+        return {"texts": tf.strings.join([prompts, texts])}
+
+    def start(self, prompts: tf.Tensor, seed: tf.Tensor = _SEED) -> dict[str, tf.Tensor]:
+        """Read prompts, and give the state for `continue`: tensors by name, to be handed back as they are.
+
+        Args:
+            prompts: As for `generate`.
+            seed: As for `generate`.
+        """
+        return _flat(self._read(_valid(prompts), seed))
+
+    def go_on(
+        self,
+        state: dict[str, tf.Tensor],
+        length: tf.Tensor = _LENGTH,
+        temperature: tf.Tensor = _TEMPERATURE,
+        top_k: tf.Tensor = _TOP_K,
+        top_p: tf.Tensor = _TOP_P,
+        min_p: tf.Tensor = _MIN_P,
+    ) -> dict[str, tf.Tensor]:
+        """Write the next piece; pieces are together what `generate` writes after its prompt.
+
+        Args:
+            state: What `start`, or the last `continue`, has given.
+            length: As for `generate`, and so all that follow.
+            temperature: See there.
+            top_k: See there.
+            top_p: See there.
+            min_p: See there.
+
+        Returns:
+            `texts`, string (B,): the new text alone; and the state, in which `finished`, bool (B,), says which rows
+            have come to their end.
+        """
+        after, texts = self._write(self._decoding(state), length, temperature, top_k, top_p, min_p)
+        return {"texts": texts, **_flat(after)}
+
+    def score(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Tell how likely texts are, as `TextGenerator.score` does with unknown="unknown".
+
+        Args:
+            texts: String (B,).
+
+        Returns:
+            `log_probabilities`, float64 (B, T), nats, 0 behind the end of a text; `lengths`, int32 (B,), the tokens of
+            each text.
+        """
+        ids, lengths = self._ids(_valid(texts), min(TOKENS, _LOGITS // self._allowed.shape[0]))
+        state = networks.zero_state(self._network, tf.shape(ids)[0])
+        # An empty text has nothing to predict; a column of padding keeps the network from reading no column at all.
+        ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 1, tf.int32)]])
+        log_p, _, _ = scoring.score_tokens(self._network, ids[:, :-1], ids[:, 1:], state)
+        real = tf.sequence_mask(lengths - 1, tf.shape(log_p)[1])
+        return {"log_probabilities": tf.where(real, log_p, tf.zeros_like(log_p)), "lengths": lengths - 1}
+
+    def _ids(self, texts: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Give ids (B, T), padded on the right, and lengths (B,); every text begins after an end of text."""
+        ends = tf.fill([tf.shape(texts)[0], 1], END)
+        ids = tf.concat([ends, tf.cast(self.ids_from_text(texts), tf.int32)], axis=1)
+        padded = _at_most(ids.nrows(out_type=tf.int64) * tf.reduce_max(ids.row_lengths()), most, "read")
+        with tf.control_dependencies([padded]):
+            return ids.to_tensor(), tf.cast(ids.row_lengths(), tf.int32)
+
+    def _read(self, prompts: tf.Tensor, seed: tf.Tensor) -> decoding.Decoding:
+        seeds = _row_seeds(seed, tf.shape(prompts)[0])
+        ids, lengths = self._ids(prompts, TOKENS)
+        state = networks.zero_state(self._network, tf.shape(ids)[0])
+        # As in Python: a mask changes the last digits, so that it is there only where it is needed.
+        logits, network = tf.cond(
+            tf.reduce_all(lengths == tf.shape(ids)[1]),
+            lambda: networks.prefill(self._network, ids, None, state),
+            lambda: networks.prefill(self._network, ids, lengths, state),
+        )
+        return decoding.begin(logits, network, (), seeds)
+
+    def _write(
+        self, state: decoding.Decoding, length: tf.Tensor, *settings: tf.Tensor
+    ) -> tuple[decoding.Decoding, tf.Tensor]:
+        length = _require(length, length >= 1, "length must be at least 1; received")
+        rows = tf.size(state.finished, tf.int64)
+        with tf.control_dependencies([_at_most(rows * tf.cast(length, tf.int64), TOKENS, "write")]):
+            length = tf.identity(length)
+        chain = _sampler(*settings)
+        # None of these transforms looks back, so that none is told what there was.
+        nothing = tf.zeros([tf.size(state.finished), 0], tf.int32)
+        state = state._replace(sampler=chains.start(chain, nothing, self._allowed.shape[0]))
+        strategy = decoding.Sampling(self._allowed, chain, tf.constant(0))
+        after, record, _ = decoding.decode(self._step, strategy, state, length)
+        return after, self._text_from_ids(record["ids"])
+
+    def _decoding(self, flat: dict[str, tf.Tensor]) -> decoding.Decoding:
+        """Give back what `_flat` has made flat."""
+        drawn = flat["drawn"]
+        rows = [tf.shape(tensor)[0] for tensor in flat.values() if tensor.shape.rank]
+        # Rows of another number would be broadcast in silence.
+        fits = tf.reduce_all(tf.stack(rows) == rows[0]) & (rows[0] > 0) & (drawn >= 0) & (drawn < _STEPS)
+        flat = {**flat, "drawn": _require(drawn, fits, "this is no state that start or continue has given, at step")}
+        zero = networks.zero_state(self._network, 1)
+        leaves = [flat[f"network_{i}"] for i in range(len(tf.nest.flatten(zero)))]
+        network = tf.nest.pack_sequence_as(zero, leaves)
+        return decoding.Decoding(network=network, sampler=(), **{name: flat[name] for name in _PLAIN})
+
+    def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+        return networks.step(self._network, ids, state)
+
+
+class Unless(Transform):
+    """Does nothing, at no cost, where it is off: what Python leaves out of the chain is always there in a graph.
+
+    Args:
+        off: Scalar bool.
+        transform: What it does where it is on.
+    """
+
+    off: tf.Tensor
+    transform: Transform
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        return tf.cond(self.off, lambda: tf.identity(logits), lambda: self.transform(logits))
+
+
+def _sampler(temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor, min_p: tf.Tensor) -> chains.Chain:
+    """Give the chain that `sampling.default_chain` gives."""
+    t, p, share = _as_in_python(temperature), _as_in_python(top_p), _as_in_python(min_p)
+    t = _require(t, t >= 0, "temperature must be at least 0; received")
+    k = _require(top_k, top_k >= 0, "top_k must be at least 0, which stands for all; received")
+    p = _require(p, (p > 0) & (p <= 1), "top_p must be above 0 and at most 1; received")
+    share = _require(share, (share >= 0) & (share <= 1), "min_p must be at least 0 and at most 1; received")
+    return (
+        Temperature(t),
+        Unless(k == 0, TopK(tf.maximum(k, 1))),
+        Unless(p == 1, TopP(p)),
+        Unless(share == 0, MinP(share)),
+    )
+
+
+def _as_in_python(setting: tf.Tensor) -> tf.Tensor:
+    """Give float64, so that the 0.8 of float32 is the 0.8 of Python: all that has up to six digits is as exact."""
+    return tf.strings.to_number(tf.strings.as_string(setting, precision=6, shortest=True), tf.float64)
+
+
+def _row_seeds(seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Do what `sampling.row_seeds` does: int64 (B, 2)."""
+    one = tf.rank(seed) == 0
+    fits = one | ((tf.rank(seed) == 1) & (tf.size(seed) == rows))
+    seed = _require(seed, fits, "there must be one seed, or one for each prompt; received")
+    firsts = tf.broadcast_to(tf.reshape(seed, [-1]), [rows])
+    seconds = tf.where(one, tf.range(rows), 0)
+    return tf.stack([firsts, tf.cast(seconds, tf.int64)], axis=1)
+
+
+def _valid(texts: tf.Tensor) -> tf.Tensor:
+    """Give valid UTF-8, with U+FFFD for each byte that is none."""
+    texts = _require(texts, tf.size(texts) > 0, "there must be at least one text; received")
+    return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+
+
+def _flat(state: decoding.Decoding) -> dict[str, tf.Tensor]:
+    network = {f"network_{i}": leaf for i, leaf in enumerate(tf.nest.flatten(state.network))}
+    return {**{name: getattr(state, name) for name in _PLAIN}, **network}
+
+
+_PLAIN = ("logits", "seeds", "drawn", "finished")
+
+
+def _at_most(tokens: tf.Tensor, most: int, verb: str) -> tf.Tensor:
+    return _require(tokens, tokens <= most, f"one call can {verb} {most} tokens, rows times the longest; received")
+
+
+def _require(value: tf.Tensor, holds: tf.Tensor, message: str) -> tf.Tensor:
+    """Give the value where the condition holds; elsewhere an `InvalidArgumentError` tells it."""
+    with tf.control_dependencies([tf.debugging.Assert(holds, [message, value])]):
+        return tf.identity(value)
