@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: .venv/demo
 	$(BIN)/tfgen demo
@@ -14,6 +14,11 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training.py 2
+	$(BIN)/python benchmarks/sampling.py
 
 clean:
 	rm -rf .venv demo

@@ -223,9 +223,9 @@ def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
     here.done("train", "my text.txt", "-o", "a b.keras", *TINY)
     here.done("train", "my text.txt", *TINY, "--lines", "--unescape", "--normalize", "NFC", "--encoding", "ascii")
     assert told == [
-        "tfgen train --batch-size 8 --length 16 --epochs 1 'my text.txt' --init-from 'a b.keras' -o 'a b.keras'",
-        "tfgen train --lines --encoding ascii --unescape --normalize NFC --batch-size 8 --length 16 --epochs 1 "
-        "'my text.txt' --init-from 'my text.keras' -o 'my text.keras'",
+        "tfgen train --units 4 --batch-size 8 --length 16 --epochs 1 'my text.txt' -o 'a b.keras' --resume",
+        "tfgen train --lines --encoding ascii --unescape --normalize NFC --units 4 --batch-size 8 --length 16 "
+        "--epochs 1 'my text.txt' -o 'my text.keras' --resume",
     ]
 
 

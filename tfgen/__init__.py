@@ -19,16 +19,20 @@ _PUBLIC = {
     "Corpus": "corpora",
     "Generated": "writing",
     "NAMED_CORPORA": "corpora",
+    "Prepared": "prepared",
     "Session": "session",
     "TextGenerator": "text_generator",
     "Vocabulary": "vocabulary",
     "load_corpus": "corpora",
+    "open_prepared": "prepared",
+    "prepare_corpus": "prepared",
     **{
         name: name
         for name in (
             "callbacks",
             "corpora",
             "datasets",
+            "interop",
             "layers",
             "metrics",
             "networks",

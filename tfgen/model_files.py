@@ -6,15 +6,19 @@
 import json
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfgen import wording
 from tfgen.errors import InputError
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
 
 _CLASS = "tfgen>TextGenerator"
+_WEIGHTS = "model.weights.h5"
+_MEMBERS = ("metadata.json", "config.json", _WEIGHTS)
 # A configuration is some kilobytes, and some megabytes with the largest vocabulary.
 _LARGEST_CONFIG = 256 * 2**20
 
@@ -38,10 +42,16 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{str(path)!r} is a directory; give the path of a .keras file.")
     try:
         with zipfile.ZipFile(path) as archive:
+            if foreign := [name for name in archive.namelist() if name not in _MEMBERS]:  # nothing is ever unpacked
+                raise InputError(
+                    f"{str(path)!r} holds {wording.shorten(repr(foreign[0]))}, which no model of tfgen does; "
+                    "give a file that tfgen has saved."
+                )
             entry = archive.getinfo("config.json")
             if entry.file_size > _LARGEST_CONFIG:
                 raise InputError(f"{str(path)!r} claims a configuration of {entry.file_size:,} bytes: it is damaged.")
             config = json.loads(archive.read(entry))
+            weights = archive.getinfo(_WEIGHTS).file_size
     except InputError:
         raise
     except OSError as error:
@@ -52,7 +62,12 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(
             f"{str(path)!r} is no model file, or damaged or cut short; give a .keras file that tfgen train has saved."
         ) from None
-    return _config_of_generator(config, path)
+    own = _config_of_generator(config, path)
+    if (claimed := _claimed_weights(own)) > weights:
+        raise InputError(
+            f"{str(path)!r} claims a network of {claimed:,} weights, and holds {weights:,} bytes: it is damaged."
+        )
+    return own
 
 
 def _config_of_generator(config: Any, path: Path) -> dict[str, Any]:
@@ -68,6 +83,39 @@ def _config_of_generator(config: Any, path: Path) -> dict[str, Any]:
     if not all(isinstance(part, dict) for part in parts) or not isinstance(own.get("provenance") or {}, dict):
         raise InputError(f"{str(path)!r} is damaged: its configuration is no TextGenerator; save the model again.")
     return own
+
+
+def _claimed_weights(config: dict[str, Any]) -> int:
+    """Give a number of weights that the network has at least, before memory is taken for it.
+
+    A layer has a kernel of its inputs times its outputs, and a recurrent one of its outputs twice.
+    """
+    tokens = config["vocabulary"].get("tokens")
+    width = len(tokens) if isinstance(tokens, list) else 0
+    claimed = 0
+    for layer in _dictionaries(config["network"]):
+        size = _size(layer, "units") or _size(layer, "output_dim")
+        if size:
+            before = _size(layer, "input_dim") or _size(layer, "one_hot") or width
+            claimed += before * size + (size * size if "recurrent_initializer" in layer else 0)
+            width = size
+    return claimed
+
+
+def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    """Give all dictionaries in a value of JSON, in order, however deep they lie."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+        if isinstance(value, (dict, list)):
+            waiting += reversed(list(value.values()) if isinstance(value, dict) else value)
+
+
+def _size(layer: dict[str, Any], name: str) -> int:
+    value = layer.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def load(path: str | os.PathLike[str]) -> "TextGenerator":

@@ -70,7 +70,9 @@ class Scorer:
         self._network = network
         self._compiled = tf.function(self._score_piece, reduce_retracing=True, autograph=False)
 
-    def __call__(self, texts: Sequence[npt.NDArray[np.int32]]) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    def __call__(
+        self, texts: Sequence[npt.NDArray[np.integer[Any]]]
+    ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """Score rows of ids, each of at least one token.
 
         Returns:
@@ -84,7 +86,9 @@ class Scorer:
             scores.update(zip(chosen, self._score_batch([texts[i] for i in chosen]), strict=True))
         return [scores[i] for i in range(len(texts))]
 
-    def _score_batch(self, texts: list[npt.NDArray[np.int32]]) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    def _score_batch(
+        self, texts: list[npt.NDArray[np.integer[Any]]]
+    ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         lengths = np.array([len(text) for text in texts], np.int32)
         targets = np.full((len(texts), lengths.max()), PADDING, np.int32)
         for row, text in zip(targets, texts, strict=True):
@@ -102,9 +106,26 @@ class Scorer:
     def _score_piece(
         self, inputs: tf.Tensor, targets: tf.Tensor, state: networks.State
     ) -> tuple[tf.Tensor, tf.Tensor, networks.State]:
-        # Padding lies on the right, behind everything that is read off, so that no mask is needed.
-        rows, state = networks.features(self._network, inputs, state)
-        logits = tf.cast(networks.logits_of(self._network, rows), tf.float64)
-        of_target = tf.gather(logits, targets[..., tf.newaxis], axis=-1, batch_dims=2)
-        ranks = 1 + tf.reduce_sum(tf.cast(logits > of_target, tf.int32), axis=-1)
-        return of_target[..., 0] - tf.reduce_logsumexp(logits, axis=-1), ranks, state
+        return score_tokens(self._network, inputs, targets, state)
+
+
+def score_tokens(
+    network: keras.Sequential, inputs: tf.Tensor, targets: tf.Tensor, state: networks.State
+) -> tuple[tf.Tensor, tf.Tensor, networks.State]:
+    """Score one token after another, in the graph.
+
+    Args:
+        network: A network that passes `networks.check`.
+        inputs: Int (B, T), padded on the right.
+        targets: Int (B, T), the token after each input.
+        state: The state before the first input.
+
+    Returns:
+        Log-probabilities (nats, float64) and ranks (int32) of the targets, each (B, T), and the state after the inputs.
+    """
+    # Padding lies on the right, behind everything that is read off, so that no mask is needed.
+    rows, state = networks.features(network, inputs, state)
+    logits = tf.cast(networks.logits_of(network, rows), tf.float64)
+    of_target = tf.gather(logits, targets[..., tf.newaxis], axis=-1, batch_dims=2)
+    ranks = 1 + tf.reduce_sum(tf.cast(logits > of_target, tf.int32), axis=-1)
+    return of_target[..., 0] - tf.reduce_logsumexp(logits, axis=-1), ranks, state

@@ -15,13 +15,14 @@ import keras
 import numpy as np
 
 from tfgen import decoding, networks, sampling, scoring, writing
+from tfgen import export as exporting
 from tfgen.decoder import NOTHING_LEFT, Decoder
 from tfgen.errors import InputError
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.session import Session
 from tfgen.stopping import as_stops
 from tfgen.training_model import TrainingModel
-from tfgen.vocabulary import END, PADDING, UNKNOWN, OnUnknown, Vocabulary
+from tfgen.vocabulary import END, OnUnknown, Vocabulary
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -71,7 +72,7 @@ class TextGenerator(TrainingModel):
         super().__init__(network, restart, **kwargs)
         self.vocabulary = vocabulary
         self.provenance = dict(provenance or {})
-        self._decoder = Decoder(network, _allowed(vocabulary))
+        self._decoder = Decoder(network, vocabulary.writable)
         self._scorer = scoring.Scorer(network)
         self.built = True
 
@@ -142,6 +143,7 @@ class TextGenerator(TrainingModel):
         stop: str | Sequence[str] | None = None,
         keep_stop: bool = False,
         max_time: float | None = None,
+        jit_compile: bool | None = None,
         n: int | None = None,
         num_beams: int = 1,
         length_penalty: float = 1.0,
@@ -164,6 +166,9 @@ class TextGenerator(TrainingModel):
             stop: A string, or several, at which a text stops.
             keep_stop: Whether the string at which it stopped is part of the text.
             max_time: Seconds after which no more is written, looked at every 64 tokens.
+            jit_compile: Whether XLA compiles the loop, once for each number of rows: that takes about a second, and
+                each token is written in about half the time. None does it for a `length` of 20,000 or more. Logits
+                then differ in their last bits, so that a draw on the border of two tokens may rarely differ too.
             n: How many texts to write for each prompt; None for one, which is then no list.
             num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
                 are given, the best first (fewer where the sampler permits fewer). Stop strings and `max_time` do not go
@@ -186,7 +191,7 @@ class TextGenerator(TrainingModel):
         Raises:
             InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
         """
-        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
+        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         prompts = _texts("prompt", prompt)
         copies = writing.whole_number("n", 1 if n is None else n, 1)
@@ -315,6 +320,7 @@ class TextGenerator(TrainingModel):
         stop: str | Sequence[str] | None = None,
         keep_stop: bool = False,
         max_time: float | None = None,
+        jit_compile: bool | None = None,
         seed: int | None = None,
         unknown: OnUnknown = "error",
         sampler: Sequence[sampling.Transform] | None = None,
@@ -332,6 +338,7 @@ class TextGenerator(TrainingModel):
             stop: See there.
             keep_stop: See there.
             max_time: See there.
+            jit_compile: See there.
             seed: See there.
             unknown: See there.
             sampler: See there.
@@ -342,7 +349,7 @@ class TextGenerator(TrainingModel):
         """
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {prompt!r}.")
-        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time)
+        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         batch = self._writing([prompt], limits, chain_of(sampler, settings, self.vocabulary), 0, seed, unknown)
         return (text for (text,) in batch.pieces(writing.STREAMED) if text)
 
@@ -401,6 +408,22 @@ class TextGenerator(TrainingModel):
         finally:
             unfinished.unlink(missing_ok=True)
 
+    def export(self, filepath: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False) -> None:
+        """Write a directory that writes the same text without tfgen; see `tfgen.export`.
+
+        It takes the place of `keras.Model.export`, which knows nothing of text; `network.export` is Keras' own.
+
+        Args:
+            filepath: The directory; it is written under another name and renamed when it is whole.
+            format: "saved-model": strings in, strings out, for TensorFlow alone.
+            overwrite: Whether an earlier export there may be replaced.
+
+        Raises:
+            InputError: There is no such format, or something is there that may not be replaced.
+            OSError: It cannot be written; what was there before is unharmed.
+        """
+        exporting.export(self, filepath, format, overwrite)
+
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments as plain JSON types."""
         return {
@@ -421,14 +444,6 @@ class TextGenerator(TrainingModel):
 
     def get_build_config(self) -> None:
         """Say nothing: the constructor builds everything, and `build` is this class's own."""
-
-
-def _allowed(vocabulary: Vocabulary) -> np.ndarray:
-    """Say which tokens may be drawn: never padding or unknown; the end of text where texts end."""
-    allowed = np.ones(len(vocabulary), bool)
-    allowed[[PADDING, UNKNOWN]] = False
-    allowed[END] = vocabulary.ends
-    return allowed
 
 
 def _texts(name: str, given: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: `tfgen demo`, `train`, `generate`, `score`, `novelty`, `inspect`.
+"""The command line: `tfgen demo`, `prepare`, `train`, `generate`, `score`, `novelty`, `inspect`, `export`.
 
 Thin: each command reads its options, calls the public names, and shows what they give. TensorFlow is imported only by
 commands that compute. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -12,9 +12,11 @@ import click
 
 import tfgen
 from tfgen.cli.demo import demo
+from tfgen.cli.export import export
 from tfgen.cli.generate import generate
 from tfgen.cli.inspect import inspect
 from tfgen.cli.novelty import novelty
+from tfgen.cli.prepare import prepare
 from tfgen.cli.score import score
 from tfgen.cli.train import train
 from tfgen.errors import InputError
@@ -26,7 +28,7 @@ def cli() -> None:
     """Train a recurrent network on your text and let it write more."""
 
 
-for command in (demo, train, generate, score, novelty, inspect):
+for command in (demo, prepare, train, generate, score, novelty, inspect, export):
     cli.add_command(command)
 
 

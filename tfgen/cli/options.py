@@ -52,11 +52,15 @@ corpus = group(
     ),
 )
 
-# Each is a field of training.Settings; None there means "suited to the corpus".
-settings = group(
+# These, and each of the settings, are fields of training.Settings; None there means "suited to the corpus".
+VOCABULARY = ("split", "max_tokens", "min_count")
+vocabulary = group(
     click.option("--split", type=click.Choice(["character", "word"]), help="What a token is.  [character]"),
     click.option("--max-tokens", type=whole(4, 10**6), help="Largest vocabulary.  [words: 10000]"),
     click.option("--min-count", type=whole(1, 10**9), help="Leave rarer tokens out.  [1]"),
+)
+settings = group(
+    vocabulary,
     click.option(
         "--cut",
         type=click.Choice(["streams", "windows", "documents"]),
