@@ -8,7 +8,6 @@ import pytest
 
 from tfgen import TextGenerator, Vocabulary
 
-FORMATS = pytest.importorskip("tfgen.export").FORMATS
 CLIENT = "litert_client.py"
 
 
@@ -26,7 +25,7 @@ def exported(tmp_path_factory):
         if (case, name) not in made:
             generator = larger() if case == "larger" else clients.generator_of(case)
             made[case, name] = generator, tmp_path_factory.mktemp("litert")
-            FORMATS[name](*made[case, name])
+            generator.export(made[case, name][1], name)
         return made[case, name]
 
     return export
@@ -49,20 +48,20 @@ def test_eight_bits_are_a_third_of_the_size_and_nearly_the_same(exported, tmp_pa
     assert sizes["litert-int8"] < sizes["litert"] / 3  # a quarter, and what is no weight
     distance = np.abs(probabilities["litert"] - probabilities["litert-int8"]).sum(axis=1)
     assert 0 < distance.max() < 0.1
-    manifest = json.loads((exported("larger", "litert-int8")[1] / "manifest.json").read_text())
+    manifest = json.loads((exported("larger", "litert-int8")[1] / "tfgen.json").read_text())
     assert manifest["weights"] == "int8"
 
 
 def test_the_manifest_says_what_is_there(exported):
     _, directory = exported("gru, texts that end")
-    manifest = json.loads((directory / "manifest.json").read_text())
-    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "step.tflite", "vocabulary.json"]
-    assert (manifest["runtime"], manifest["weights"]) == ("litert", "float32")
+    manifest = json.loads((directory / "tfgen.json").read_text())
+    assert sorted(path.name for path in directory.iterdir()) == ["step.tflite", "tfgen.json"]
+    assert (manifest["format"], manifest["runtime"], manifest["weights"]) == ("litert", "litert", "float32")
     assert manifest["inputs"] == [
         {"name": "ids", "shape": [1], "dtype": "int32"},
         {"name": "state_0", "shape": [1, 24], "dtype": "float32"},
     ]
-    assert json.loads((directory / "vocabulary.json").read_text())["ends"] is True
+    assert manifest["vocabulary"]["writable"][:4] == [False, False, True, True]
 
 
 def test_from_the_command_line(exported, tmp_path):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tfgen import InputError, Vocabulary, networks
 
-FORMATS = pytest.importorskip("tfgen.export").FORMATS
 CLIENT = "onnx_client.py"
 WORDS = [
     "a",
@@ -48,7 +47,7 @@ def exported(tmp_path_factory):
     def export(case):
         if case not in made:
             made[case] = clients.generator_of(case), tmp_path_factory.mktemp("onnx")
-            FORMATS["onnx"](*made[case])
+            made[case][0].export(made[case][1], "onnx")
         return made[case]
 
     return export
@@ -80,16 +79,16 @@ def test_any_number_of_rows(exported):
 
 def test_the_manifest_says_what_is_there(exported):
     generator, directory = exported("lstm")
-    manifest = json.loads((directory / "manifest.json").read_text())
-    assert sorted(path.name for path in directory.iterdir()) == ["manifest.json", "step.onnx", "vocabulary.json"]
-    assert (manifest["format"], manifest["version"], manifest["runtime"]) == ("tfgen-step", 1, "onnxruntime")
+    manifest = json.loads((directory / "tfgen.json").read_text())
+    assert sorted(path.name for path in directory.iterdir()) == ["step.onnx", "tfgen.json"]
+    assert (manifest["format"], manifest["model"], manifest["runtime"]) == ("onnx", "step.onnx", "onnxruntime")
     assert manifest["inputs"][0] == {"name": "ids", "shape": [None], "dtype": "int32"}
     assert manifest["outputs"][0] == {"name": "logits", "shape": [None, len(generator.vocabulary)], "dtype": "float32"}
     assert [state["next"] for state in manifest["state"]] == [f"new_state_{i}" for i in range(4)]
     assert manifest["provenance"] == generator.provenance
-    vocabulary = json.loads((directory / "vocabulary.json").read_text())
-    assert tuple(vocabulary["tokens"]) == generator.vocabulary.tokens
-    assert (vocabulary["padding"], vocabulary["unknown"], vocabulary["end"], vocabulary["ends"]) == (0, 1, 2, False)
+    assert tuple(manifest["vocabulary"]["tokens"]) == generator.vocabulary.tokens
+    assert [manifest["vocabulary"][name] for name in ("padding", "unknown", "end")] == [0, 1, 2]
+    assert manifest["vocabulary"]["writable"] == [False, False, False] + [True] * (len(generator.vocabulary) - 3)
 
 
 def test_from_the_command_line(exported, tmp_path):
@@ -98,15 +97,13 @@ def test_from_the_command_line(exported, tmp_path):
     assert done.stdout == generator.generate("the", length=20, temperature=0) + "\n"
 
 
-@pytest.mark.parametrize("name", ["step.onnx", "vocabulary.json"])
-def test_a_damaged_file_is_refused_by_the_client(exported, name, tmp_path):
+def test_a_damaged_file_is_refused_by_the_client(exported, tmp_path):
     _, directory = exported("lstm")
     for file in directory.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-3])
+        (tmp_path / file.name).write_bytes(file.read_bytes()[: -3 if file.name == "step.onnx" else None])
     done = clients.run(CLIENT, tmp_path, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith(f"{name} is damaged; export the model again.\n")
+    assert done.stderr.endswith("step.onnx is damaged; export the model again.\n")
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8).map("".join))
@@ -139,5 +136,5 @@ def test_a_character_that_the_model_does_not_know(exported, tmp_path):
 def test_without_the_converter_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(InputError, match=r"pip install 'tfgen\[onnx\]'"):
-        FORMATS["onnx"](clients.generator_of("lstm"), tmp_path)
+        clients.generator_of("lstm").export(tmp_path, "onnx")
     assert not list(tmp_path.iterdir())

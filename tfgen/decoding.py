@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
+from tfgen import axes
 from tfgen.sampling import chain as chains
 from tfgen.sampling.selection import draws, select
 from tfgen.sampling.transform import NEVER
@@ -103,7 +104,7 @@ def decode(
     else:
         compiled = tf.function(functools.partial(_loop, step, strategy, capacity), jit_compile=True, autograph=False)
         state, written, record, carried = compiled(state, length, carried)
-    return state, {name: _batch_major(steps[:written]) for name, steps in record.items()}, carried
+    return state, {name: axes.swapped(steps[:written]) for name, steps in record.items()}, carried
 
 
 def _loop(
@@ -246,10 +247,3 @@ def _possible(state: Decoding, allowed: tf.Tensor, min_length: tf.Tensor) -> tf.
 
 def _rows(values: Any, rows: tf.Tensor | None) -> Any:
     return values if rows is None else tf.nest.map_structure(lambda value: tf.gather(value, rows), values)
-
-
-def _batch_major(steps: tf.Tensor) -> tf.Tensor:
-    """Turn (N, B, ...) into (B, N, ...); by gather, because oneDNN reports an error when it transposes integers."""
-    shape = tf.shape(steps)
-    places = tf.range(shape[1])[:, tf.newaxis] + tf.range(shape[0]) * shape[1]
-    return tf.gather(tf.reshape(steps, tf.concat([[-1], shape[2:]], axis=0)), places)

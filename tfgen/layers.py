@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen import recurrence
+from tfgen import axes, recurrence
 
 
 class _OneHotInput(keras.layers.RNN):
@@ -104,7 +104,7 @@ class _Fast(_OneHotInput):
         rows = tf.reverse(rows, [0]) if self.go_backwards else rows
         outputs, state = recurrence.run(self._recurrence, rows, weights, list(state), differentiable=bool(training))
         last = outputs[-1]
-        every = tf.transpose(outputs, [1, 0, 2]) if self.return_sequences else last[:, tf.newaxis]
+        every = axes.swapped(outputs) if self.return_sequences else last[:, tf.newaxis]
         return last, every, state
 
     def _weights(self) -> tuple[tf.Tensor, tf.Tensor | None, recurrence.Weights]:
@@ -121,7 +121,7 @@ class _Fast(_OneHotInput):
 
 def _project(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, ids: bool) -> tf.Tensor:
     """Multiply the inputs (B, T, D) with the kernel: (T, B, G * U)."""
-    sequences = tf.transpose(sequences, [1, 0, 2])
+    sequences = axes.swapped(sequences)
     if ids:
         return _look_up(kernel if bias is None else kernel + bias, sequences[..., 0])
     rows = tf.tensordot(sequences, kernel, 1)

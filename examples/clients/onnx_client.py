@@ -32,17 +32,15 @@ class Writer:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        manifest = json.loads((directory / "manifest.json").read_text("utf-8"))
+        manifest = json.loads((directory / "tfgen.json").read_text("utf-8"))
         for name, digest in manifest["sha256"].items():
             if hashlib.sha256((directory / name).read_bytes()).hexdigest() != digest:
                 raise SystemExit(f"{directory / name} is damaged; export the model again.")
-        vocabulary = json.loads((directory / "vocabulary.json").read_text("utf-8"))
+        vocabulary = manifest["vocabulary"]
         self.tokens, self.end = vocabulary["tokens"], vocabulary["end"]
         self.ids = {token: i for i, token in enumerate(self.tokens) if i >= self.end}
         self.longest = max(map(len, self.ids))
-        self.allowed = np.ones(len(self.tokens), bool)
-        self.allowed[[vocabulary["padding"], vocabulary["unknown"]]] = False
-        self.allowed[self.end] = vocabulary["ends"]
+        self.allowed = np.array(vocabulary["writable"])
         self.step = Step(directory / manifest["model"], manifest)
 
     def encode(self, text):

@@ -4,7 +4,7 @@
 |---|---|
 | `saved_model` | strings in, strings out, for TensorFlow alone |
 | `onnx`, `litert` | one step with its state as arguments, for small runtimes |
-| `step_files` | what these two share |
+| `step_function` | the step of these two |
 | `directories` | a directory is written whole or not at all |
 | `manifest` | what an export says of itself |
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfgen.errors import InputError
 from tfgen.export import directories, manifest
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
 
 
-def _saved_model(generator: TextGenerator, path: Path) -> None:
-    from tfgen.export import saved_model  # with TensorFlow, which the names of the formats do not need
+# TensorFlow is imported by the modules of the formats; their names do not need it.
+def _saved_model(generator: TextGenerator, path: Path) -> dict[str, Any]:
+    from tfgen.export import saved_model
 
-    saved_model.write(generator, path)
-    manifest.write(generator, "saved-model", path)
+    return saved_model.write(generator, path)
 
 
-def _onnx(generator: TextGenerator, path: Path) -> None:
+def _onnx(generator: TextGenerator, path: Path) -> dict[str, Any]:
     from tfgen.export import onnx
 
-    onnx.write(generator, path)
+    return onnx.write(generator, path)
 
 
-def _litert(generator: TextGenerator, path: Path) -> None:
+def _litert(generator: TextGenerator, path: Path) -> dict[str, Any]:
     from tfgen.export import litert
 
-    litert.write(generator, path)
+    return litert.write(generator, path)
 
 
-def _litert_int8(generator: TextGenerator, path: Path) -> None:
+def _litert_int8(generator: TextGenerator, path: Path) -> dict[str, Any]:
     from tfgen.export import litert
 
-    litert.write_int8(generator, path)
+    return litert.write(generator, path, int8=True)
 
 
-# How each format is written into an empty directory.
-FORMATS: dict[str, Callable[[TextGenerator, Path], None]] = {
+# How each format is written into an empty directory; each gives what its manifest tells beside the usual.
+FORMATS: dict[str, Callable[[TextGenerator, Path], dict[str, Any]]] = {
     "saved-model": _saved_model,
     "onnx": _onnx,
     "litert": _litert,
@@ -63,7 +63,8 @@ def export(
     """Write a directory; see `TextGenerator.export`."""
     check_format(format)
     with directories.replaced(Path(path), overwrite) as unfinished:
-        FORMATS[format](generator, unfinished)
+        told = FORMATS[format](generator, unfinished)
+        manifest.write(generator, unfinished, format, told)
 
 
 def check_format(format: str) -> None:

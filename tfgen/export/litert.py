@@ -4,48 +4,37 @@ Axis letter: B batch.
 """
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfgen.export import step_files
+from tfgen.export.step_function import step_function, told
 from tfgen.text_generator import TextGenerator
 
 MODEL = "step.tflite"
 
 
-def write(generator: TextGenerator, directory: Path) -> None:
-    """Write `step.tflite`, `vocabulary.json` and `manifest.json` for one row, B = 1.
+def write(generator: TextGenerator, directory: Path, int8: bool = False) -> dict[str, Any]:
+    """Write `step.tflite` for one row, B = 1.
 
     Args:
         generator: Any.
         directory: Exists and is empty.
+        int8: Whether each matrix of at least 1,024 weights is kept as whole numbers of 8 bits and scales, a quarter of
+            the size (LiteRT's dynamic-range quantisation); states and logits are float32 either way.
+
+    Returns:
+        What its manifest tells.
     """
-    _write(generator, directory, "float32", [])
-
-
-def write_int8(generator: TextGenerator, directory: Path) -> None:
-    """Write the same with weights of 8 bits, a quarter of the size: dynamic-range quantisation of LiteRT.
-
-    Each matrix of at least 1,024 weights is kept as whole numbers of 8 bits and scales; states and logits are float32.
-
-    Args:
-        generator: Any.
-        directory: Exists and is empty.
-    """
-    _write(generator, directory, "int8", [tf.lite.Optimize.DEFAULT])
-
-
-def _write(generator: TextGenerator, directory: Path, weights: str, optimizations: Sequence[Any]) -> None:
-    function = step_files.step_function(generator, batch_size=1)
+    function = step_function(generator, batch_size=1)
+    optimizations = [tf.lite.Optimize.DEFAULT] if int8 else []
     (directory / MODEL).write_bytes(_convert(generator.network, function, optimizations))
-    step_files.write_companions(generator, directory, MODEL, function, "litert", weights)
+    return told(function, MODEL, "litert", "int8" if int8 else "float32")
 
 
-def _convert(network: keras.Sequential, function: Any, optimizations: Sequence[Any]) -> bytes:
+def _convert(network: keras.Sequential, function: Any, optimizations: list[Any]) -> bytes:
     # By way of a SavedModel: the converter loses the variables of a concrete function, and its logits are no numbers.
     with tempfile.TemporaryDirectory(prefix="tfgen-") as folder:
         archive = keras.export.ExportArchive()
@@ -53,5 +42,5 @@ def _convert(network: keras.Sequential, function: Any, optimizations: Sequence[A
         archive.add_endpoint("step", function)
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["step"])
-        converter.optimizations = list(optimizations)
+        converter.optimizations = optimizations
         return converter.convert()

@@ -1,7 +1,8 @@
-"""What an export says of itself: format, vocabulary, network, provenance and versions, as one JSON file."""
+"""What an export says of itself, as one JSON file: all that a client needs beside the model, and where it came from."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
@@ -16,31 +17,49 @@ if TYPE_CHECKING:
 NAME = "tfgen.json"
 
 
-def describe(generator: TextGenerator, format: str) -> dict[str, Any]:
-    """Give what is known of an export, as plain JSON types."""
+def write(generator: TextGenerator, directory: Path, format: str, told: dict[str, Any]) -> None:
+    """Write it into a directory whose other files are there already.
+
+    Args:
+        generator: What was exported.
+        directory: Of the export.
+        format: Its name.
+        told: What this format tells beside the vocabulary, network, provenance, versions and hashes of the files, as
+            plain JSON types.
+    """
     from tfgen import networks
 
-    vocabulary = generator.vocabulary
-    return {
+    description = {
         "format": format,
-        "vocabulary": {
-            "split": vocabulary.split,
-            "tokens": list(vocabulary.tokens),
-            "padding": vocabularies.PADDING,
-            "unknown": vocabularies.UNKNOWN,
-            "end": vocabularies.END,
-            "writable": vocabulary.writable.tolist(),
-        },
+        **told,
+        "vocabulary": _vocabulary(generator.vocabulary),
         "network": networks.shape(generator.network),
         "provenance": generator.provenance,
         "versions": {"tfgen": tfgen.__version__, **{name: _version(name) for name in ("tensorflow", "keras", "numpy")}},
+        "sha256": {
+            path.relative_to(directory).as_posix(): _digest(path)
+            for path in sorted(directory.rglob("*"))
+            if path.is_file()
+        },
+    }
+    text = json.dumps(description, ensure_ascii=False, indent=1)
+    (directory / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def _vocabulary(vocabulary: vocabularies.Vocabulary) -> dict[str, Any]:
+    return {
+        "split": vocabulary.split,
+        "tokens": list(vocabulary.tokens),
+        "padding": vocabularies.PADDING,
+        "unknown": vocabularies.UNKNOWN,
+        "end": vocabularies.END,
+        "writable": vocabulary.writable.tolist(),
     }
 
 
-def write(generator: TextGenerator, format: str, directory: Path) -> None:
-    """Write it into a directory."""
-    text = json.dumps(describe(generator, format), ensure_ascii=False, indent=1)
-    (directory / NAME).write_text(text + "\n", encoding="utf-8")
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(package: str) -> str:

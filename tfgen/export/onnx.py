@@ -4,21 +4,25 @@ Axis letter: B batch.
 """
 
 from pathlib import Path
+from typing import Any
 
 from tfgen.errors import InputError
-from tfgen.export import step_files
+from tfgen.export.step_function import step_function, told
 from tfgen.text_generator import TextGenerator
 
 MODEL = "step.onnx"
 _OPSET = 18  # the newest that tf2onnx 1.17 writes
 
 
-def write(generator: TextGenerator, directory: Path) -> None:
-    """Write `step.onnx`, `vocabulary.json` and `manifest.json`; the number of rows B is free.
+def write(generator: TextGenerator, directory: Path) -> dict[str, Any]:
+    """Write `step.onnx`; the number of rows B is free.
 
     Args:
         generator: Any.
         directory: Exists and is empty.
+
+    Returns:
+        What its manifest tells.
 
     Raises:
         InputError: tf2onnx is not installed.
@@ -27,9 +31,9 @@ def write(generator: TextGenerator, directory: Path) -> None:
         import tf2onnx
     except ImportError:
         raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
-    function = step_files.step_function(generator, batch_size=None)
+    function = step_function(generator, batch_size=None)
     model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
     for tensor in (*model.graph.input, *model.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "B"
     (directory / MODEL).write_bytes(model.SerializeToString())
-    step_files.write_companions(generator, directory, MODEL, function, "onnxruntime", "float32")
+    return told(function, MODEL, "onnxruntime", "float32")

@@ -51,12 +51,15 @@ _SETTINGS = [tf.TensorSpec([], value.dtype) for value in (_LENGTH, _TEMPERATURE,
 _SEEDS = tf.TensorSpec(None, tf.int64)
 
 
-def write(generator: TextGenerator, path: Path) -> None:
+def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
     """Write a SavedModel.
 
     Args:
         generator: What to export.
         path: A directory that does not exist, or is empty.
+
+    Returns:
+        What its manifest tells: the names of the signatures.
 
     Raises:
         InputError: The weights are no numbers.
@@ -76,6 +79,7 @@ def write(generator: TextGenerator, path: Path) -> None:
     state = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in given.items()}
     archive.add_endpoint("continue", endpoints.go_on, [state, *_SETTINGS])
     archive.write_out(path, verbose=False)
+    return {"signatures": ["generate", "score", "start", "continue"]}
 
 
 class Endpoints:
