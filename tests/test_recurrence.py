@@ -24,7 +24,7 @@ OPTIONS = st.fixed_dictionaries(
         "dtype": st.sampled_from(["float32", "float64"]),
     }
 )
-few = settings(max_examples=25)  # each example makes two layers
+few = settings(max_examples=40)  # each example makes two layers
 
 
 def made(cell, shape, options, seed):
@@ -46,11 +46,10 @@ def made(cell, shape, options, seed):
     return ours, theirs, inputs, theirs_inputs, state
 
 
-def outcome(layer, inputs, state, mask, training, weights_of_loss):
+def outcome(layer, inputs, state, mask, training, weights_of_loss, compiled=False):
     """Give results and gradients: of the weights, the state before, and the inputs where they are numbers."""
     watched = [*layer.trainable_weights, *state, *([inputs] if inputs.dtype.is_floating else [])]
 
-    @tf.function(autograph=False)
     def run(inputs):
         with tf.GradientTape() as tape:
             tape.watch(state)
@@ -62,7 +61,7 @@ def outcome(layer, inputs, state, mask, training, weights_of_loss):
             loss = tf.add_n([tf.reduce_sum(result * tf.cast(weight, result.dtype)) for result, weight in weighted])
         return results, tape.gradient(loss, [getattr(w, "value", w) for w in watched])
 
-    results, gradients = run(inputs)
+    results, gradients = (tf.function(run, autograph=False) if compiled else run)(inputs)
     return [r.numpy() for r in results], [tf.convert_to_tensor(g).numpy() for g in gradients]
 
 
@@ -76,13 +75,23 @@ def assert_close(ours, theirs, tolerance):
 @few
 @given(shape=SHAPES, options=OPTIONS, training=st.booleans(), masked=st.booleans(), seed=st.integers(0, 2**16))
 def test_results_and_gradients_are_those_of_keras(cell, shape, options, training, masked, seed):
+    assert_the_same(cell, shape, options, training, masked, seed)
+
+
+@pytest.mark.parametrize("cell", PAIRS)
+@pytest.mark.parametrize("D", [None, 3])
+def test_in_a_graph_too(cell, D):
+    assert_the_same(cell, {"B": 3, "T": 6, "U": 4, "D": D}, {"dtype": "float32"}, True, False, 5, compiled=True)
+
+
+def assert_the_same(cell, shape, options, training, masked, seed, compiled=False):
     ours, theirs, inputs, their_inputs, state = made(cell, shape, options, seed)
     rng = np.random.default_rng(seed)
     mask = tf.constant(rng.random((shape["B"], shape["T"])) < 0.7) if masked else None
     of_loss = [rng.normal(size=s) for s in [w.shape for w in ours(inputs, initial_state=state)]]
     assert ours.fast
-    mine = outcome(ours, inputs, state, mask, training, of_loss)
-    keras_own = outcome(theirs, their_inputs, state, mask, training, of_loss)
+    mine = outcome(ours, inputs, state, mask, training, of_loss, compiled)
+    keras_own = outcome(theirs, their_inputs, state, mask, training, of_loss, compiled)
     exact = options["dtype"] == "float64"
     assert_close(mine[0], keras_own[0], 1e-12 if exact else 2e-6)
     count = len(ours.trainable_weights) + len(state)

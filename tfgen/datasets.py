@@ -364,6 +364,10 @@ def _dataset(batch: Callable[[int, int], Batch], steps: int, shape: tuple[int | 
     numbered = begin.flat_map(lambda epoch, first: tf.data.Dataset.range(first, steps).map(lambda step: (epoch, step)))
     # Keras counts a step too many where the number of batches is unknown.
     dataset = numbered.map(load).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+    # There is nothing to tune, and a dataset that is tuned keeps Python waiting for seconds when its iterator goes.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = dataset.with_options(options)
     dataset._course = course
     return dataset
 

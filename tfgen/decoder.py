@@ -16,6 +16,7 @@ from tfgen.vocabulary import END, PADDING
 
 _WHOLE = tf.TensorSpec([], tf.int32)
 _REAL = tf.TensorSpec([], tf.float64)
+_IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
 
 NOTHING_LEFT = (
     "the sampler leaves no token to choose from: put masks and biases before temperature 0 and truncation, "
@@ -33,9 +34,6 @@ class Decoder:
         self._network = network
         self._allowed = tf.constant(allowed)
         self._compiled: dict[Any, Any] = {}
-        ids, lengths = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
-        self._read_padded = _compile(self._read, [ids, lengths])
-        self._read_equal = _compile(self._read, [ids])
 
     def _read(self, ids: tf.Tensor, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, Any]:
         state = networks.zero_state(self._network, tf.shape(ids)[0])
@@ -62,13 +60,11 @@ class Decoder:
             chain: The sampler that will write on.
         """
         lengths = np.array([len(ids) for ids in prompts], np.int32)
-        right = _padded(prompts, lengths.max(), left=False)
-        equal = (lengths == lengths.max()).all()
-        logits, network = (
-            self._read_equal(tf.constant(right))
-            if equal
-            else self._read_padded(tf.constant(right), tf.constant(lengths))
-        )
+        arguments = [tf.constant(_padded(prompts, lengths.max(), left=False))]
+        if (lengths < lengths.max()).any():
+            arguments.append(tf.constant(lengths))
+        read = self._compile(("read", len(arguments)), self._read, [_IDS, _LENGTHS][: len(arguments)])
+        logits, network = read(*arguments)
         if not np.isfinite(logits.numpy()).all():
             raise InputError("the network gives no numbers: its weights are damaged, or its training has diverged.")
         return begin(logits, network, self.start(chain, prompts), tf.constant(seeds))
@@ -98,7 +94,9 @@ class Decoder:
             return decode(self._step, strategy, state, length, capacity)[:2]
 
         rows = None if capacity is None else len(state.finished)
-        loop = self._loop(("write", alternatives, capacity), run, [_with_rows((chain, state), rows), _WHOLE, _WHOLE])
+        loop = self._compile(
+            ("write", alternatives, capacity), run, [*_with_rows((chain, state), rows), _WHOLE, _WHOLE]
+        )
         after, record = loop(chain, state, _whole(length), _whole(min_length))
         written = {name: value.numpy() for name, value in record.items()}
         _check_written(written["ids"], state.finished.numpy())
@@ -118,7 +116,7 @@ class Decoder:
             _, record, (scores, lengths) = decode(self._step, strategy, state, length)
             return record["ids"], record["parents"], scores / lengths**penalty
 
-        loop = self._loop(("search", width), run, [_with_rows((chain, state), None), _WHOLE, _WHOLE, _REAL])
+        loop = self._compile(("search", width), run, [*_with_rows((chain, state), None), _WHOLE, _WHOLE, _REAL])
         penalty = tf.constant(length_penalty, tf.float64)
         found = loop(chain, state, _whole(length), _whole(min_length), penalty)
         ids, parents, scores = (value.numpy() for value in found)
@@ -138,12 +136,15 @@ class Decoder:
     def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         return networks.step(self._network, ids, state)
 
-    def _loop(self, kind: Any, function: Callable[..., Any], signature: list[Any]) -> Any:
+    def _compile(self, kind: Any, function: Callable[..., Any], signature: list[Any]) -> Any:
         """Compile a function once for each kind and structure of its arguments."""
-        signature = [*signature[0], *signature[1:]]
         key = (kind, *tf.nest.flatten(signature))
         if key not in self._compiled:
-            self._compiled[key] = _compile(function, signature)
+            # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
+            # The one trace is taken here: called through tf.function, each sampler would count towards its retracing
+            # warning.
+            compiled = tf.function(function, input_signature=signature, autograph=False)
+            self._compiled[key] = compiled.get_concrete_function()
         return self._compiled[key]
 
 
@@ -152,12 +153,6 @@ def _check_written(ids: npt.NDArray[np.int32], finished: npt.NDArray[np.bool_]) 
     ended = np.cumsum(ids == END, axis=1) > 0
     if ((ids == PADDING) & ~ended & ~finished[:, np.newaxis]).any():
         raise InputError(NOTHING_LEFT)
-
-
-def _compile(function: Callable[..., Any], signature: list[Any]) -> Any:
-    # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
-    # The one trace is taken here: called through tf.function, each sampler would count towards its retracing warning.
-    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
 
 def _whole(number: int) -> tf.Tensor:
