@@ -150,7 +150,7 @@ def test_a_token_more_is_a_text_with_one_token_more(name, data):
     for ids in more:
         state = transform.update(state, tf.constant(ids, tf.int32), tf.zeros([len(texts), V]))
     longer = np.concatenate([padded(texts), np.array(more, np.int32).reshape(len(more), len(texts)).T], axis=1)
-    np.testing.assert_array_equal(state, transform.start(tf.constant(longer), V))
+    tf.nest.map_structure(np.testing.assert_array_equal, state, transform.start(tf.constant(longer), V))
 
 
 @every_memory

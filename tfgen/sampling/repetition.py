@@ -111,23 +111,47 @@ class DRY(_LookingBack):
             self.multiplier, self.base, self.allowed_length, self.breakers, self.window, self.longest, tuple(ids)
         )
 
-    def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """Penalise by the text so far (B, W)."""
-        length = self._repeated(state)
-        excess = tf.cast(length - self.allowed_length, tf.float64)
-        counts = (excess >= 0) & (state > END)
-        penalty = tf.where(counts, self.multiplier * self.base ** tf.maximum(excess, 0.0), 0.0)
-        return narrow(wide(logits) - _largest_by_token(state, penalty, tf.shape(logits)[-1]), logits.dtype)
+    def start(self, history: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Keep the end of the text so far, and for each of its places how many tokens before it repeat that end."""
+        tokens = super().start(history, size)
+        return tokens, self._repeated(tokens)
 
-    def _repeated(self, state: tf.Tensor) -> tf.Tensor:
+    def apply(self, logits: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Penalise by the text so far (B, W), and what it repeats (B, W)."""
+        tokens, repeated = state
+        excess = repeated - self.allowed_length
+        counts = (excess >= 0) & (tokens > END)
+
+        def penalised() -> tf.Tensor:
+            power = self.base ** tf.cast(tf.maximum(excess, 0), tf.float64)
+            penalty = tf.where(counts, self.multiplier * power, 0.0)
+            return narrow(wide(logits) - _largest_by_token(tokens, penalty, tf.shape(logits)[-1]), logits.dtype)
+
+        # Most steps repeat nothing, and there are many places to look at.
+        return tf.cond(tf.reduce_any(counts), penalised, lambda: narrow(wide(logits), logits.dtype))
+
+    def update(
+        self, state: tuple[tf.Tensor, tf.Tensor], ids: tf.Tensor, logits: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Move on by one token a row: what was repeated before a place is repeated on if the same token follows there."""
+        tokens, repeated = state
+        new = ids[:, tf.newaxis]
+        goes_on = (tokens == new) & ~self._breaks(new)
+        longest = tf.minimum(tf.range(self.window), self.longest)  # and no longer than what the window has
+        return super().update(tokens, ids, logits), tf.where(goes_on, tf.minimum(repeated + 1, longest), 0)
+
+    def _repeated(self, tokens: tf.Tensor) -> tf.Tensor:
         """Give for each place (B, W) how many tokens before it repeat the end of the text."""
-        end = state[:, : -self.longest - 1 : -1]  # the last tokens, backwards (B, L)
-        breaks = tf.reduce_any(end[:, :, tf.newaxis] == self.breaker_ids, axis=-1) | (end == PADDING)
+        end = tokens[:, : -self.longest - 1 : -1]  # the last tokens, backwards (B, L)
         # before[:, w] are the tokens before place w, backwards: (B, W, L)
         places = tf.range(self.window)[:, tf.newaxis] + self.longest - 1 - tf.range(self.longest)
-        before = tf.gather(tf.pad(state, [[0, 0], [self.longest, 0]]), places, axis=1)
-        same = (before == end[:, tf.newaxis]) & ~breaks[:, tf.newaxis]
+        before = tf.gather(tf.pad(tokens, [[0, 0], [self.longest, 0]]), places, axis=1)
+        same = (before == end[:, tf.newaxis]) & ~self._breaks(end)[:, tf.newaxis]
         return tf.reduce_sum(tf.math.cumprod(tf.cast(same, tf.int32), axis=-1), axis=-1)
+
+    def _breaks(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Tell which tokens end a passage; the padding before a text is none that could be repeated."""
+        return tf.reduce_any(tokens[..., tf.newaxis] == self.breaker_ids, axis=-1) | (tokens == PADDING)
 
 
 def _largest_by_token(tokens: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

@@ -76,9 +76,7 @@ def _at_temperature(logits: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
     """Divide by a temperature, a scalar or (..., 1)."""
     logits64 = wide(logits)
     likeliest = tf.reduce_max(logits64, axis=-1, keepdims=True)
+    first = tf.one_hot(tf.argmax(logits64, axis=-1), tf.shape(logits64)[-1], on_value=True, off_value=False)
+    left = (logits64 > NEVER) & ((t > 0) | first)
     # The maximum goes to 0 first, so that no temperature overflows it; the rest may fall to minus infinity.
-    scaled = tf.where(logits64 > NEVER, tf.math.divide_no_nan(logits64 - likeliest, t), NEVER)
-    size = tf.shape(logits64)[-1]
-    first = tf.one_hot(tf.argmax(logits64, axis=-1), size, on_value=True, off_value=False)
-    greedy = tf.where(first, tf.zeros_like(logits64), NEVER)
-    return tf.cast(tf.where(t > 0, scaled, greedy), logits.dtype)
+    return tf.cast(tf.where(left, tf.math.divide_no_nan(logits64 - likeliest, t), NEVER), logits.dtype)

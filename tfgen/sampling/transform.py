@@ -107,5 +107,7 @@ def wide(logits: tf.Tensor) -> tf.Tensor:
 
 def narrow(logits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Give computed logits in the type of those that came, moved so that the largest is 0 and cannot overflow."""
+    if dtype == logits.dtype:
+        return logits
     largest = tf.reduce_max(logits, axis=-1, keepdims=True)
     return tf.cast(logits - tf.where(largest > NEVER, largest, 0.0), dtype)
