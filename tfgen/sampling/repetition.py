@@ -133,7 +133,7 @@ class DRY(_LookingBack):
     def update(
         self, state: tuple[tf.Tensor, tf.Tensor], ids: tf.Tensor, logits: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Move on by one token a row: what was repeated before a place is repeated on if the same token follows there."""
+        """Move on by one token a row: a repeat before a place goes on if the same token follows there."""
         tokens, repeated = state
         new = ids[:, tf.newaxis]
         goes_on = (tokens == new) & ~self._breaks(new)
