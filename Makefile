@@ -16,9 +16,11 @@ lint: .venv/dev
 	$(BIN)/mypy
 
 bench: .venv/test
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training.py 1
 	$(BIN)/python benchmarks/training.py 2
+	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/starting.py
 
 clean:
 	rm -rf .venv demo

@@ -1,0 +1,123 @@
+"""How soon a model is good: tfgen beside nanoGPT's configuration for a CPU, in CPU seconds of one thread.
+
+Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
+       python benchmarks/quality.py TEXT long        # the best loss that two hours of two cores reach
+
+The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
+protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
+to its last. All losses are in nats per character.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import turns
+
+# By what each row of the first table is called: settings of `tfgen train`, beyond its defaults.
+SOONEST = {"units": 192, "batch_size": 16, "length": 32, "learning_rate": 6e-3, "epochs": 1}
+ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}}
+
+
+def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:
+    """Give the mean loss of windows of so many characters, one after the other, each from the zero state."""
+    import tensorflow as tf
+
+    from tfgen import networks, scoring
+
+    network = generator.network
+    score = tf.function(
+        lambda x, y: scoring.score_tokens(network, x, y, networks.zero_state(network, tf.shape(x)[0]))[0]
+    )
+    count = (len(ids) - 1) // length
+    inputs, targets = (ids[begin : begin + count * length].reshape(count, length) for begin in (0, 1))
+    pieces = [np.s_[begin : begin + 64] for begin in range(0, count, 64)]
+    return -float(np.concatenate([score(inputs[piece], targets[piece]) for piece in pieces]).mean())
+
+
+def loss_carried(generator: Any, ids: np.ndarray, length: int = 2000) -> float:
+    """Give the mean loss of the whole text, read once from the zero state."""
+    import tensorflow as tf
+
+    from tfgen import networks, scoring
+
+    network = generator.network
+    score = tf.function(lambda x, y, state: scoring.score_tokens(network, x, y, state), reduce_retracing=True)
+    state, total = networks.zero_state(network, 1), 0.0
+    for begin in range(0, len(ids) - 1, length):
+        piece = ids[begin : begin + length + 1][np.newaxis]
+        log_p, _, state = score(tf.constant(piece[:, :-1]), tf.constant(piece[:, 1:]), state)
+        total -= float(np.sum(log_p))
+    return total / (len(ids) - 1)
+
+
+def nanogpt(path: str) -> dict[str, float]:
+    """Train nanoGPT's configuration."""
+    import nanogpt
+
+    text = Path(path).read_text("utf-8")
+    characters = sorted(set(text))
+    ids = np.searchsorted(characters, list(text))
+    cut = int(0.9 * len(ids))
+    begun = time.perf_counter()
+    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1)
+    return {"cpu": seconds, "wall": time.perf_counter() - begun, "fresh 64": fresh}
+
+
+def tfgen(path: str, name: str) -> dict[str, float]:
+    """Train with `tfgen.training`, as `tfgen train` does, compiling included."""
+    turns.use_threads()
+    import tensorflow  # noqa: F401 - whose import is not counted
+
+    from tfgen import load_corpus, training
+
+    corpus = load_corpus(path)
+    begun, wall = time.process_time(), time.perf_counter()
+    job = training.prepare(corpus, training.Settings(**ROWS[name]))
+    training.run(job)
+    spent = {"cpu": time.process_time() - begun, "wall": time.perf_counter() - wall}
+    ids = job.generator.vocabulary.encode(corpus.documents[0])
+    held_out = ids[len(ids) - round(job.settings.validation * len(ids)) :]
+    return {
+        **spent,
+        **{f"fresh {length}": loss_fresh(job.generator, held_out, length) for length in (64, 256)},
+        "carried": loss_carried(job.generator, held_out),
+    }
+
+
+def measured(path: str, name: str, threads: int) -> dict[str, float]:
+    """Train one row in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, __file__, path, turns.PEER, name]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(path: str, which: str = "soon") -> None:
+    """Print a Markdown table."""
+    print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
+    names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
+    columns = ("fresh 64", "fresh 256", "carried")
+    print(
+        "| | CPU seconds | of nanoGPT's | wall seconds | " + " | ".join(columns) + " |\n|---|---|---|---|---|---|---|"
+    )
+    yardstick = None
+    for name in names:
+        row = measured(path, name, threads=2 if name == "long" else 1)
+        yardstick = row["cpu"] if name == "nanoGPT" else yardstick
+        share = f"{row['cpu'] / yardstick:.2f}" if yardstick else "-"
+        losses = " | ".join(f"{row[column]:.3f}" if column in row else "-" for column in columns)
+        print(f"| {name} | {row['cpu']:,.0f} | {share} | {row['wall']:,.0f} | {losses} |", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[2:3] == [turns.PEER]:
+        path, _, name = sys.argv[1:]
+        print(json.dumps(nanogpt(path) if name == "nanoGPT" else tfgen(path, name)))
+    else:
+        main(*sys.argv[1:])
