@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -373,9 +374,36 @@ def test_a_second_rename_that_fails_brings_the_first_back(tmp_path, monkeypatch)
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
     generator = TextGenerator.build(CHARACTERS, units=4)
     generator.network.set_weights([weight * np.nan for weight in generator.network.get_weights()])
-    with pytest.raises(InputError, match="no numbers"):
-        generator.export(tmp_path / "place")
+    for name in exporting.FORMATS:
+        with pytest.raises(InputError, match="no numbers"):
+            generator.export(tmp_path / "place", name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
+def test_files_that_do_not_fit_are_an_error_of_the_system_and_nothing_is_left(tmp_path):
+    import resource
+
+    generator = TextGenerator.build(CHARACTERS, units=4)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # Python is told of it as of a full disk
+    try:
+        with pytest.raises(OSError, match=r"^the export cannot be written: File too large$"):
+            generator.export(tmp_path / "place")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows it is never known to be dead")
+@pytest.mark.usefixtures("formats")
+def test_what_a_killed_export_left_is_cleared_away(tmp_path):
+    kill = "import os, pathlib, signal; from tfgen import unfinished; unfinished.new(pathlib.Path()).mkdir(); "
+    kill += "os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", kill], cwd=tmp_path, env=ENVIRONMENT, check=False, timeout=300)
+    assert len(list(tmp_path.iterdir())) == 1
+    generator_of("lstm").export(tmp_path / "place", "good")
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_the_command_writes_and_says_what_to_try(here, model):

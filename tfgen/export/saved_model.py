@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 from tfgen import decoding, networks, scoring
-from tfgen.errors import InputError
+from tfgen.export import archive as archives
 from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
@@ -62,11 +62,8 @@ def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
         What its manifest tells: the names of the signatures.
 
     Raises:
-        InputError: The weights are no numbers.
         OSError: A file cannot be written.
     """
-    if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in generator.network.weights):
-        raise InputError("some weights of the network are no numbers: its training has diverged, or it is damaged.")
     endpoints = Endpoints(generator)
     archive = keras.export.ExportArchive()
     # It finds variables by itself, but not the table of a layer inside an endpoint that is no layer.
@@ -78,7 +75,7 @@ def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
     given = start.get_concrete_function().structured_outputs
     state = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in given.items()}
     archive.add_endpoint("continue", endpoints.go_on, [state, *_SETTINGS])
-    archive.write_out(path, verbose=False)
+    archives.write(archive, path)
     return {"signatures": ["generate", "score", "start", "continue"]}
 
 
