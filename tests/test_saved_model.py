@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import importlib
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ from cli_support import ENVIRONMENT, here_fixture, model_bytes_fixture, model_fi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import InputError, TextGenerator, Vocabulary
+from tfgen import InputError, TextGenerator, Vocabulary, networks
 from tfgen import export as exporting
 from tfgen.export import saved_model
 
@@ -282,6 +283,20 @@ def test_saved_model_cli_prints_the_text(saved):
     printed = done.stdout.decode().split("texts:\n")[-1].strip()
     expected = in_python("lstm", ["the quick", "o"], length=LENGTH, temperature=0.8, seed=9)
     assert printed.split() == str(np.array([text.encode() for text in expected], object)).split(), done.stderr.decode()
+
+
+def test_an_export_where_there_is_a_gpu_runs_where_there_is_none(tmp_path, monkeypatch):
+    backend = importlib.import_module("keras.src.backend.tensorflow.rnn")
+    monkeypatch.setattr(backend, "_is_gpu_available", lambda: True)  # Keras takes cuDNN then
+    generator = plain_keras()
+    state = networks.zero_state(generator.network, 1)
+    prefill = tf.function(lambda ids: networks.prefill(generator.network, ids, None, state))
+    read = prefill.get_concrete_function(tf.TensorSpec([1, None], tf.int32))
+    assert any("Cudnn" in operation.type for operation in read.graph.get_operations())
+
+    generator.export(tmp_path / "place")
+    assert b"Cudnn" not in (tmp_path / "place" / "saved_model.pb").read_bytes()
+    assert [layer.use_cudnn for layer in networks.recurrent_layers(generator.network)] == ["auto"] * 2
 
 
 def test_the_manifest_tells_what_it_is(saved):
