@@ -185,7 +185,9 @@ def test_a_directory_that_is_not_as_it_was_written_is_refused(exported, tmp_path
     if damage == "gone":
         (place / name).unlink()
     else:
-        (place / name).write_bytes(whole[:-9] if damage == "cut" else whole[:99] + b"\0" + whole[100:])
+        (place / name).write_bytes(
+            whole[:-9] if damage == "cut" else whole[:99] + bytes([whole[99] ^ 128]) + whole[100:]
+        )
     assert refusal(place, monkeypatch).startswith(f"{place} is no SavedModel of tfgen export, or damaged: ")
 
 
@@ -198,6 +200,7 @@ def test_what_another_program_or_format_has_written_is_refused(tmp_path, monkeyp
 def refusal(directory, monkeypatch):
     """The line with which the server refuses to start."""
     monkeypatch.setattr(sys, "argv", ["server.py", "--model_dir", str(directory), "--model_name", "fox"])
+    monkeypatch.setattr(server_module().Generator, "load", lambda _: pytest.fail("it was loaded"))
     with pytest.raises(SystemExit) as refused:
         server_module().main()
     assert len(refused.value.args[0].splitlines()) == 1
