@@ -1,10 +1,9 @@
-"""The exported `generate` against Python's own: tokens a second, interleaved in one process; and what it takes alone.
+"""The exported `generate` against Python's own: tokens a second, interleaved in one process.
 
 Usage: python benchmarks/export.py [MODEL.keras [LENGTH [ROUNDS]]]
 """
 
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,33 +22,12 @@ SAMPLERS: dict[str, dict[str, float]] = {
 }
 
 
-# A process that has TensorFlow and the directory, and says what they take.
-ALONE = """
-import re, sys, time
-import tensorflow as tf
-def peak():  # not that of getrusage, which a process inherits from its parent
-    return int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024
-before, begun = peak(), time.perf_counter()
-model = tf.saved_model.load(sys.argv[1])
-loaded = time.perf_counter()
-model.generate(tf.constant([""]), tf.constant(1))
-first = time.perf_counter()
-model.generate(tf.constant([""] * 64), tf.constant(500))
-print(f"loaded in {loaded - begun:.1f} s, the first token {first - loaded:.1f} s later; TensorFlow alone takes "
-      f"{before:,.0f} MB of memory, with the model and 64 texts of 500 tokens at most {peak():,.0f} MB.")
-"""
-
-
 def main(path: str | None = None, length: int = 500, rounds: int = 11) -> None:
     """Print a Markdown table."""
     generator = model_files.load(path) if path else _untrained()
     with tempfile.TemporaryDirectory() as place:
         saved = Path(place, "model")
         generator.export(saved)
-        size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
-        alone = subprocess.run(
-            [sys.executable, "-I", "-c", ALONE, str(saved)], capture_output=True, text=True, check=True
-        ).stdout
         exported = tf.saved_model.load(str(saved))
     print(
         f"{type(generator.network.layers[0]).__name__}, {generator.network.count_params():,} parameters, "
@@ -59,7 +37,6 @@ def main(path: str | None = None, length: int = 500, rounds: int = 11) -> None:
     for rows in (1, 64):
         for name, settings in SAMPLERS.items():
             _row(name, rows, length, rounds, *_writers(generator, exported, rows, length, settings))
-    print(f"\n{size / 1e6:.1f} MB; {alone.strip()}")
 
 
 def _untrained() -> tfgen.TextGenerator:

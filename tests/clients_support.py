@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,20 @@ for prompt in asked["prompts"]:
     })
 json.dump(answers, sys.stdout)
 """
-TEMPERATURES = (0, 0.5, 1.0, 1.8, float("inf"))
+# What the client makes of directories: the class of the error that each raises.
+_OPEN = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("client", sys.argv[1])
+client = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(client)
+def opened(directory):
+    try:
+        client.Writer(directory)
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        return type(error).__name__
+json.dump([opened(directory) for directory in json.load(sys.stdin)], sys.stdout)
+"""
+TEMPERATURES = (0, 0.5, 1.0, 1.8)
 LENGTH = 60
 
 TEXT = "the quick brown fox jumps over the lazy dog; don't ask why.\n"
@@ -66,15 +80,18 @@ def generator_of(case):
 
 
 def prompts_of(case):
-    return PROMPTS.get(case, ["", "the", "why. the quick", "\n"])
+    return PROMPTS.get(case, ["", "the", "why. the X漢", "\n"])
 
 
 def ask(client, directory, prompts, cwd):
     """Ask a client, which finds nothing of this checkout."""
-    asked = {"prompts": prompts, "temperatures": TEMPERATURES, "length": LENGTH}
+    return _talk(_ASK, client, directory, {"prompts": prompts, "temperatures": TEMPERATURES, "length": LENGTH}, cwd)
+
+
+def _talk(script, client, directory, said, cwd):
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _ASK, CLIENTS / client, directory],
-        input=json.dumps(asked),
+        [sys.executable, "-I", "-c", script, CLIENTS / client, directory],
+        input=json.dumps(said),
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -91,10 +108,49 @@ def run(client, *arguments, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
+def assert_only_what_was_written_is_read(client, directory, tmp_path):
+    """What is damaged, incomplete or of another kind is an error that the client tells in one line."""
+    files = {path.name: path.read_bytes() for path in directory.iterdir()}
+    (model,) = files.keys() - {"tfgen.json"}
+    whole = files[model]
+    flipped = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
+    told = json.loads(files["tfgen.json"])
+    cases = [{model: damaged} for damaged in (None, b"", whole[:-3], flipped, b"PK" + whole[2:])]
+    cases += [
+        {"tfgen.json": damaged} for damaged in (None, b"", files["tfgen.json"][:500], b"\xff", b"null", b"[]", b"{}")
+    ]
+    cases += [{"tfgen.json": json.dumps({**told, name: 3}).encode()} for name in ("sha256", "state", "vocabulary")]
+    for i, case in enumerate([{}, *cases]):
+        (tmp_path / str(i)).mkdir()
+        for name, content in {**files, **case}.items():
+            if content is not None:
+                (tmp_path / str(i) / name).write_bytes(content)
+    places = [str(tmp_path / str(i)) for i in range(len(cases) + 1)]
+    good, *bad, missing = _talk(_OPEN, client, directory, [*places, str(tmp_path / "missing")], tmp_path)
+    assert good is None
+    assert all(bad), list(zip(cases, bad, strict=True))
+    assert missing == "FileNotFoundError"
+
+    done = run(client, places[1], cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"{re.escape(places[1])} is no export for \w+( \w+)?, or damaged: .+\n", done.stderr)
+
+
+def assert_it_is_a_command(client, directory, generator, cwd):
+    """It writes to standard output what Python writes, and refuses wrong settings in one line."""
+    done = run(client, directory, "the", "--length", 20, "--temperature", 0, cwd=cwd)
+    assert done.stdout == generator.generate("the", length=20, temperature=0) + "\n"
+    for wrong in (["--temperature", "-1"], ["--temperature", "nan"], ["--seed", "-1"]):
+        done = run(client, directory, *wrong, cwd=cwd)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith("error: the temperature and the seed are at least 0\n")
+
+
 def model_distribution(generator, prompt):
     """What Python gives as the distribution of the token after a prompt, (V,): among the tokens that may come."""
     vocabulary = generator.vocabulary
-    first = generator.generate(prompt, length=1, return_scores=True, alternatives=len(vocabulary)).alternatives[0]
+    written = generator.generate(prompt, length=1, return_scores=True, alternatives=len(vocabulary), unknown="unknown")
+    first = written.alternatives[0]
     ids = {token: i for i, token in enumerate(vocabulary.tokens)}
     distribution = np.zeros(len(vocabulary))
     for token, log_p in first:
@@ -115,10 +171,14 @@ def assert_is_pythons(generator, prompts, answers):
         distribution = model_distribution(generator, prompt)
         for t, probabilities in zip(TEMPERATURES, answer["probabilities"], strict=True):
             np.testing.assert_allclose(probabilities, at_temperature(distribution, t), rtol=0, atol=1e-5)
-        ids = np.concatenate([[generator.vocabulary.tokens.index("\x03")], generator.vocabulary.encode(prompt)])
+        ids = np.concatenate(
+            [[generator.vocabulary.tokens.index("\x03")], generator.vocabulary.encode(prompt, "unknown")]
+        )
         np.testing.assert_allclose(answer["logits"], logits_after(generator, ids), rtol=0, atol=1e-5)
         assert not any(token in answer["drawn"] for token in ("[UNK]", "\x03"))
-        assert answer["greedy"] == generator.generate(prompt, length=LENGTH, temperature=0, echo=False)
+        assert answer["greedy"] == generator.generate(
+            prompt, length=LENGTH, temperature=0, echo=False, unknown="unknown"
+        )
     assert len(set("".join(answer["greedy"] for answer in answers))) > 3
 
 

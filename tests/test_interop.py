@@ -202,6 +202,15 @@ def test_a_damaged_safetensors_file_is_refused(damage, tmp_path):
         interop.load_torch(generator, path)
 
 
+def test_numbers_that_numpy_lacks_are_named(tmp_path):
+    pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    header = b'{"fc.bias": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}'
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    with pytest.raises(InputError, match="of the type BF16, which NumPy lacks: save them as float32"):
+        interop.load_torch(build(), path)
+
+
 def test_files_of_other_kinds_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"pickle, which can run code.*\n.*torch\.load.*\n.*safetensors\.torch\.save"):
         interop.load_torch(build(), tmp_path / "twin.pt")

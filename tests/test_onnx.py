@@ -1,6 +1,5 @@
 """A generator exported to ONNX writes what Python writes, with NumPy and ONNX Runtime alone."""
 
-import functools
 import importlib.util
 import json
 import sys
@@ -12,7 +11,7 @@ import tensorflow as tf
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tfgen import InputError, Vocabulary, networks
+from tfgen import InputError, TextGenerator, Vocabulary, networks
 
 CLIENT = "onnx_client.py"
 WORDS = [
@@ -93,44 +92,32 @@ def test_the_manifest_says_what_is_there(exported):
 
 def test_from_the_command_line(exported, tmp_path):
     generator, directory = exported("lstm")
-    done = clients.run(CLIENT, directory, "the", 20, 0, cwd=tmp_path)
-    assert done.stdout == generator.generate("the", length=20, temperature=0) + "\n"
+    clients.assert_it_is_a_command(CLIENT, directory, generator, tmp_path)
 
 
-def test_a_damaged_file_is_refused_by_the_client(exported, tmp_path):
-    _, directory = exported("lstm")
-    for file in directory.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes()[: -3 if file.name == "step.onnx" else None])
-    done = clients.run(CLIENT, tmp_path, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith("step.onnx is damaged; export the model again.\n")
+def test_only_what_was_written_is_read(exported, tmp_path):
+    clients.assert_only_what_was_written_is_read(CLIENT, exported("lstm")[1], tmp_path)
 
 
-@given(st.lists(st.sampled_from(WORDS), max_size=8).map("".join))
-def test_known_words_are_cut_as_python_cuts_them(text):
-    """The client takes the longest known word, without the rule that splits text into words."""
-    vocabulary = Vocabulary(WORDS, split="word")
-    ids = vocabulary.encode(text, "unknown")
-    assume((ids > 1).all())
-    client = client_module()
-    writer = client.Writer.__new__(client.Writer)
-    writer.ids = {token: i for i, token in enumerate(vocabulary.tokens) if i >= 2}
-    writer.longest = max(map(len, writer.ids))
-    assert writer.encode(text) == ids.tolist()
-
-
-@functools.cache
-def client_module():
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install '.[onnx]'")
+@pytest.fixture(name="client_of_words", scope="module")
+def client_of_words_fixture(exported, tmp_path_factory):
+    """The client, in this process, and the vocabulary of what it reads."""
+    generator = TextGenerator.build(Vocabulary(WORDS, split="word"), units=1, embedding=1)
+    directory = tmp_path_factory.mktemp("words")
+    generator.export(directory, "onnx")
     spec = importlib.util.spec_from_file_location("onnx_client", clients.CLIENTS / CLIENT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.Writer(directory), generator.vocabulary
 
 
-def test_a_character_that_the_model_does_not_know(exported, tmp_path):
-    done = clients.run(CLIENT, exported("lstm")[1], "the X", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "The model does not know 'X'.\n")
+@given(st.lists(st.sampled_from(WORDS), max_size=8).map("".join))
+def test_known_words_are_cut_as_python_cuts_them(client_of_words, text):
+    """The client takes the longest known word, without the rule that splits text into words."""
+    writer, vocabulary = client_of_words
+    ids = vocabulary.encode(text, "unknown")
+    assume((ids > 1).all())
+    assert [writer.ids[piece] for piece in writer.pieces.findall(text)] == ids.tolist()
 
 
 def test_without_the_converter_it_says_what_to_install(monkeypatch, tmp_path):

@@ -2,7 +2,9 @@
 
 import base64
 import functools
+import importlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from cli_support import ENVIRONMENT, here_fixture, model_bytes_fixture, model_fi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import InputError, TextGenerator, Vocabulary
+from tfgen import InputError, TextGenerator, Vocabulary, networks
 from tfgen import export as exporting
 from tfgen.export import saved_model
 
@@ -283,6 +285,20 @@ def test_saved_model_cli_prints_the_text(saved):
     assert printed.split() == str(np.array([text.encode() for text in expected], object)).split(), done.stderr.decode()
 
 
+def test_an_export_where_there_is_a_gpu_runs_where_there_is_none(tmp_path, monkeypatch):
+    backend = importlib.import_module("keras.src.backend.tensorflow.rnn")
+    monkeypatch.setattr(backend, "_is_gpu_available", lambda: True)  # Keras takes cuDNN then
+    generator = plain_keras()
+    state = networks.zero_state(generator.network, 1)
+    prefill = tf.function(lambda ids: networks.prefill(generator.network, ids, None, state))
+    read = prefill.get_concrete_function(tf.TensorSpec([1, None], tf.int32))
+    assert any("Cudnn" in operation.type for operation in read.graph.get_operations())
+
+    generator.export(tmp_path / "place")
+    assert b"Cudnn" not in (tmp_path / "place" / "saved_model.pb").read_bytes()
+    assert [layer.use_cudnn for layer in networks.recurrent_layers(generator.network)] == ["auto"] * 2
+
+
 def test_the_manifest_tells_what_it_is(saved):
     told = json.loads((saved("gru, words") / "tfgen.json").read_text("utf-8"))
     assert told["format"] == "saved-model"
@@ -373,9 +389,36 @@ def test_a_second_rename_that_fails_brings_the_first_back(tmp_path, monkeypatch)
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
     generator = TextGenerator.build(CHARACTERS, units=4)
     generator.network.set_weights([weight * np.nan for weight in generator.network.get_weights()])
-    with pytest.raises(InputError, match="no numbers"):
-        generator.export(tmp_path / "place")
+    for name in exporting.FORMATS:
+        with pytest.raises(InputError, match="no numbers"):
+            generator.export(tmp_path / "place", name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
+def test_files_that_do_not_fit_are_an_error_of_the_system_and_nothing_is_left(tmp_path):
+    import resource
+
+    generator = TextGenerator.build(CHARACTERS, units=4)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # Python is told of it as of a full disk
+    try:
+        with pytest.raises(OSError, match=r"^the export cannot be written: File too large$"):
+            generator.export(tmp_path / "place")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows it is never known to be dead")
+@pytest.mark.usefixtures("formats")
+def test_what_a_killed_export_left_is_cleared_away(tmp_path):
+    kill = "import os, pathlib, signal; from tfgen import unfinished; unfinished.new(pathlib.Path()).mkdir(); "
+    kill += "os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", kill], cwd=tmp_path, env=ENVIRONMENT, check=False, timeout=300)
+    assert len(list(tmp_path.iterdir())) == 1
+    generator_of("lstm").export(tmp_path / "place", "good")
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_the_command_writes_and_says_what_to_try(here, model):

@@ -1,10 +1,12 @@
 """The server of examples/serving runs for real, and gives every one of many clients the text that Python gives."""
 
 import concurrent.futures
+import functools
 import importlib.util
 import json
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -31,11 +33,17 @@ def generator_fixture():
     return generator
 
 
+@pytest.fixture(name="exported", scope="module")
+def exported_fixture(generator, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "model"
+    generator.export(folder)
+    return folder
+
+
 @pytest.fixture(name="server", scope="module")
-def server_fixture(generator, tmp_path_factory):
+def server_fixture(exported):
     """Gives the address of the server, its port, and the file of its log."""
-    folder = tmp_path_factory.mktemp("served")
-    generator.export(folder / "model")
+    folder = exported.parent
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -166,3 +174,42 @@ def test_it_listens_on_this_machine_alone(server):
     rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
     listening = [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == server[1]]
     assert listening == ["0100007F"]
+
+
+@pytest.mark.parametrize("name", ["variables/variables.data-00000-of-00001", "saved_model.pb", "tfgen.json"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_a_directory_that_is_not_as_it_was_written_is_refused(exported, tmp_path, monkeypatch, name, damage):
+    place = tmp_path / "model"
+    shutil.copytree(exported, place)
+    whole = (place / name).read_bytes()
+    if damage == "gone":
+        (place / name).unlink()
+    else:
+        (place / name).write_bytes(
+            whole[:-9] if damage == "cut" else whole[:99] + bytes([whole[99] ^ 128]) + whole[100:]
+        )
+    assert refusal(place, monkeypatch).startswith(f"{place} is no SavedModel of tfgen export, or damaged: ")
+
+
+@pytest.mark.parametrize("told", ["[]", "{}", "null", '{"format": "onnx"}', '{"format": "saved-model", "sha256": 1}'])
+def test_what_another_program_or_format_has_written_is_refused(tmp_path, monkeypatch, told):
+    (tmp_path / "tfgen.json").write_text(told)
+    assert refusal(tmp_path, monkeypatch).startswith(f"{tmp_path} is no SavedModel of tfgen export, or damaged: ")
+
+
+def refusal(directory, monkeypatch):
+    """The line with which the server refuses to start."""
+    monkeypatch.setattr(sys, "argv", ["server.py", "--model_dir", str(directory), "--model_name", "fox"])
+    monkeypatch.setattr(server_module().Generator, "load", lambda _: pytest.fail("it was loaded"))
+    with pytest.raises(SystemExit) as refused:
+        server_module().main()
+    assert len(refused.value.args[0].splitlines()) == 1
+    return refused.value.args[0]
+
+
+@functools.cache
+def server_module():
+    spec = importlib.util.spec_from_file_location("server", SERVER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

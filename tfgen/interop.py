@@ -143,6 +143,10 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
         arrays = safetensors.load(path.read_bytes())
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
+    except KeyError as error:
+        raise InputError(
+            f"{str(path)!r} holds numbers of the type {error.args[0]}, which NumPy lacks: save them as float32."
+        ) from None
     except Exception as error:  # the library has several kinds of error for a damaged file
         raise InputError(f"{str(path)!r} is no safetensors file, or damaged: {str(error)[:200]}.") from None
     from_torch(generator, arrays)

@@ -1,7 +1,7 @@
-"""TensorFlow without its chatter: what it says on standard error while it starts, sifted.
+"""TensorFlow without its chatter: what it says on standard error while it starts or converts, sifted.
 
-It writes its first log lines to the file descriptor itself, before any setting of its own is read. They are caught
-while it is imported, and everything that is not known chatter is passed on.
+It writes log lines to the file descriptor itself, the first of them before any setting of its own is read. They are
+caught, and everything that is not known chatter is passed on.
 """
 
 import contextlib
@@ -14,6 +14,8 @@ from collections.abc import Iterator
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"  # announces the lines below
     rb"|I0000 "  # information
+    rb"|W0000 .*tf_tfl_flatbuffer_helpers.*Ignored (output_format|drop_control_dependency)"  # converting to LiteRT
+    rb"|W0000 .*OP_REQUIRES failed"  # what an exception tells too
     rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
 )
 
@@ -21,7 +23,7 @@ _CHATTER = re.compile(
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras and find the devices, passing on warnings and errors but no chatter."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    with _sifted_standard_error():
+    with sifted():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -29,7 +31,8 @@ def import_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _sifted_standard_error() -> Iterator[None]:
+def sifted() -> Iterator[None]:
+    """Hold standard error back until the block has ended, then pass on what is no chatter."""
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as caught:

@@ -22,14 +22,11 @@ class Directory:
     def __init__(self, parent: Path) -> None:
         """Say where; the directory is made when the first file is."""
         self._parent = parent
-        self._path = parent / f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_MARK}"
+        self._path = new(parent)
 
     def __enter__(self) -> "Directory":
         """Clear away what killed runs left."""
-        for left in self._parent.glob(f".{socket.gethostname()}.*{_MARK}"):
-            process = left.name.split(".")[-3]
-            if process.isdecimal() and not _runs(int(process)):
-                shutil.rmtree(left, ignore_errors=True)
+        clear(self._parent)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -76,9 +73,22 @@ class Directory:
                 raise
 
 
+def new(parent: Path) -> Path:
+    """Give a name for a directory that is not there yet; see `clear`."""
+    return parent / f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_MARK}"
+
+
+def clear(parent: Path) -> None:
+    """Take away what killed processes of this machine left under such names."""
+    for left in parent.glob(f".{socket.gethostname()}.*{_MARK}"):
+        process = left.name.split(".")[-3]
+        if process.isdecimal() and not _runs(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def remove(path: Path) -> None:
     """Take away a directory at once, though deleting it takes a while."""
-    away = path.with_name(f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_MARK}")
+    away = new(path.parent)
     try:
         path.rename(away)
     except FileNotFoundError:  # another run was faster

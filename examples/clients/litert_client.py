@@ -1,93 +1,83 @@
-"""Write with a model that `tfgen export MODEL DIR --format litert` has made: nothing but NumPy and LiteRT.
+"""Write with a model that `tfgen export MODEL DIRECTORY --format litert` has made: nothing but NumPy and LiteRT."""
 
-Usage: python litert_client.py DIR [PROMPT [LENGTH [TEMPERATURE [SEED]]]]
-"""
-
+import argparse
 import hashlib
 import json
 import pathlib
+import re
 import sys
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-
-class Step:
-    """The network: a token and a state in, logits of the next token and the new state out."""
-
-    def __init__(self, path, manifest):
-        self.interpreter = Interpreter(str(path))  # which must live as long as its runner
-        self.runner = self.interpreter.get_signature_runner("step")
-        self.state = manifest["state"]
-        self.begin = {state["name"]: np.zeros(state["shape"], state["dtype"]) for state in self.state}
-
-    def __call__(self, token, state):
-        outputs = self.runner(ids=np.array([token], np.int32), **state)
-        return outputs["logits"][0], {state["name"]: outputs[state["next"]] for state in self.state}
+MODEL, RUNTIME = "step.tflite", "LiteRT"
 
 
 class Writer:
-    """A step, its vocabulary, and the loop."""
+    """A network that steps from token to token, its vocabulary, and the loop."""
 
     def __init__(self, directory):
-        directory = pathlib.Path(directory)
-        manifest = json.loads((directory / "tfgen.json").read_text("utf-8"))
-        for name, digest in manifest["sha256"].items():
-            if hashlib.sha256((directory / name).read_bytes()).hexdigest() != digest:
-                raise SystemExit(f"{directory / name} is damaged; export the model again.")
-        vocabulary = manifest["vocabulary"]
-        self.tokens, self.end = vocabulary["tokens"], vocabulary["end"]
+        folder = pathlib.Path(directory)
+        told = json.loads((folder / "tfgen.json").read_text("utf-8"))
+        model = (folder / MODEL).read_bytes()
+        if hashlib.sha256(model).hexdigest() != told["sha256"][MODEL]:
+            raise ValueError(f"{MODEL} is not the file that was written")
+        self.interpreter = Interpreter(model_content=model)  # which must live as long as its runner
+        self.runner = self.interpreter.get_signature_runner("step")
+        self.next = {state["next"]: state["name"] for state in told["state"]}
+        self.begin = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in told["state"]}
+        vocabulary = told["vocabulary"]
+        self.tokens, self.unknown, self.end = (vocabulary[name] for name in ("tokens", "unknown", "end"))
+        self.writable = np.array(vocabulary["writable"])
         self.ids = {token: i for i, token in enumerate(self.tokens) if i >= self.end}
-        self.longest = max(map(len, self.ids))
-        self.allowed = np.array(vocabulary["writable"])
-        self.step = Step(directory / manifest["model"], manifest)
+        longest_first = sorted(self.ids, key=len, reverse=True)  # characters, or words with the space before them
+        self.pieces = re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
 
-    def encode(self, text):
-        """Give the ids of a text, the longest known token first (a character, or a word)."""
-        ids, place = [], 0
-        while place < len(text):
-            known = (n for n in range(self.longest, 0, -1) if text[place : place + n] in self.ids)
-            size = next(known, 0)
-            if not size:
-                raise SystemExit(f"The model does not know {text[place]!r}.")
-            ids.append(self.ids[text[place : place + size]])
-            place += size
-        return ids
+    def step(self, token, state):
+        """Read one token: logits (V,) of the next one, and the new state."""
+        outputs = self.runner(ids=np.array([token], np.int32), **state)
+        return outputs["logits"][0], {name: outputs[new] for new, name in self.next.items()}
 
-    def read(self, prompt):
+    def read(self, text):
         """Read a text, which begins after the end of another one: logits of the next token, and the state there."""
-        state = self.step.begin
-        for token in [self.end, *self.encode(prompt)]:
-            logits, state = self.step(token, state)
+        logits, state = self.step(self.end, self.begin)
+        for piece in self.pieces.findall(text):
+            logits, state = self.step(self.ids.get(piece, self.unknown), state)
         return logits, state
 
     def probabilities(self, logits, temperature):
-        """Give the distribution that the next token is drawn from, float64 (V,)."""
-        logits = np.where(self.allowed, logits, -np.inf).astype(np.float64)
-        if temperature == 0:
-            return np.eye(len(logits))[logits.argmax()]
-        weights = np.where(self.allowed, np.exp((logits - logits.max()) / temperature), 0)
-        return weights / weights.sum()
+        """Give the distribution (V,) that the next token is drawn from; temperature 0 takes the likeliest."""
+        logits = np.where(self.writable, logits, -np.inf).astype(np.float64)
+        scaled = np.exp((logits - logits.max()) / temperature) if temperature else np.eye(len(logits))[logits.argmax()]
+        return scaled / scaled.sum()
 
     def write(self, prompt="", length=200, temperature=1.0, seed=None):
         """Give the text that follows a prompt, token by token."""
         draw = np.random.default_rng(seed)
         logits, state = self.read(prompt)
         for _ in range(length):
-            cumulative = self.probabilities(logits, temperature).cumsum()
-            token = int(np.searchsorted(cumulative, draw.random() * cumulative[-1], side="right"))
+            token = draw.choice(len(self.tokens), p=self.probabilities(logits, temperature))
             if token == self.end:
                 return
             yield self.tokens[token]
             logits, state = self.step(token, state)
 
 
-def main(directory, prompt="", length=200, temperature=1.0, seed=None):
-    print(prompt, end="")
-    for text in Writer(directory).write(prompt, int(length), float(temperature), None if seed is None else int(seed)):
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("directory")
+    options.add_argument("prompt", nargs="?", default="")
+    options.add_argument("--length", type=int, default=200)
+    options.add_argument("--temperature", type=float, default=1.0)
+    options.add_argument("--seed", type=int)
+    given = options.parse_args()
+    if not given.temperature >= 0 or (given.seed or 0) < 0:
+        options.error("the temperature and the seed are at least 0")
+    try:
+        writer = Writer(given.directory)
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        sys.exit(f"{given.directory} is no export for {RUNTIME}, or damaged: {error}")
+    print(given.prompt, end="")
+    for text in writer.write(given.prompt, given.length, given.temperature, given.seed):
         print(text, end="", flush=True)
     print()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -13,7 +13,9 @@ text depends on its company. It listens on 127.0.0.1, for whoever else listens s
 import argparse
 import asyncio
 import dataclasses
+import hashlib
 import json
+import pathlib
 import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -198,9 +200,23 @@ def main() -> None:
     options.add_argument("--batch_wait", type=float, default=0.005, help="Seconds a request waits for others.")
     options.add_argument("--batch_rows", type=int, default=64, help="Rows of a batch, at most.")
     given = options.parse_args()
+    _check(pathlib.Path(given.model_dir))
     generator = Generator(given.model_name, given.model_dir, given.batch_wait, given.batch_rows)
     generator.load()
     Server(given.host).start([generator])
+
+
+def _check(directory: pathlib.Path) -> None:
+    """Refuse, in one line, a directory that is not as `tfgen export` has written it."""
+    try:
+        told = json.loads((directory / "tfgen.json").read_text("utf-8"))
+        if told["format"] != "saved-model":
+            raise ValueError(f"its format is {told['format']}")
+        for name, digest in told["sha256"].items():
+            if hashlib.sha256((directory / name).read_bytes()).hexdigest() != digest:
+                raise ValueError(f"{name} is not the file that was written")
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SystemExit(f"{directory} is no SavedModel of tfgen export, or damaged: {error}") from None
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
     model_files.read_config(model)  # says at once what is wrong with the file
     directories.check(directory, overwrite)
     quiet.import_tensorflow()
-    model_files.load(model).export(directory, format_, overwrite)
+    generator = model_files.load(model)
+    with quiet.sifted():
+        generator.export(directory, format_, overwrite)
     files = {path.relative_to(directory): path.stat().st_size for path in directory.rglob("*") if path.is_file()}
     click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")
     for name, size in sorted(files.items()):

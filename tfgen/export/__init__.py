@@ -5,6 +5,7 @@
 | `saved_model` | strings in, strings out, for TensorFlow alone |
 | `onnx`, `litert` | one step with its state as arguments, for small runtimes |
 | `step_function` | the step of these two |
+| `archive` | Keras' archive, on disk |
 | `directories` | a directory is written whole or not at all |
 | `manifest` | what an export says of itself |
 """
@@ -15,6 +16,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tfgen.errors import InputError
 from tfgen.export import directories, manifest
@@ -62,6 +65,8 @@ def export(
 ) -> None:
     """Write a directory; see `TextGenerator.export`."""
     check_format(format)
+    if not all(np.isfinite(weight).all() for weight in generator.network.get_weights()):
+        raise InputError("some weights of the network are no numbers: its training has diverged, or it is damaged.")
     with directories.replaced(Path(path), overwrite) as unfinished:
         told = FORMATS[format](generator, unfinished)
         manifest.write(generator, unfinished, format, told)

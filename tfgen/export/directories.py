@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfgen import unfinished
 from tfgen.errors import InputError
 from tfgen.export import manifest
 
@@ -46,20 +47,22 @@ def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))  # a link stays a link
     check(path, overwrite)
-    unfinished, old = (path.with_name(f".{path.name}.{os.getpid()}.{state}") for state in ("unfinished", "old"))
-    unfinished.mkdir()
+    unfinished.clear(path.parent)
+    new = unfinished.new(path.parent)
+    new.mkdir()
     try:
-        yield unfinished
-        _swap(unfinished, path, old)
+        yield new
+        _swap(new, path)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
 
 
-def _swap(new: Path, path: Path, old: Path) -> None:
+def _swap(new: Path, path: Path) -> None:
     """Put a directory in the place of another, which is there again if that fails."""
     if not path.exists():
         new.rename(path)
         return
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
     path.rename(old)  # Python has no call that swaps two directories
     try:
         new.rename(path)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgen.export import archive as archives
 from tfgen.export.step_function import step_function, told
 from tfgen.text_generator import TextGenerator
 
@@ -27,6 +28,9 @@ def write(generator: TextGenerator, directory: Path, int8: bool = False) -> dict
 
     Returns:
         What its manifest tells.
+
+    Raises:
+        OSError: A file cannot be written.
     """
     function = step_function(generator, batch_size=1)
     optimizations = [tf.lite.Optimize.DEFAULT] if int8 else []
@@ -40,7 +44,7 @@ def _convert(network: keras.Sequential, function: Any, optimizations: list[Any])
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint("step", function)
-        archive.write_out(folder, verbose=False)
+        archives.write(archive, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["step"])
         converter.optimizations = optimizations
         return converter.convert()

@@ -12,6 +12,8 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from tfgen import decoding, networks, scoring
-from tfgen.errors import InputError
+from tfgen.export import archive as archives
 from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
@@ -62,12 +64,14 @@ def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
         What its manifest tells: the names of the signatures.
 
     Raises:
-        InputError: The weights are no numbers.
         OSError: A file cannot be written.
     """
-    if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in generator.network.weights):
-        raise InputError("some weights of the network are no numbers: its training has diverged, or it is damaged.")
-    endpoints = Endpoints(generator)
+    with _without_cudnn(generator.network):
+        archives.write(_archive(Endpoints(generator)), path)
+    return {"signatures": ["generate", "score", "start", "continue"]}
+
+
+def _archive(endpoints: Endpoints) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
     # It finds variables by itself, but not the table of a layer inside an endpoint that is no layer.
     endpoints.ids_from_text.build((None,))
@@ -78,8 +82,21 @@ def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
     given = start.get_concrete_function().structured_outputs
     state = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in given.items()}
     archive.add_endpoint("continue", endpoints.go_on, [state, *_SETTINGS])
-    archive.write_out(path, verbose=False)
-    return {"signatures": ["generate", "score", "start", "continue"]}
+    return archive
+
+
+@contextlib.contextmanager
+def _without_cudnn(network: keras.Sequential) -> Iterator[None]:
+    """Keep kernels out of the graph that a machine without a GPU does not have."""
+    layers = [layer for layer in networks.recurrent_layers(network) if hasattr(layer, "use_cudnn")]
+    chosen = [layer.use_cudnn for layer in layers]
+    try:
+        for layer in layers:
+            layer.use_cudnn = False
+        yield
+    finally:
+        for layer, choice in zip(layers, chosen, strict=True):
+            layer.use_cudnn = choice
 
 
 class Endpoints:
