@@ -146,7 +146,7 @@ def test_a_configuration_makes_the_same_layer(ours, theirs, one_hot_size):
     assert again.get_config() == layer.get_config()
     assert (again.one_hot, again.units, again.stateful, again.name) == (one_hot_size, U, True, "reader")
     extra = layer.get_config().keys() - theirs(U).get_config().keys()
-    assert extra - {"use_cudnn"} == {"one_hot"}
+    assert extra - {"use_cudnn", "weight_drop"} == {"one_hot"}
 
 
 def network_of(layer, **options):
@@ -187,3 +187,46 @@ def test_a_clone_is_the_same_layer_with_weights_of_its_own(ours, theirs):
     assert not np.array_equal(clone.get_weights()[0], network.get_weights()[0])
     clone.set_weights(network.get_weights())
     assert_same(clone(IDS), network(IDS))
+
+
+# Dropped weights
+
+
+@every_gated_cell
+def test_dropped_weights_are_dropped_in_training_alone(ours, theirs):
+    dropping, whole = ours(U, one_hot=V, weight_drop=0.5, seed=3), ours(U, one_hot=V)
+    for layer in (dropping, whole):
+        layer.build((B, T))
+        layer.set_weights(random_weights(layer))
+    assert_same(dropping(IDS), whole(IDS))
+    first, second = (dropping(IDS, training=True) for _ in range(2))
+    assert not np.array_equal(first, second), "each batch drops others"
+    again = ours.from_config(dropping.get_config())
+    again.build((B, T))
+    again.set_weights(dropping.get_weights())
+    assert_same(again(IDS, training=True), first)
+    # After one token from the zero state nothing has come through the recurrent kernel.
+    assert_same(dropping(IDS[:, :1], training=True), whole(IDS[:, :1]))
+
+
+def test_the_gradient_is_that_of_the_weights_that_were_left():
+    layer = layers.LSTM(U, one_hot=V, weight_drop=0.5, seed=1)
+    layer.build((B, T))
+    layer.set_weights([np.ones(w.shape) * 0.1 for w in layer.get_weights()])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(IDS, training=True))
+    gradient = tape.gradient(loss, layer.trainable_weights)[1].numpy()
+    dropped = np.mean(gradient == 0)
+    assert 0.2 < dropped < 0.8
+
+
+@every_gated_cell
+def test_dropped_weights_need_the_recurrence_of_tfgen(ours, theirs):
+    for options in ({"activation": "relu"}, {"dropout": 0.1}, {"unroll": True}, {"dtype": "float16"}):
+        with pytest.raises(ValueError, match="needs a layer that runs tfgen's recurrence"):
+            ours(U, weight_drop=0.1, **options)
+    with pytest.raises(ValueError, match="at least 0 and below 1; received 1"):
+        ours(U, weight_drop=1)
+    layer = ours(U, one_hot=V, weight_drop=0.1)
+    with pytest.raises(ValueError, match="without a mask"):
+        layer(IDS, mask=IDS > 0, training=True)

@@ -306,7 +306,14 @@ def test_the_manifest_tells_what_it_is(saved):
     assert told["vocabulary"]["split"] == "word"
     assert tuple(told["vocabulary"]["tokens"]) == WORDS.tokens
     assert told["vocabulary"]["writable"] == WORDS.writable.tolist()
-    assert told["network"] == {"cell": "gru", "units": 9, "layers": 1, "dropout": 0.0, "embedding": 4}
+    assert told["network"] == {
+        "cell": "gru",
+        "units": 9,
+        "layers": 1,
+        "dropout": 0.0,
+        "weight_drop": 0.0,
+        "embedding": 4,
+    }
     assert told["versions"]["keras"] == keras.__version__
     assert told["versions"]["tensorflow"] == tf.__version__
 

@@ -165,6 +165,7 @@ def to_keras(generator: TextGenerator) -> keras.Sequential:
     for layer in generator.network.layers:
         config = layer.get_config()
         size = config.pop("one_hot", None)
+        config.pop("weight_drop", None)  # which is for training only
         if size:
             stack.append(_one_hot(size, layer.compute_dtype))
         if "stateful" in config:

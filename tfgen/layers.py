@@ -5,7 +5,7 @@ weights move from one to the other unchanged. There are two differences. With `o
 rows of its kernel where Keras would multiply by one-hot rows. And on a CPU an LSTM or GRU of the usual kind runs
 `tfgen.recurrence`, whose gradient is written by hand; `fast` says whether a layer does. The rest is left to Keras: a
 GPU with cuDNN, other activations, dropout inside the layer, half precision, unrolling, a GRU that resets before the
-product, and every call with a mask.
+product, and every call with a mask. What Keras does not have is `weight_drop`: DropConnect on the weights of the state.
 
 Axis letters: B batch, T time, V vocabulary, D features, U units.
 """
@@ -70,13 +70,27 @@ class _Fast(_OneHotInput):
 
     _recurrence: recurrence.Cell
 
+    def __init__(self, *args: Any, weight_drop: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not 0 <= weight_drop < 1:
+            raise ValueError(f"weight_drop is a share, at least 0 and below 1; received {weight_drop}.")
+        self.weight_drop = weight_drop
+        if weight_drop:
+            self._weight_drop_seed = keras.random.SeedGenerator(kwargs.get("seed"))
+            if not self.fast:
+                raise ValueError(
+                    "weight_drop needs a layer that runs tfgen's recurrence: the usual activations, no dropout inside "
+                    "the layer, no unrolling, float32 or float64, and a GRU that resets after the product."
+                )
+
     @property
     def fast(self) -> bool:
         """Whether the layer runs the recurrence of tfgen; what decides is fixed when the layer is made."""
         usual = self.activation is keras.activations.tanh and self.recurrent_activation is keras.activations.sigmoid
         plain = not (self.dropout or self.recurrent_dropout or self.unroll or self.use_cudnn is True)
         whole = self.compute_dtype in ("float32", "float64")
-        return usual and plain and whole and not tf.config.list_physical_devices("GPU")
+        # cuDNN is faster, and knows nothing of dropped weights.
+        return usual and plain and whole and (self.weight_drop > 0 or not tf.config.list_physical_devices("GPU"))
 
     def read(self, inputs: Any) -> Any:
         """Give what `inner_loop` reads: ids (B, T, 1) where they are looked up, one-hot rows where Keras multiplies."""
@@ -97,9 +111,14 @@ class _Fast(_OneHotInput):
         if not self.fast:
             return super().inner_loop(sequences, initial_state, mask, training)
         if keras.tree.flatten(mask) not in ([], [None]):
+            if training and self.weight_drop:
+                raise ValueError("weight_drop trains on sequences without a mask only; set it to 0.")
             rows = super().read(sequences[..., 0]) if self.one_hot else sequences
             return super().inner_loop(rows, initial_state, mask, training)
         kernel, bias, weights = self._weights()
+        if training and self.weight_drop:
+            dropped = keras.random.dropout(weights.kernel, self.weight_drop, seed=self._weight_drop_seed)
+            weights = weights._replace(kernel=dropped)
         rows = _project(sequences, kernel, bias, bool(self.one_hot))
         rows = tf.reverse(rows, [0]) if self.go_backwards else rows
         outputs, state = recurrence.run(self._recurrence, rows, weights, list(state), differentiable=bool(training))
@@ -116,7 +135,7 @@ class _Fast(_OneHotInput):
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments, `use_cudnn` among them, which Keras leaves out."""
-        return {**super().get_config(), "use_cudnn": self.use_cudnn}
+        return {**super().get_config(), "use_cudnn": self.use_cudnn, "weight_drop": self.weight_drop}
 
 
 def _project(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, ids: bool) -> tf.Tensor:
@@ -145,6 +164,8 @@ class LSTM(_Fast, keras.layers.LSTM):
 
     Args:
         one_hot: V, the number of ids, when the input is integer; None for input of rank 3.
+        weight_drop: Share of the recurrent kernel's weights that is dropped in each training batch, the same ones at
+            all its steps (Merity et al. 2017, arXiv:1708.02182); the others grow by as much.
         *args: As for `keras.layers.LSTM`.
         **kwargs: As for `keras.layers.LSTM`.
     """
@@ -158,6 +179,8 @@ class GRU(_Fast, keras.layers.GRU):
 
     Args:
         one_hot: V, the number of ids, when the input is integer; None for input of rank 3.
+        weight_drop: Share of the recurrent kernel's weights that is dropped in each training batch, the same ones at
+            all its steps (Merity et al. 2017, arXiv:1708.02182); the others grow by as much.
         *args: As for `keras.layers.GRU`.
         **kwargs: As for `keras.layers.GRU`.
     """

@@ -32,6 +32,7 @@ def build(
     units: int = 256,
     layers: int = 1,
     dropout: float = 0.0,
+    weight_drop: float = 0.0,
     embedding: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
@@ -48,6 +49,8 @@ def build(
         layers: How many recurrent layers.
         dropout: Share of a recurrent layer's outputs that is dropped while training (Zaremba et al. 2014,
             arXiv:1409.2329: never on the recurrent connection), drawn anew at each timestep.
+        weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training, see
+            `tfgen.layers.LSTM`.
         embedding: Size of a learned embedding of the tokens; None reads them one-hot.
         batch_size: B of a stateful network, whose state is carried from batch to batch; None starts every batch from
             the zero state and takes batches of any size.
@@ -59,13 +62,14 @@ def build(
     Raises:
         InputError: A setting is out of its range.
     """
-    _check_settings(vocabulary_size, cell, units, layers, dropout, embedding, batch_size)
+    _check_settings(vocabulary_size, cell, units, layers, dropout, weight_drop, embedding, batch_size)
     seeds = _seeds(seed)
     stack: list[Any] = [keras.Input(shape=(None,), batch_size=batch_size, dtype="int32", name="ids")]
     if embedding is not None:
         initializer = keras.initializers.RandomUniform(-0.05, 0.05, seed=next(seeds))
         stack.append(keras.layers.Embedding(vocabulary_size, embedding, embeddings_initializer=initializer))
     layer = getattr(recurrent, CELLS[cell])
+    dropped = {} if cell == "rnn" else {"weight_drop": weight_drop}
     for index in range(layers):
         stack.append(
             layer(
@@ -75,6 +79,8 @@ def build(
                 stateful=batch_size is not None,
                 kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
                 recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                seed=next(seeds) if weight_drop else None,
+                **dropped,
                 name=f"{cell}_{index + 1}",
             )
         )
@@ -93,13 +99,17 @@ def _check_settings(
     units: int,
     layers: int,
     dropout: float,
+    weight_drop: float,
     embedding: int | None,
     batch_size: int | None,
 ) -> None:
     if not isinstance(cell, str) or cell not in CELLS:
         raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {cell!r}.")
-    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
-        raise errors.InputError(f"dropout must be at least 0 and below 1; received {dropout!r}.")
+    for name, share in (("dropout", dropout), ("weight_drop", weight_drop)):
+        if not (isinstance(share, (int, float)) and 0 <= share < 1):
+            raise errors.InputError(f"{name} must be at least 0 and below 1; received {share!r}.")
+    if weight_drop and cell == "rnn":
+        raise errors.InputError(f"weight_drop is for the cells lstm and gru; received {weight_drop} for a plain rnn.")
     counts = {"vocabulary_size": vocabulary_size, "units": units, "layers": layers}
     optional = {"embedding": embedding, "batch_size": batch_size}
     for name, value in {**counts, **{k: v for k, v in optional.items() if v is not None}}.items():
@@ -177,6 +187,7 @@ def shape(network: keras.Sequential) -> dict[str, Any]:
         "units": recurrent[0].units if recurrent else 0,
         "layers": len(recurrent),
         "dropout": dropouts[0] if dropouts else 0.0,
+        "weight_drop": getattr(recurrent[0], "weight_drop", 0.0) if recurrent else 0.0,
         "embedding": embeddings[0] if embeddings else None,
     }
 

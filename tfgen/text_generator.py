@@ -85,6 +85,7 @@ class TextGenerator(TrainingModel):
         units: int = 256,
         layers: int = 1,
         dropout: float = 0.0,
+        weight_drop: float = 0.0,
         embedding: int | None = None,
         batch_size: int | None = None,
         restart: float = 0.1,
@@ -98,6 +99,7 @@ class TextGenerator(TrainingModel):
             units: U, of each recurrent layer.
             layers: How many recurrent layers.
             dropout: Share of a recurrent layer's outputs that is dropped while training.
+            weight_drop: Share of the recurrent weights that is dropped while training.
             embedding: Size of a learned embedding; None reads tokens one-hot.
             batch_size: B of a stateful network, for `datasets.streams`; None starts every batch from the zero state,
                 for `datasets.windows` and `datasets.documents`.
@@ -113,6 +115,7 @@ class TextGenerator(TrainingModel):
             units=units,
             layers=layers,
             dropout=dropout,
+            weight_drop=weight_drop,
             embedding=embedding,
             batch_size=batch_size,
             seed=seed,

@@ -50,6 +50,7 @@ class Settings:
         units: U, of each recurrent layer.
         layers: How many recurrent layers.
         dropout: Share of each layer's outputs that is dropped while training.
+        weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training.
         embedding: Size of the tokens' embedding; None: one-hot characters, and 128 for words.
         batch_size: B; None: 32, less for a small corpus.
         length: T; None: 64, and for documents the longest row, 500.
@@ -69,6 +70,7 @@ class Settings:
     units: int = 256
     layers: int = 1
     dropout: float = 0.0
+    weight_drop: float = 0.0
     embedding: int | None = None
     batch_size: int | None = None
     length: int | None = None
@@ -164,7 +166,7 @@ def prepare(
             `min_count`.
         settings: What to train; None for the defaults.
         generator: A trained model to go on from, with its vocabulary and network; its own shape overrules the settings'
-            `split`, `cell`, `units`, `layers`, `dropout` and `embedding`. Its optimizer begins anew.
+            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`. Its optimizer begins anew.
         retried: The rates at which the run was gone on with after it diverged, see `retry`.
 
     Raises:
@@ -183,7 +185,7 @@ def prepare(
     train, validation = _batches(corpus, vocabulary, settings)
     batch_size = settings.batch_size if settings.cut == "streams" else None
     if generator is None:
-        shape = ("cell", "units", "layers", "dropout", "embedding", "seed")
+        shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "seed")
         options = {name: getattr(settings, name) for name in shape}
         generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
     else:

@@ -70,6 +70,7 @@ settings = group(
     click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256]"),
     click.option("--layers", type=whole(1, 32), help="Recurrent layers.  [1]"),
     click.option("--dropout", type=share, help="Dropped share of each layer's outputs.  [0]"),
+    click.option("--weight-drop", type=share, help="Dropped share of the recurrent weights.  [0]"),
     click.option("--embedding", type=whole(1, 16384), help="Size of an embedding.  [one-hot; words: 128]"),
     click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32, less for a small corpus]"),
     click.option("--length", type=whole(1, 10**5), help="Tokens of a row.  [64; documents: at most 500]"),
