@@ -63,8 +63,9 @@ def to_go_on_with(output: Path, resume: bool, overwrite: bool) -> Unfinished | N
 
     Raises:
         click.UsageError: There is one, and the command does not say what becomes of it; or there is none but a model.
-        InputError: See `find`.
+        InputError: See `find`; or another process trains it now.
     """
+    Checkpoints(directory(output)).check_free()
     found = find(output)
     if resume:
         if found is None and output.exists() and not overwrite:
