@@ -19,7 +19,6 @@ from pathlib import Path
 PREPARE = """
 import json, sys, time
 import tfgen
-from tfgen import prepared
 from tfgen.vocabulary import Vocabulary
 
 path, directory, split, lines = sys.argv[1:]
@@ -27,7 +26,7 @@ peak = lambda: next(int(line.split()[1]) / 1024 for line in open("/proc/self/sta
 stages = []
 base = peak()
 begun = time.perf_counter()
-text = prepared.prepare_corpus(path, directory, split=split, lines=bool(lines),
+text = tfgen.prepare_corpus(path, directory, split=split, lines=bool(lines),
                                show=lambda stage: stages.append(time.perf_counter()))
 stages.append(time.perf_counter())
 hashing, counting, writing = (b - a for a, b in zip(stages, stages[1:]))

@@ -346,7 +346,7 @@ def read_ids(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
 
 
 def prepare(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.prepared import prepare_corpus
+    from tfgen.preparing import prepare_corpus
 
     path = written(folder, "a.txt", data)
     try:

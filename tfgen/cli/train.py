@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import shlex
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tfgen import model_files, plots, prepared, quiet
+from tfgen import model_files, plots, prepared, preparing, quiet
 from tfgen.checkpoints import Checkpoints
 from tfgen.cli import options, terminal, unfinished
 from tfgen.cli.prepare import as_source, vocabulary_of
@@ -115,7 +116,7 @@ def _read(
         return text.load()
     known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
     known = {name: value for name, value in known.items() if value is not None}
-    return prepared.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
+    return preparing.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
 
 
 def _name(corpus: str) -> str:
@@ -260,8 +261,10 @@ class TrainingRun:
         try:
             training.run(job, watching)
         except KeyboardInterrupt:
-            bar.close()
-            click.echo(f"\n{self._keep_interrupted(existed)} To go on:\n  {self.go_on}", err=True)
+            kept = self._keep_interrupted(existed)
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                bar.close()
+                click.echo(f"\n{kept} To go on:\n  {self.go_on}", err=True)
             raise
         return stop_on_nan.message, curve
 
