@@ -14,7 +14,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import datasets
+from tfgen import datasets, document_rows
 from tfgen.errors import InputError
 from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -235,10 +235,13 @@ def documents_of(batches: Batches) -> set[str]:
     return {character for character in characters if character in ALPHABET}
 
 
-@given(document_settings())
-def test_every_transition_of_a_document_is_a_target_once_and_on_one_side(drawn: tuple[Any, dict[str, Any]]) -> None:
+@given(document_settings(), st.sampled_from([1, 7, 1 << 16]), st.sampled_from([1, 5, 1 << 20]))
+def test_every_transition_of_a_document_is_a_target_once_and_on_one_side(
+    drawn: tuple[Any, dict[str, Any]], pool: int, piece: int
+) -> None:
     texts, kwargs = drawn
-    training, validation = plainly(datasets.documents, texts, VOCABULARY, **kwargs)
+    with mock.patch.multiple(document_rows, _POOL=pool, _PIECE=piece):
+        training, validation = plainly(datasets.documents, texts, VOCABULARY, **kwargs)
     sides = [epoch(training), epoch(validation)]
     assert transitions(sides[0]) + transitions(sides[1]) == transitions_of_documents(texts.documents)
     assert documents_of(sides[0]).isdisjoint(documents_of(sides[1]))
