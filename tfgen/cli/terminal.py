@@ -1,5 +1,6 @@
 """What commands read and write: standard input, and standard output with colours on a terminal and plain in a pipe."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,24 @@ from rich.console import Console
 
 from tfgen.corpora import files
 from tfgen.errors import InputError
+
+
+def open_streams() -> None:
+    """Open what is closed of the standard streams, on nothing; what is written may be in any encoding.
+
+    Else the next file that is opened would take the place of a closed one, and be written into by whatever reports on
+    standard error, such as TensorFlow.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def console() -> Console:
@@ -20,7 +39,12 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         """Write into nothing from here on."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_standard_output()
+
+
+def close_standard_output() -> None:
+    """Let what is still written go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def has_colours(console: Console) -> bool:
