@@ -51,7 +51,7 @@ def _run() -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:  # the reader, such as `head`, has had enough
-        terminal.close_standard_output()
+        terminal.write_into_nothing(sys.stdout)
         return 0
     except OSError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # and the terminal was gone already

@@ -1,9 +1,11 @@
 """What commands read and write: standard input, and standard output with colours on a terminal and plain in a pipe."""
 
+import errno
 import io
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -35,16 +37,25 @@ def console() -> Console:
 
 
 class _Console(Console):
-    """Goes on without its reader: `tfgen train ... | head` must not end the training."""
+    """Goes on without its reader: `tfgen train ... | head` must not end the training, nor a terminal that is closed."""
 
     def on_broken_pipe(self) -> None:
         """Write into nothing from here on."""
-        close_standard_output()
+        write_into_nothing(sys.stdout)
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:  # a terminal that is gone
+                raise
+            write_into_nothing(sys.stdout, sys.stderr)
 
 
-def close_standard_output() -> None:
-    """Let what is still written go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def write_into_nothing(*streams: TextIO) -> None:
+    """Let what is still written to these streams go nowhere."""
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def has_colours(console: Console) -> bool:

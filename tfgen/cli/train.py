@@ -73,6 +73,7 @@ def train(
     """
     reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
+    check_name(output)
     found = unfinished.to_go_on_with(output, resume, overwrite)
     check_output(output, overwrite or output == init_from or found is not None)
     if plot:
@@ -145,10 +146,15 @@ def quote(argument: str | Path) -> str:
     return shlex.quote(str(argument))
 
 
-def check_output(output: Path, overwrite: bool) -> None:
-    """Refuse a place that cannot be written now, rather than after an hour of training."""
+def check_name(output: Path) -> None:
+    """Refuse a name that no model file can have."""
     if output.is_dir() or output.suffix != ".keras":
         raise click.UsageError(f"the output must be a file whose name ends in .keras; received {str(output)!r}.")
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Refuse a place that cannot be written now, rather than after an hour of training."""
+    check_name(output)
     if output.exists() and not overwrite:
         raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
     if not output.parent.is_dir():

@@ -53,7 +53,7 @@ def find(output: Path) -> Unfinished | None:
     try:
         position = {name: int(found.state[name]) for name in ("epoch", "step", "steps", "epochs")}
         retried = [float(rate) for name, rate in found.state["identity"].items() if name.startswith("retried.")]
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{str(found.path)!r} is no checkpoint of a run; remove {str(found.path.parent)!r}.") from None
     return Unfinished(**position, retried=tuple(retried))
 
