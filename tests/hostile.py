@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
+from memory_support import forget_peak, peak
+
 from tfgen.errors import InputError
 
 SECONDS = 20
@@ -206,15 +208,15 @@ def fuzz(reader: Reader, count: int, seed: int, folder: pathlib.Path) -> tuple[C
     """Give a reader so many inputs: how many it read and refused, and what else happened."""
     outcomes: Counter[str] = Counter()
     findings = []
-    before = _forget_peak()
+    before = forget_peak()
     for number in range(count):
         chance = random.Random(f"{reader.name}, {seed}, {number}")
         data = case(reader, chance)
         with tempfile.TemporaryDirectory(dir=folder) as own:
             outcome = _outcome(reader, data, chance, pathlib.Path(own))
-        if _peak() > before + MEMORY:
-            outcome = f"memory grew by {(_peak() - before) >> 20} MiB"
-            before = _forget_peak()
+        if peak() > before + MEMORY:
+            outcome = f"memory grew by {(peak() - before) >> 20} MiB"
+            before = forget_peak()
         if outcome not in ("read", "refused"):
             findings.append(Finding(reader.name, number, outcome, data))
         outcomes[outcome if outcome in ("read", "refused") else "fault"] += 1
@@ -249,22 +251,6 @@ def _limited() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _forget_peak() -> int:
-    """Begin to look for a new peak of memory, and give the bytes that are held now."""
-    with contextlib.suppress(OSError):
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
-    return _peak()
-
-
-def _peak() -> int:
-    """Bytes of memory that this process has held at once since then; 0 on a system that does not tell."""
-    try:
-        status = pathlib.Path("/proc/self/status").read_text()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 # --- readers that need no TensorFlow --------------------------------------------------------------------------------

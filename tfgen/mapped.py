@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_TOGETHER = 1 << 10  # places, around each of which 64 KiB are mapped
+_TOGETHER = 1 << 8  # places: around each of them the system maps up to two megabytes
 
 
 def let_go(array: npt.NDArray[Any]) -> None:

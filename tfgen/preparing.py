@@ -111,7 +111,17 @@ def _parent(directory: StrPath | None) -> Path:
     parent = Path(directory).parent
     if not parent.is_dir():
         raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another")
+    if not _is_free(Path(directory)) and not is_prepared(directory):
+        raise InputError(_taken(directory))
     return parent
+
+
+def _is_free(goal: Path) -> bool:
+    return not goal.exists() or (goal.is_dir() and not any(goal.iterdir()))
+
+
+def _taken(goal: StrPath) -> str:
+    return f"{str(goal)!r} exists, and holds something else; choose another directory"
 
 
 def _copied(text: TextSource, work: notes.Work) -> TextSource:
@@ -168,7 +178,7 @@ def _bytes_of(text: TextFile | NamedCorpus) -> Iterator[bytes]:
 
 def _found(goal: Path, key: str, replace: bool) -> Prepared | None:
     """Give what is there already, if it is what is wanted; in the cache, what is damaged makes way."""
-    if not goal.exists() or (goal.is_dir() and not any(goal.iterdir())):
+    if _is_free(goal):
         return None
     try:
         if is_prepared(goal) and read_manifest(goal)["key"] == key:
@@ -176,7 +186,7 @@ def _found(goal: Path, key: str, replace: bool) -> Prepared | None:
     except (OSError, ValueError, RecursionError):
         pass
     if not replace:
-        raise InputError(f"{str(goal)!r} exists, and holds something else; choose another directory")
+        raise InputError(_taken(goal))
     unfinished.remove(goal)
     return None
 
