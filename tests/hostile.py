@@ -585,7 +585,10 @@ def slow_readers(model: bytes) -> list[Reader]:
         return resumed.generate(1) if chance.random() < 0.1 else resumed
 
     def pattern(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-        return sampling.Pattern(_text(data, chance)[:200]).bind(generator.vocabulary)
+        try:
+            return sampling.Pattern(_text(data, chance)[:200]).bind(generator.vocabulary)
+        except InputError as error:  # it quotes the pattern: the command line puts it on one line
+            raise InputError(" ".join(str(error).split())) from None
 
     expressions = [b"[A-Z][a-z]+ [0-9]{4}|(the|a) .*", b"(a{9}){9}(?:b|c)+?", b"((a*)*)*[^x]"]
     return [

@@ -159,4 +159,7 @@ def _runs(process: int) -> bool:
         return False
     except OSError:
         pass
-    return True
+    try:  # one that has ended, but that nobody has asked how, as in containers, is a zombie
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True
