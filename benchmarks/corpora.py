@@ -4,10 +4,12 @@ Usage: python benchmarks/corpora.py BOOK [MEGABYTES ...]
 
 BOOK is any text, such as tiny Shakespeare; texts of the sizes asked for (100 and 2000) are made of its paragraphs in an
 order that changes, in a temporary directory that is removed. Each step is a process of its own, so that peak memory is
-its own.
+its own. Rates are in MB of text and seconds of processor time.
 """
 
+import gzip
 import json
+import lzma
 import os
 import random
 import subprocess
@@ -16,10 +18,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import zstandard
+
 PREPARE = """
 import json, sys, time
 import tfgen
-from tfgen import prepared
 from tfgen.vocabulary import Vocabulary
 
 path, directory, split, lines = sys.argv[1:]
@@ -27,11 +30,11 @@ peak = lambda: next(int(line.split()[1]) / 1024 for line in open("/proc/self/sta
 stages = []
 base = peak()
 begun = time.perf_counter()
-text = prepared.prepare_corpus(path, directory, split=split, lines=bool(lines),
-                               show=lambda stage: stages.append(time.perf_counter()))
-stages.append(time.perf_counter())
+text = tfgen.prepare_corpus(path, directory, split=split, lines=bool(lines),
+                            show=lambda stage: stages.append(time.process_time()))
+stages.append(time.process_time())
 hashing, counting, writing = (b - a for a, b in zip(stages, stages[1:]))
-print(json.dumps({"hashing": hashing, "counting": counting, "writing": writing, "base": base,
+print(json.dumps({"all": time.perf_counter() - begun, "hashing": hashing, "counting": counting, "writing": writing,
                   "peak": peak() - base, "ids": len(text.ids), "bytes": text.ids.itemsize}))
 """
 
@@ -55,6 +58,8 @@ print(json.dumps({"seconds": seconds, "beyond": status("VmHWM") - base - ids.nby
 
 TRAIN = """
 import json, sys, time
+from tfgen import quiet
+quiet.import_tensorflow()
 import keras, tensorflow as tf
 import tfgen
 from tfgen import datasets, training
@@ -76,17 +81,20 @@ def fit(vocabulary, batches):
 fit(Vocabulary(list(map(chr, range(32, 96)))), first(tf.data.Dataset.from_tensors((zeros, zeros)).repeat()))
 base = peak()
 text = tfgen.open_prepared(sys.argv[1])
+begun = time.perf_counter()
 train, _ = getattr(datasets, sys.argv[2])(text, batch_size=32, length=64, validation=0.1)
+cut = time.perf_counter() - begun
 step = fit(text.vocabulary, first(train))
-trained = peak() - base
 begun = time.perf_counter()
 for batch in train.take(1000):
     pass
-print(json.dumps({"peak": trained, "step": step, "input": time.perf_counter() - begun}))
+print(json.dumps({"peak": peak() - base, "cut": cut, "step": step, "input": time.perf_counter() - begun}))
 """
 
 
 KINDS = (("characters", "character", ""), ("words", "word", ""), ("lines", "character", "1"))
+COMPRESSORS = {"gz": gzip.compress, "xz": lambda data: lzma.compress(data, preset=1), "zst": zstandard.compress}
+FILES = 5000
 
 
 def main(book: str, *megabytes: str) -> None:
@@ -104,15 +112,33 @@ def main(book: str, *megabytes: str) -> None:
             for name, split, lines in KINDS:
                 directory = Path(folder, f"{size}-{name}")
                 preparing.append(_preparing(path, directory, name, split, lines, mb))
-            for cut in ("streams", "windows"):
-                training.append(_training(Path(folder, f"{size}-characters"), cut, mb))
+            if size <= 200:
+                for name, other in _in_other_forms(path):
+                    directory = Path(folder, f"{size}-{name}")
+                    preparing.append(_preparing(other, directory, f"characters, {name}", "character", "", mb))
+            for cut, kind in (("streams", "characters"), ("windows", "characters"), ("documents", "lines")):
+                training.append(_training(Path(folder, f"{size}-{kind}"), cut, mb))
     print("| in memory | MB | MB/s | peak beyond the text and the ids, MB |\n|---|---|---|---|", *encoding, sep="\n")
     print("\n| `tfgen prepare` | MB | ids, MB | hash, MB/s | count, MB/s | write, MB/s | all, s | peak, MB |")
     print("|---|---|---|---|---|---|---|---|", *preparing, sep="\n")
-    print(
-        "\n| 100 steps | text, MB | peak beyond TensorFlow's, MB | step, ms | batch alone, ms |\n|---|---|---|---|---|"
-    )
+    print("\n| 100 steps | text, MB | peak beyond TensorFlow's, MB | cutting, s | step, ms | batch alone, ms |")
+    print("|---|---|---|---|---|---|")
     print(*training, sep="\n")
+
+
+def _in_other_forms(path: Path) -> Iterator[tuple[str, Path]]:
+    """Give the same text compressed, and in thousands of files."""
+    data = path.read_bytes()
+    for ending, compress in COMPRESSORS.items():
+        other = path.with_name(f"{path.name}.{ending}")
+        other.write_bytes(compress(data))
+        yield f".{ending}", other
+    files = path.with_name("files")
+    files.mkdir()
+    lines = data.splitlines(keepends=True)
+    for i in range(FILES):
+        (files / f"{i:04}.txt").write_bytes(b"".join(lines[i * len(lines) // FILES : (i + 1) * len(lines) // FILES]))
+    yield f"{FILES:,} files", files
 
 
 def _write(path: Path, paragraphs: list[str], size: int) -> None:
@@ -147,12 +173,13 @@ def _preparing(path: Path, directory: Path, name: str, split: str, lines: str, m
     passes = [row[name] for name in ("hashing", "counting", "writing")]
     rates = " | ".join(f"{mb / seconds:,.0f}" for seconds in passes)
     stored = row["ids"] * row["bytes"] / 1e6
-    return f"| {name} | {mb:,.0f} | {stored:,.0f} | {rates} | {sum(passes):,.1f} | {row['peak']:,.0f} |"
+    return f"| {name} | {mb:,.0f} | {stored:,.0f} | {rates} | {row['all']:,.1f} | {row['peak']:,.0f} |"
 
 
 def _training(directory: Path, cut: str, mb: float) -> str:
     row = _run(TRAIN, directory, cut)
-    return f"| {cut} | {mb:,.0f} | {row['peak']:,.0f} | {row['step']:.1f} | {row['input']:.3f} |"
+    figures = f"{row['cut']:.1f} | {row['step']:.1f} | {row['input']:.3f}"
+    return f"| {cut} | {mb:,.0f} | {row['peak']:,.0f} | {figures} |"
 
 
 if __name__ == "__main__":

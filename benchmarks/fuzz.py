@@ -25,7 +25,9 @@ def main(count: int = 5000, seed: int = 0, only: str = "") -> int:
     logging.disable()
     import hostile
 
-    from tfgen import TextGenerator, Vocabulary
+    from tfgen import TextGenerator, Vocabulary, quiet
+
+    quiet.import_tensorflow()
 
     total, faults = 0, []
     print("| reader | inputs | read | refused | anything else | ms each |\n|---|---|---|---|---|---|")

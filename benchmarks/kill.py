@@ -6,7 +6,6 @@ curve. Weights, optimizer, seeds, carried state, history, samples and curve are 
 Usage: python benchmarks/kill.py [KILLS [SEED]]
 """
 
-import collections
 import os
 import random
 import signal
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfgen import quiet
 from tfgen.checkpoints import Checkpoints
 
 EPOCHS, EVERY = 8, 3
@@ -25,6 +25,7 @@ EPOCHS, EVERY = 8, 3
 
 def train(folder: Path) -> None:
     """Train, or go on, and write down the end of the run."""
+    quiet.import_tensorflow()
     import keras
 
     import tfgen
@@ -63,8 +64,7 @@ def train(folder: Path) -> None:
 
 def start(folder: Path) -> subprocess.Popen:
     """Start the process that trains."""
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    return subprocess.Popen([sys.executable, __file__, "train", str(folder)], env=quiet)
+    return subprocess.Popen([sys.executable, __file__, "train", str(folder)])
 
 
 def finished(process: subprocess.Popen, seconds: float) -> bool:
@@ -85,6 +85,20 @@ def begun(process: subprocess.Popen, folder: Path) -> bool:
         if finished(process, 0.01):
             return False
     return True
+
+
+def writes(process: subprocess.Popen, folder: Path) -> bool:
+    """Wait until it writes a checkpoint; False if it ended before."""
+    while not any((folder / "run").glob("*.unfinished")):
+        if process.poll() is not None:
+            return False
+    return True
+
+
+def position(folder: Path) -> tuple[int, int]:
+    """Give the epoch and the batch that the last checkpoint is of."""
+    found = Checkpoints(folder / "run").latest()
+    return (found.state["epoch"], found.state["step"]) if found else (0, 0)
 
 
 def end_of(folder: Path) -> dict:
@@ -119,28 +133,28 @@ def main(kills: int = 20, seed: int = 0) -> None:
             finished(process, 3600)
             seconds = time.monotonic() - begin
         reference = end_of(whole)
-        print(f"{EPOCHS} epochs of {reference['batches']} batches, a checkpoint every {EVERY}: {seconds:.0f} s")
+        epochs, batches = len(reference["history"]["loss"]), reference["batches"]
+        print(f"{epochs} epochs of {batches} batches, a checkpoint every {EVERY}: {seconds:.0f} s")
         print(f"the same run twice: {'identical' if same(reference, end_of(again)) else 'DIFFERENT'}\n")
-        print("| kill | during | after epoch, batch | left half written |\n|---|---|---|---|")
-        phases: collections.Counter[str] = collections.Counter()
-        while sum(phases.values()) < kills:
+        print("| kill | during | last checkpoint: epochs, batches | half written beside it |\n|---|---|---|---|")
+        for kill in range(1, kills + 1):
+            epoch, batch = position(broken)
+            # So long that the kills are spread over what is left of the run.
+            left = seconds * (1 - (epoch + batch / batches) / epochs) / (kills + 1 - kill)
             process = start(broken)
-            phase = "start" if draw.random() < 0.15 else "training"
-            if phase == "training":
-                if not begun(process, broken):
-                    raise SystemExit("the run ended before it was killed often enough")
-                ended = finished(process, draw.uniform(0, 1.2 * seconds / kills))
+            phase = draw.choices(["start", "training", "writing"], [1, 4, 2])[0]
+            if phase == "start":
+                alive = not finished(process, draw.uniform(0, 5))
             else:
-                ended = finished(process, draw.uniform(0, 6))
-            if ended:
+                alive = begun(process, broken) and not finished(process, draw.uniform(0, 1.6 * left))
+                alive = alive and (phase == "training" or writes(process, broken))
+            if not alive:
                 raise SystemExit("the run ended before it was killed often enough")
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-            phases[phase] += 1
-            found = Checkpoints(broken / "run").latest()
-            stands = f"{found.state['epoch']}, {found.state['step']}" if found else "-"
+            epoch, batch = position(broken)
             unfinished = len(list((broken / "run").glob("*.unfinished")))
-            print(f"| {sum(phases.values())} | {phase} | {stands} | {unfinished} |", flush=True)
+            print(f"| {kill} | {phase} | {epoch}, {batch} | {unfinished} |", flush=True)
         finished(start(broken), 3600)
         agree = same(reference, end_of(broken))
         print(f"\n{kills} kills; the end is {'identical, bit for bit' if agree else 'DIFFERENT'}")

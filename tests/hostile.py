@@ -8,11 +8,13 @@ within seconds, within bounds of memory, and without leaving anything behind. A 
 import bz2
 import contextlib
 import dataclasses
+import functools
 import gzip
 import hashlib
 import io
 import json
 import lzma
+import os
 import pathlib
 import random
 import signal
@@ -23,6 +25,9 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest import mock
+
+from memory_support import forget_peak, peak
 
 from tfgen.errors import InputError
 
@@ -41,7 +46,7 @@ class Reader:
         name: For people.
         read: Reads the bytes, in an empty directory that it may use; the second argument chooses options.
         seeds: Good inputs, from which bad ones are made.
-        structured: "json" or "zip" if damage should also keep to the format.
+        structured: "json", "zip" or "state" if damage should also keep to the format.
         share: How often it is chosen, against 1.
     """
 
@@ -128,10 +133,10 @@ def damaged_json(chance: random.Random, data: bytes) -> bytes:
 
 
 def _replaced(chance: random.Random, value: Any) -> Any:
-    if isinstance(value, (dict, list)) and value and chance.random() < 0.85:
-        if isinstance(value, list):
+    if isinstance(value, (dict, list, tuple)) and value and chance.random() < 0.85:
+        if isinstance(value, (list, tuple)):
             at = chance.randrange(len(value))
-            return [_replaced(chance, each) if i == at else each for i, each in enumerate(value)]
+            return type(value)(_replaced(chance, each) if i == at else each for i, each in enumerate(value))
         name = chance.choice(list(value))
         if chance.random() < 0.1:
             return {other: each for other, each in value.items() if other != name}
@@ -161,7 +166,17 @@ def damaged_zip(chance: random.Random, data: bytes) -> bytes:
     return packed.getvalue()
 
 
-STRUCTURED = {"json": damaged_json, "zip": damaged_zip}
+def damaged_state(chance: random.Random, data: bytes) -> bytes:
+    """A checkpoint in order, that holds something else."""
+    from tfgen import checkpoints
+
+    state = checkpoints._unpack(data)
+    for _ in range(chance.choice([1, 1, 2, 5])):
+        state = _replaced(chance, state)
+    return checkpoints._pack(state)
+
+
+STRUCTURED = {"json": damaged_json, "zip": damaged_zip, "state": damaged_state}
 
 
 def case(reader: Reader, chance: random.Random) -> bytes:
@@ -193,15 +208,15 @@ def fuzz(reader: Reader, count: int, seed: int, folder: pathlib.Path) -> tuple[C
     """Give a reader so many inputs: how many it read and refused, and what else happened."""
     outcomes: Counter[str] = Counter()
     findings = []
-    before = _peak()
+    before = forget_peak()
     for number in range(count):
         chance = random.Random(f"{reader.name}, {seed}, {number}")
         data = case(reader, chance)
         with tempfile.TemporaryDirectory(dir=folder) as own:
             outcome = _outcome(reader, data, chance, pathlib.Path(own))
-        if _peak() > before + MEMORY:
-            outcome = f"memory grew by {(_peak() - before) >> 20} MiB"
-            before = _peak()
+        if peak() > before + MEMORY:
+            outcome = f"memory grew by {(peak() - before) >> 20} MiB"
+            before = forget_peak()
         if outcome not in ("read", "refused"):
             findings.append(Finding(reader.name, number, outcome, data))
         outcomes[outcome if outcome in ("read", "refused") else "fault"] += 1
@@ -213,11 +228,10 @@ def _outcome(reader: Reader, data: bytes, chance: random.Random, folder: pathlib
         with _limited():
             reader.read(data, chance, folder)
     except InputError as error:
-        return (
-            "refused"
-            if len(str(error).splitlines()) <= 1 and len(str(error)) < 2000
-            else f"its message is {error!s:.500}"
-        )
+        if len(str(error).splitlines()) > 1 or len(str(error)) >= 2000:
+            return f"its message is {error!s:.500}"
+        partial = [path for path in folder.rglob("*") if path.is_file() and path.name not in _GIVEN]
+        return f"it leaves {partial}" if partial else "refused"
     except Exception:
         return traceback.format_exc(limit=-6)
     return "read"
@@ -239,12 +253,6 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _peak() -> int:
-    """Bytes of memory that this process has ever held at once."""
-    with pathlib.Path("/proc/self/status").open() as status:
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
-
-
 # --- readers that need no TensorFlow --------------------------------------------------------------------------------
 
 BOOK = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\r\nIt’s caf\u00e9 &amp;lt; #39;t\n\n\u6f22\u5b57 👩‍👩‍👧 don't 3.14\n*** END OF THE PROJECT GUTENBERG"
@@ -252,9 +260,14 @@ TABLE = 'id,title\r\n1,"Rain, and ""more"""\r\n2,Sun\n\n3,"a\nb"\n'
 JSON_LINES = '{"id": 1, "title": "Rain"}\n\n{"title": "S\\u00fcn", "x": [1, {"y": null}]}\n'
 
 
+_GIVEN = {".lock"}  # names of files that readers were given, and of the one by which runs keep one another out
+
+
 def written(folder: pathlib.Path, name: str, data: bytes) -> pathlib.Path:
+    """Give a reader a file."""
     path = folder / name
     path.write_bytes(data)
+    _GIVEN.add(name)
     return path
 
 
@@ -277,7 +290,8 @@ def read_text(data: bytes, chance: random.Random, folder: pathlib.Path, name: st
 def read_table(data: bytes, chance: random.Random, folder: pathlib.Path, name: str = "a.csv") -> Any:
     from tfgen.corpora import load_corpus
 
-    return load_corpus(written(folder, name, data), column=chance.choice(["title", "2", "1", "9" * 30, "", "x"]))
+    columns = ["title"] * 9 + ["2", "1", "9" * 30, "", "x"]
+    return load_corpus(written(folder, name, data), column=chance.choice(columns))
 
 
 def read_json_lines(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
@@ -291,8 +305,7 @@ def compressed(ending: str) -> Callable[[bytes, random.Random, pathlib.Path], An
 def read_prompt(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
     from tfgen.vocabulary import Vocabulary
 
-    split = chance.choice(["character", "word"])
-    vocabulary = Vocabulary.from_texts([BOOK], split=split)
+    vocabulary = Vocabulary.from_config(json.loads(vocabulary_config(chance.choice(["character", "word"]))))
     ids = vocabulary.encode(_text(data, chance), chance.choice(["error", "skip", "unknown"]))
     assert set(ids.tolist()) <= set(range(len(vocabulary)))
     return vocabulary.decode(ids)
@@ -346,7 +359,7 @@ def read_ids(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
 
 
 def prepare(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.prepared import prepare_corpus
+    from tfgen.preparing import prepare_corpus
 
     path = written(folder, "a.txt", data)
     try:
@@ -379,27 +392,88 @@ def manifest() -> bytes:
     ).encode()
 
 
-def vocabulary_config() -> bytes:
+@functools.cache
+def vocabulary_config(split: str = "word") -> bytes:
     from tfgen.vocabulary import Vocabulary
 
-    return json.dumps(Vocabulary.from_texts([BOOK], split="word").get_config()).encode()
+    return json.dumps(Vocabulary.from_texts([BOOK], split=split).get_config()).encode()
+
+
+def read_checkpoint(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    """What `tfgen train --resume` does before it imports TensorFlow; most files have the checksum that they should."""
+    from tfgen import checkpoints
+    from tfgen.cli import unfinished
+
+    place = unfinished.directory(folder / "a.keras")
+    place.mkdir()
+    checksum = hashlib.sha256(data if chance.random() < 0.9 else b"").hexdigest()
+    path = written(place, f"checkpoint-00000001-{checksum}.npz", data)
+    checkpoints.read(path)
+    return unfinished.find(folder / "a.keras")
+
+
+def checkpoint() -> bytes:
+    """A checkpoint of a run, as far as it is read without TensorFlow."""
+    import numpy as np
+
+    from tfgen import checkpoints
+
+    identity = {"seed": 1, "retried.0": 0.5, "optimizer.class_name": "Adam"}
+    numbers = {"format": 1, "epoch": 2, "step": 3, "steps": 9, "epochs": 5, "stopped": False}
+    return checkpoints._pack({**numbers, "identity": identity, "variables": [np.ones((2, 3), np.float32)]})
 
 
 COMMANDS = ("train", "generate", "score", "novelty", "inspect", "prepare")
 WORDS = [
     "-o", "--output", "--length", "--temperature", "--top-p", "--seed", "--stop", "--column", "--encoding", "--lines", "--json",
     "--units", "--epochs", "--pattern", "--init-from", "--prompt", "-n", "--", "-", "", "a.txt", "a.keras", "b", "\n", "*",
-    "-1", "0", "1e999", "nan", "inf", "9" * 400, "utf-8", "\udc80", "x" * 3000, "\x1b[31m", "%s", "{0}", "/dev/null", ".", "/",
+    "-1", "0", "1", "1e999", "nan", "inf", "9" * 400, "utf-8", "\udc80", "x" * 3000, "\x1b[31m", "%s", "{0}", "/dev/null", ".",
+    "/", "unicode-names",
 ]  # fmt: skip
+VARIABLES = (
+    "KERAS_HOME", "KERAS_BACKEND", "HOME", "TMPDIR", "COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR",
+    "TTY_COMPATIBLE", "TTY_INTERACTIVE", "TF_CPP_MIN_LOG_LEVEL", "LANG", "LC_ALL",
+)  # fmt: skip
 
 
 def run_command(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    """A command line of odd words, up to where TensorFlow would be imported."""
-    from tfgen import cli, quiet
-
-    words = [chance.choice(COMMANDS), *chance.choices(WORDS, k=chance.randrange(6))]
+    """A command line of odd words."""
+    command = chance.choice(COMMANDS)
+    words = [chance.choice(WORDS) for _ in range(chance.randrange(4))]
     if chance.random() < 0.5:
         words.append(data.replace(b"\0", b"").decode("utf-8", "surrogateescape")[:200])
+    return _tfgen([command, *words], {}, data, folder)
+
+
+def run_with_options(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    """A command that would do, but for the values of some options."""
+    from tfgen import cli
+
+    written(folder, "b.txt", BOOK.encode())
+    command = chance.choice(COMMANDS)
+    options = [option for option in cli.cli.commands[command].params if option.opts[0].startswith("-")]
+    words = ["b.txt"] * (1 + (command in ("score", "novelty")))
+    for option in chance.choices(options, k=chance.choice([1, 1, 2, 4])):
+        odd = data.replace(b"\0", b"").decode("utf-8", "surrogateescape")[:200]
+        words += [option.opts[-1]] if option.is_flag else [option.opts[-1], chance.choice([*WORDS, odd])]
+    return _tfgen([command, *words], {}, b"", folder)
+
+
+def run_in_environment(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    """A command that would do, with odd variables in its environment."""
+    written(folder, "b.txt", BOOK.encode())
+    odd = os.fsdecode(data.replace(b"\0", b""))[:200]
+    variables = {name: chance.choice([*WORDS, odd]).replace("\0", "") for name in chance.choices(VARIABLES, k=3)}
+    variables["KERAS_HOME"] = str(folder / variables.get("KERAS_HOME", "")[:100].lstrip("/"))
+    return _tfgen(
+        chance.choice([["train", "b.txt"], ["prepare", "b.txt"], ["inspect", "b.txt"]]), variables, b"", folder
+    )
+
+
+def _tfgen(words: list[str], variables: dict[str, str], given: bytes, folder: pathlib.Path) -> Any:
+    """Run the command line in this process, up to where TensorFlow would be imported."""
+    from tfgen import cli, quiet
+
     out, err = io.StringIO(), io.StringIO()
 
     def stop() -> None:
@@ -407,10 +481,11 @@ def run_command(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any
 
     with contextlib.ExitStack() as stack:
         for owner, name, value in (
-            (sys, "argv", ["tfgen", *words]), (sys, "stdin", io.TextIOWrapper(io.BytesIO(data))), (quiet, "import_tensorflow", stop),
+            (sys, "argv", ["tfgen", *words]), (sys, "stdin", io.TextIOWrapper(io.BytesIO(given))), (quiet, "import_tensorflow", stop),
         ):  # fmt: skip
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, value)
+        stack.enter_context(mock.patch.dict(os.environ, variables))
         stack.enter_context(contextlib.chdir(folder))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
@@ -435,14 +510,28 @@ def plain_readers(model: bytes) -> list[Reader]:
         Reader("gzip", compressed(".gz"), [gzip.compress(book)]),
         Reader("bzip2", compressed(".bz2"), [bz2.compress(book)]),
         Reader("xz", compressed(".xz"), [lzma.compress(book)], share=0.5),
+        *_zstandard(book),
         Reader("prompt", read_prompt, [book, "\ud83d a b".encode("utf-8", "surrogatepass")], share=2),
         Reader("counting", count_text, [book], share=1),
         Reader("vocabulary", read_vocabulary, [vocabulary_config()], "json"),
         Reader("model file's configuration", read_model_config, [model], "zip", share=1.5),
         Reader("manifest", read_manifest, [manifest()], "json"),
         Reader("ids", read_ids, [bytes([3, 4, 5])], share=0.3),
+        Reader("checkpoint", read_checkpoint, [checkpoint()], "state", share=1.5),
         Reader("prepare", prepare, [book, b"a\nb\n"], share=0.5),
         Reader("command line", run_command, [book], share=0.5),
+        Reader("options", run_with_options, [book], share=1.5),
+        Reader("environment", run_in_environment, [book], share=0.5),
+    ]
+
+
+def _zstandard(book: bytes) -> list[Reader]:
+    try:
+        import zstandard
+    except ImportError:  # an extra
+        return []
+    return [
+        Reader("zst", compressed(".zst"), [zstandard.ZstdCompressor(write_checksum=True).compress(book)], share=0.5)
     ]
 
 
@@ -456,6 +545,28 @@ def load_model(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
     generator = model_files.load(path)
     assert sorted(folder.iterdir()) == [path]  # nothing is unpacked
     return generator
+
+
+def resumed_run() -> Reader:
+    """A training run that goes on from a checkpoint."""
+    from tfgen import TextGenerator, Vocabulary, callbacks, checkpoints, datasets
+    from tfgen.corpora import Corpus
+
+    corpus = Corpus.from_text(BOOK * 3)
+    vocabulary = Vocabulary.from_corpus(corpus)
+    batches, _ = datasets.streams(corpus, vocabulary, batch_size=2, length=20, validation=0)
+    generator = TextGenerator.build(vocabulary, cell="rnn", units=2, dropout=0.1, batch_size=2, seed=1)
+    generator.compile("adam", "sparse_categorical_crossentropy")
+
+    def resume(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+        written(folder, f"checkpoint-00000001-{hashlib.sha256(data).hexdigest()}.npz", data)
+        watching = [callbacks.Resume(folder, warn=str), callbacks.StopOnNaN(show=str), callbacks.LearningCurve(9)]
+        return generator.fit(batches, epochs=1, callbacks=watching, verbose=0)
+
+    with tempfile.TemporaryDirectory() as folder:
+        generator.fit(batches, callbacks=[callbacks.Resume(folder, every=5)], verbose=0)
+        saved = checkpoints._pack(checkpoints.Checkpoints(folder).latest().state)
+    return Reader("resumed run", resume, [saved], "state", share=0.04)
 
 
 def slow_readers(model: bytes) -> list[Reader]:
@@ -474,11 +585,15 @@ def slow_readers(model: bytes) -> list[Reader]:
         return resumed.generate(1) if chance.random() < 0.1 else resumed
 
     def pattern(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-        return sampling.Pattern(_text(data, chance)[:200]).bind(generator.vocabulary)
+        try:
+            return sampling.Pattern(_text(data, chance)[:200]).bind(generator.vocabulary)
+        except InputError as error:  # it quotes the pattern: the command line puts it on one line
+            raise InputError(" ".join(str(error).split())) from None
 
     expressions = [b"[A-Z][a-z]+ [0-9]{4}|(the|a) .*", b"(a{9}){9}(?:b|c)+?", b"((a*)*)*[^x]"]
     return [
-        Reader("model file", load_model, [model], "zip", share=0.1),
+        Reader("model file", load_model, [model], "zip", share=0.3),
+        resumed_run(),
         Reader("session", resume, [saved], "zip", share=0.5),
         Reader("pattern", pattern, expressions, share=0.3),
     ]

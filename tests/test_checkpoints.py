@@ -149,6 +149,16 @@ def test_a_damaged_one_is_passed_over_with_a_warning(tmp_path_factory, data):
     assert "passed over" in message
 
 
+def test_a_damaged_one_does_not_count_to_the_two_that_are_kept(tmp_path):
+    kept = Checkpoints(tmp_path)
+    good, bad = kept.save(1), kept.save(2)
+    bad.write_bytes(b"damaged")
+    again = Checkpoints(tmp_path)
+    assert again.latest(str).path == good
+    new = again.save(3)
+    assert sorted(tmp_path.iterdir()) == [good, new]
+
+
 def forged(folder, content):
     """A file whose checksum is right, whoever wrote it."""
     path = folder / f"checkpoint-00000001-{hashlib.sha256(content).hexdigest()}.npz"
@@ -211,7 +221,10 @@ def test_a_directory_is_of_one_process(tmp_path):
         for attempt in (Checkpoints(tmp_path / "run").locked().__enter__, Checkpoints(tmp_path / "run").clear):
             with pytest.raises(InputError, match="another process"):
                 attempt()
+        with pytest.raises(InputError, match="another process"):
+            kept.check_free()
     assert path.exists()
+    kept.check_free()
     kept.clear()
     assert list(tmp_path.iterdir()) == []
     kept.clear()

@@ -1,6 +1,7 @@
 """Laws of the batches: what is a target, what shares a batch with what, and in which order."""
 
 import itertools
+import pathlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,8 +14,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_support import forget_peak, peak
 
-from tfgen import datasets
+from tfgen import datasets, document_rows
 from tfgen.errors import InputError
 from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -235,10 +237,13 @@ def documents_of(batches: Batches) -> set[str]:
     return {character for character in characters if character in ALPHABET}
 
 
-@given(document_settings())
-def test_every_transition_of_a_document_is_a_target_once_and_on_one_side(drawn: tuple[Any, dict[str, Any]]) -> None:
+@given(document_settings(), st.sampled_from([1, 7, 1 << 16]), st.sampled_from([1, 5, 1 << 20]))
+def test_every_transition_of_a_document_is_a_target_once_and_on_one_side(
+    drawn: tuple[Any, dict[str, Any]], pool: int, piece: int
+) -> None:
     texts, kwargs = drawn
-    training, validation = plainly(datasets.documents, texts, VOCABULARY, **kwargs)
+    with mock.patch.multiple(document_rows, _POOL=pool, _PIECE=piece):
+        training, validation = plainly(datasets.documents, texts, VOCABULARY, **kwargs)
     sides = [epoch(training), epoch(validation)]
     assert transitions(sides[0]) + transitions(sides[1]) == transitions_of_documents(texts.documents)
     assert documents_of(sides[0]).isdisjoint(documents_of(sides[1]))
@@ -249,6 +254,23 @@ def test_every_transition_of_a_document_is_a_target_once_and_on_one_side(drawn: 
         assert all(1 <= inputs.shape[1] <= kwargs["length"] for inputs, _ in batches)
         assert all(1 <= len(inputs) <= kwargs["batch_size"] for inputs, _ in batches)
         assert all((targets != PADDING).any(axis=0).all() for _, targets in batches), "padded to the longest only"
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="this system does not tell peaks of memory")
+@pytest.mark.parametrize("cut", [datasets.windows, datasets.documents])
+def test_what_is_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path: pathlib.Path, cut: Cut) -> None:
+    """A file of 64 MiB is read all over, and less than half of it is ever held."""
+    ids = np.full(64 << 20, 3, np.uint8)
+    ids[::50] = END
+    ids.tofile(tmp_path / "ids.bin")
+    mapped = np.asarray(np.memmap(tmp_path / "ids.bin", np.uint8, "r"))
+    del ids
+    with mock.patch.object(datasets, "joined_ids", return_value=mapped):
+        before = forget_peak()
+        training, _ = plainly(cut, SimpleNamespace(ends=True), VOCABULARY, batch_size=8)
+        for _ in itertools.islice(training.as_numpy_iterator(), 2000):
+            pass
+        assert peak() - before < 32 << 20
 
 
 def test_a_document_is_a_row_between_ends_of_text() -> None:

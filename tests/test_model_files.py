@@ -72,7 +72,7 @@ def test_damage_anywhere_is_a_refusal_or_does_no_harm(tmp_path, model_bytes, met
     path.write_bytes(whole)
     config = model_files.read_config(path)
     lines = []
-    for case in range(200):
+    for case in range(60):
         data = bytearray(whole)
         if case % 3 == 0:
             data = data[: seed.randrange(len(data))]
@@ -85,7 +85,7 @@ def test_damage_anywhere_is_a_refusal_or_does_no_harm(tmp_path, model_bytes, met
             lines.append(str(error))
         else:
             assert read == config  # what is read is what was written
-    assert len(lines) > 50
+    assert len(lines) > 15
     assert not any("\n" in line for line in lines)
 
 
@@ -146,8 +146,9 @@ def test_a_configuration_that_unpacks_to_gigabytes_is_refused_unread(tmp_path):
     assert "claims a configuration of 4,294,967,294 bytes" in refusal(tmp_path / "bomb.keras", bytes(data))
 
 
-def test_a_bomb_that_claims_to_be_small_is_read_no_further(tmp_path):
-    data = bytearray(packed({"config.json": b" " * 300 * 2**20}, zipfile.ZIP_DEFLATED))
+def test_a_bomb_that_claims_to_be_small_is_read_no_further(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_files, "_LARGEST_CONFIG", 2**20)
+    data = bytearray(packed({"config.json": b" " * 3 * 2**20}, zipfile.ZIP_DEFLATED))
     struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 100)
     assert "damaged" in refusal(tmp_path / "bomb.keras", bytes(data))
 

@@ -1,6 +1,7 @@
 """Prepared corpora: the ids of the text in memory, found again by content, whole or not there at all."""
 
 import bz2
+import contextlib
 import gzip
 import hashlib
 import io
@@ -8,9 +9,12 @@ import json
 import lzma
 import os
 import pathlib
+import random
+import re
 import shutil
 import subprocess
 import sys
+import time
 import zlib
 
 import numpy as np
@@ -20,10 +24,11 @@ from corpora_support import TEXT as TEXTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfgen import counting, prepared, splitting, unfinished, word_counts
+from tfgen import counting, notes, prepared, preparing, splitting, unfinished, word_counts
 from tfgen.corpora import compressed, corpus, files, load_corpus, text_source
 from tfgen.errors import InputError
-from tfgen.prepared import open_prepared, prepare_corpus
+from tfgen.prepared import open_prepared
+from tfgen.preparing import prepare_corpus
 from tfgen.vocabulary import END, Vocabulary
 
 LINES = "to be\nor not\n\nto be\n"
@@ -44,6 +49,8 @@ def small_pieces(monkeypatch):
         monkeypatch.setattr(module, name, 3)
     monkeypatch.setattr(counting, "_COUNTED_TOGETHER", 5)
     monkeypatch.setattr(prepared, "_PIECE", 4)
+    monkeypatch.setattr(preparing, "_PIECE", 4)
+    monkeypatch.setattr(notes, "_EVERY", 7)
 
 
 def process(program, *arguments):
@@ -297,7 +304,7 @@ def test_a_text_is_found_again_by_content_and_by_how_it_is_read(folder, monkeypa
     (folder / "b.txt").write_text(LINES)
     os.utime("b.txt", (1, 1))  # a clock that went backwards
     with monkeypatch.context() as patch:
-        patch.setattr(Vocabulary, "from_pieces", lambda *_: pytest.fail("it is counted again"))
+        patch.setattr(Vocabulary, "from_pieces", lambda *_, **__: pytest.fail("it is counted again"))
         again = prepare_corpus("b.txt")
     assert again.path == first.path
     assert again.summary() == {**first.summary(), "source": "b.txt"}
@@ -372,23 +379,104 @@ def test_a_text_that_changes_while_it_is_read_is_refused(folder, monkeypatch):
 def test_a_disk_with_too_little_space_is_refused_before_ids_are_written(folder, monkeypatch):
     (folder / "a.txt").write_text(LINES)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 5, 5))
-    monkeypatch.setattr(unfinished.Directory, "open", lambda *_: pytest.fail("it writes"))
+    monkeypatch.setattr(notes.Ids, "add", lambda *_: pytest.fail("it writes"))
     with pytest.raises(InputError, match=rf"has 5 bytes free, and {len(LINES)} are needed"):
         prepare_corpus("a.txt")
+    assert entries(folder) == []
 
 
-def test_what_a_killed_run_left_is_cleared_away_and_no_other(folder):
+# --- runs that are stopped ------------------------------------------------------------------------------------------
+
+
+def stop_after(patch, pieces):
+    """Interrupt the reading of a text, by its pieces of all passes."""
+    read, left = text_source.TextSource.pieces, iter(range(pieces))
+
+    def until(text):
+        for piece in read(text):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            yield piece
+
+    patch.setattr(text_source.TextSource, "pieces", until)
+
+
+@KEEPS_FOLDER
+@given(
+    text=TEXTS.filter(lambda text: len(text.strip("\ufeff \n")) > 10),
+    split=st.sampled_from(["character", "word"]),
+    lines=st.booleans(),
+    stops=st.lists(st.integers(1, 40), max_size=4),
+)
+def test_a_run_that_was_stopped_again_and_again_gives_the_same_ids(folder, small_pieces, text, split, lines, stops):
+    (folder / "a.txt").write_text(text, newline="")
+    shutil.rmtree(cache(folder), ignore_errors=True)
+    for stop in stops:
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            stop_after(patch, stop)
+            prepare_corpus("a.txt", split=split, lines=lines)
+    check("a.txt", split, lines=lines)
+    assert len(entries(folder)) == 1
+
+
+@pytest.mark.parametrize("split", ["character", "word"])
+@pytest.mark.parametrize("name", [None, notes.COUNTED, notes.WRITTEN, notes.IDS])
+def test_what_was_noted_is_not_done_again_and_what_is_damaged_is(folder, small_pieces, monkeypatch, split, name):
+    (folder / "a.txt").write_text(LINES * 9)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1 + 57 + 40)  # a look, counting, and some of writing
+        with pytest.raises(KeyboardInterrupt):
+            prepare_corpus("a.txt", split=split)
+    (left,) = cache(folder).iterdir()
+    if name:
+        data = (left / name).read_bytes()
+        (left / name).write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    told = []
+    found = prepare_corpus("a.txt", split=split, show=told.append)
+    assert [("stopped run" in stage) for stage in told[1:]] == [name != notes.COUNTED, name in (None, notes.COUNTED)]
+    assert found.ids.tolist() == joined(load_corpus("a.txt"), found.vocabulary)
+    assert entries(folder) == [found.path.name]
+    assert sorted(path.name for path in found.path.iterdir()) == ["ids.bin", "manifest.json"]
+
+
+def test_a_process_killed_again_and_again_goes_on(folder):
+    (folder / "a.txt").write_text("".join(f"{i} to be or not to be\n" for i in range(60_000)))
+    program = """
+import sys, tfgen
+from tfgen import notes
+notes._EVERY = 1 << 16
+show = lambda stage: print(stage, flush=True)
+tfgen.prepare_corpus("a.txt", split="word", show=show)
+"""
+    draw, environment = random.Random(4), {**ENVIRONMENT, "KERAS_HOME": os.environ["KERAS_HOME"]}
+    for stage in ("counting", "writing"):
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, text=True
+        ) as run:
+            assert any(line.startswith(stage) for line in run.stdout)
+            time.sleep(draw.uniform(0.05, 0.2))
+            run.kill()
+    done = process(program)
+    assert re.search("counting words, but for [0-9,]+ characters that a stopped run has done\nwriting", done.stdout)
+    check("a.txt", "word")
+    assert len(entries(folder)) == 1
+
+
+def test_what_a_killed_run_left_of_other_work_is_cleared_away_and_nothing_of_a_run_that_goes_on(folder):
     (folder / "a.txt").write_text(LINES)
     cache(folder).mkdir(parents=True)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     names = {}
-    for process in (ended.pid, os.getpid()):
-        work = unfinished.Directory(cache(folder))
-        names[process] = work._path.name.replace(f".{os.getpid()}.", f".{process}.")
-        (cache(folder) / names[process]).mkdir()
-    found = prepare_corpus("a.txt")
-    assert entries(folder) == sorted([names[os.getpid()], found.path.name])
+    for process_ in (ended.pid, os.getppid()):
+        work = notes.Work(cache(folder))
+        names[process_] = work._path.name.replace(f".{os.getpid()}.", f".{process_}.")
+        (cache(folder) / names[process_]).mkdir()
+    with notes.Work(cache(folder)) as other:  # of another thread
+        other.write("key", b"x")
+        found = prepare_corpus("a.txt")
+        assert entries(folder) == sorted([names[os.getppid()], found.path.name, other._path.name])
+    assert entries(folder) == sorted([names[os.getppid()], found.path.name])
 
 
 def test_two_runs_at_once_both_succeed(folder):

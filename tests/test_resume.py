@@ -2,6 +2,7 @@
 
 import functools
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -53,28 +54,60 @@ class Diary(keras.callbacks.Callback):
         self.pages = [*self.pages, (batch, float(logs["loss"]))]
 
 
-DEEP = {"layers": 2, "batch_size": 4}
-QUICK = {"cell": "rnn", "batch_size": 4}
-WINDOWS = {"cell": "gru"}
+SHAPES = {
+    "deep": {"layers": 2, "batch_size": 4},
+    "quick": {"cell": "rnn", "batch_size": 4},
+    "windows": {"cell": "gru"},
+}
+OPTIMIZERS = {
+    "schedule": lambda: training.optimizer(EPOCHS * STEPS, 0.02),
+    "longer schedule": lambda: training.optimizer(2 * EPOCHS * STEPS, 0.02),
+    "plain": lambda: keras.optimizers.Adam(0.02),
+    "slower": lambda: keras.optimizers.Adam(0.01),
+}
 
 
-def build(shape=DEEP, optimizer=None, **compiled):
+@functools.cache
+def compiled(shape, optimizer, steps_per_execution, weighted):
+    """A generator, and the values of all its variables: compiling is most of what a process does here."""
     keras.utils.set_random_seed(7)
-    generator = TextGenerator.build(VOCABULARY, units=5, dropout=0.3, seed=3, **shape)
-    optimizer = optimizer or training.optimizer(EPOCHS * STEPS, 0.02)
-    compiled = {"metrics": [metrics.NatsPerCharacter()], **compiled}
-    generator.compile(optimizer, "sparse_categorical_crossentropy", **compiled)
+    generator = TextGenerator.build(VOCABULARY, units=5, dropout=0.3, seed=3, **SHAPES[shape])
+    generator.compile(
+        OPTIMIZERS[optimizer](),
+        "sparse_categorical_crossentropy",
+        metrics=[metrics.NatsPerCharacter()],
+        weighted_metrics=["accuracy"] if weighted else None,
+        steps_per_execution=steps_per_execution,
+    )
+    training_state.prepare(generator)
+    return generator, [variable.numpy() for variable in training_state._variables(generator)]
+
+
+def build(shape="deep", optimizer="schedule", steps_per_execution=1, weighted=False):
+    """A generator as a process makes it: what a run has left in it is gone."""
+    generator, before = compiled(shape, optimizer, steps_per_execution, weighted)
+    for variable, value in zip(training_state._variables(generator), before, strict=True):
+        variable.assign(value)
+    keras.utils.set_random_seed(7)
     return generator
 
 
-def batches(shape=DEEP):
-    cut = datasets.windows if shape is WINDOWS else datasets.streams
-    return cut(CORPUS, VOCABULARY, batch_size=4, length=16, validation=0.1)
+@functools.cache
+def cut(shape):
+    of_shape = datasets.windows if shape == "windows" else datasets.streams
+    return of_shape(CORPUS, VOCABULARY, batch_size=4, length=16, validation=0.1)
 
 
-def run(folder=None, kill=None, shape=QUICK, every=3, epochs=EPOCHS, more=(), **compiled):
-    """One process: everything is made anew; gives all that a run leaves, or nothing if it was killed."""
-    generator, (train, validation) = build(shape, **compiled), batches(shape)
+def batches(shape="deep"):
+    """Training and validation batches, of which no epoch has been read."""
+    for dataset in cut(shape):
+        datasets.course_of(dataset).begin_at(0)
+    return cut(shape)
+
+
+def run(folder=None, kill=None, shape="quick", every=3, epochs=EPOCHS, more=(), **how):
+    """One process: everything is as new; gives all that a run leaves, or nothing if it was killed."""
+    generator, (train, validation) = build(shape, **how), batches(shape)
     assert len(train) == STEPS
     texts, curve, diary = [], callbacks.LearningCurve(1000), Diary()
     watching = [
@@ -84,7 +117,7 @@ def run(folder=None, kill=None, shape=QUICK, every=3, epochs=EPOCHS, more=(), **
         keras.callbacks.EarlyStopping("val_nats", mode="min", patience=9, restore_best_weights=True),
         *(make() for make in more),
     ]
-    if shape is DEEP:
+    if shape == "deep":
         watching.append(callbacks.SampleText(["the "], length=5, every=5, show=texts.append))
     if folder is not None:
         best = folder / "best.keras"
@@ -115,19 +148,19 @@ def assert_same(one, other):
 def test_a_run_killed_again_and_again_ends_as_if_it_had_never_stopped(tmp_path):
     # Before the first batch, in two epochs, while validating, and at the end of an epoch after one more batch.
     for instant in (0, 11, 40, 28, 5):
-        assert run(tmp_path, instant, DEEP) is None
-    whole, done = run(shape=DEEP), run(tmp_path, shape=DEEP)
+        assert run(tmp_path, instant, "deep") is None
+    whole, done = run(shape="deep"), run(tmp_path, shape="deep")
     assert_same(whole, done)
     assert whole["samples"][-len(done["samples"]) :] == done["samples"]
     assert len(list((tmp_path / "run").glob("*.npz"))) == 2
     # The end of a run stays: the same command gives it again.
-    assert_same(whole, run(tmp_path, shape=DEEP))
+    assert_same(whole, run(tmp_path, shape="deep"))
 
 
 def test_shuffled_windows_are_read_in_the_order_of_their_epoch(tmp_path):
-    assert run(tmp_path, 60, WINDOWS) is None
+    assert run(tmp_path, 60, "windows") is None
     assert Checkpoints(tmp_path / "run").latest().state["epoch"] == 1
-    assert_same(run(shape=WINDOWS), run(tmp_path, shape=WINDOWS))
+    assert_same(run(shape="windows"), run(tmp_path, shape="windows"))
 
 
 @pytest.mark.parametrize(("steps", "position"), [(4, (0, 12)), (3, (0, 0))])
@@ -144,7 +177,7 @@ def test_keras_own_callbacks_keep_their_state_beside_a_plain_learning_rate(tmp_p
             lambda: keras.callbacks.ReduceLROnPlateau("val_nats", 0.5, patience=1, mode="min", min_delta=10),
             lambda: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
         )
-        return run(folder, kill, more=more, optimizer=keras.optimizers.Adam(0.02))
+        return run(folder, kill, more=more, optimizer="plain")
 
     assert run_with(tmp_path, 50) is None
     whole, done = run_with(), run_with(tmp_path)
@@ -153,15 +186,14 @@ def test_keras_own_callbacks_keep_their_state_beside_a_plain_learning_rate(tmp_p
 
 
 def test_more_epochs_go_on_where_fewer_ended(tmp_path):
-    run(tmp_path, epochs=2, optimizer=keras.optimizers.Adam(0.02))
-    longer = run(tmp_path, epochs=3, optimizer=keras.optimizers.Adam(0.02))
-    assert_same(run(epochs=3, optimizer=keras.optimizers.Adam(0.02)), longer)
+    run(tmp_path, epochs=2, optimizer="plain")
+    longer = run(tmp_path, epochs=3, optimizer="plain")
+    assert_same(run(epochs=3, optimizer="plain"), longer)
 
 
 def test_a_schedule_may_be_of_another_length_if_the_number_of_epochs_is_another(begun):
     before = Checkpoints(begun).latest().state["identity"]
-    generator = build(QUICK, training.optimizer(2 * EPOCHS * STEPS, 0.02))
-    training_state.prepare(generator)
+    generator = build("quick", "longer schedule")
     now = training_state.identity(generator, datasets.course_of(batches()[0]))
     differ = training_state.differences(before, now, new_length=False, new_rate=False)
     assert [each.split(" was ")[0] for each in differ] == [
@@ -196,19 +228,19 @@ def test_a_checkpoint_whose_weights_turn_out_bad_is_removed(tmp_path):
 
 
 def test_another_rate_from_the_last_checkpoint_on(tmp_path):
-    def fit(rate, **options):
-        generator = build(QUICK, optimizer=keras.optimizers.Adam(rate))
+    def fit(optimizer, **options):
+        generator = build("quick", optimizer)
         train, _ = batches()
         resume = callbacks.Resume(tmp_path, **options)
-        generator.fit(train, epochs=2, callbacks=[resume, *([Kill(20)] if rate == 0.02 else [])], verbose=0)
+        generator.fit(train, epochs=2, callbacks=[resume, *([Kill(20)] if optimizer == "plain" else [])], verbose=0)
         return float(generator.optimizer.learning_rate)
 
     with pytest.raises(Killed):
-        fit(0.02, every=4)
+        fit("plain", every=4)
     with pytest.raises(InputError, match=r"learning_rate was 0.0\d+ and is now 0.0\d+"):
-        fit(0.01)
-    assert fit(0.01, new_rate=True) == pytest.approx(0.01)
-    assert fit(0.01) == pytest.approx(0.01)
+        fit("slower")
+    assert fit("slower", new_rate=True) == pytest.approx(0.01)
+    assert fit("slower") == pytest.approx(0.01)
 
 
 @pytest.fixture(name="begun", scope="module")
@@ -237,7 +269,7 @@ CHANGES = {
 def test_what_must_not_change_is_named_with_both_values(begun, change):
     message, new = CHANGES[change]
     files = sorted(begun.iterdir())
-    shape = {**QUICK, "units": 5, "dropout": 0.3, "seed": 3, "restart": 0.1}
+    shape = {**SHAPES["quick"], "units": 5, "dropout": 0.3, "seed": 3, "restart": 0.1}
     generator = TextGenerator.build(VOCABULARY, **{name: new.get(name, value) for name, value in shape.items()})
     optimizer = new.get("optimizer") or training.optimizer(EPOCHS * STEPS, new.get("rate", 0.02))
     judged = new.get("metrics", [metrics.NatsPerCharacter()])
@@ -254,12 +286,13 @@ def test_a_damaged_checkpoint_costs_some_batches_and_a_warning(begun, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     last = max(tmp_path.iterdir())
     last.write_bytes(last.read_bytes()[:-9])
-    (train, _), generator = batches(), build(QUICK)
+    generator = build("quick")
     with pytest.warns(UserWarning, match=f"{last.name}.*damaged"):
-        generator.fit(train, epochs=EPOCHS, callbacks=[callbacks.Resume(tmp_path)], verbose=0)
-    alone = build(QUICK)
+        generator.fit(batches()[0], epochs=EPOCHS, callbacks=[callbacks.Resume(tmp_path)], verbose=0)
+    weights = generator.get_weights()
+    alone = build("quick")
     alone.fit(batches()[0], epochs=EPOCHS, verbose=0)
-    for a, b in zip(generator.get_weights(), alone.get_weights(), strict=True):
+    for a, b in zip(weights, alone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -276,6 +309,16 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, state, message):
     Checkpoints(tmp_path).save(state)
     with pytest.raises(InputError, match=message):
         build().fit(batches()[0], callbacks=[callbacks.Resume(tmp_path)], verbose=0)
+
+
+def test_checkpoints_that_are_removed_during_a_run_are_written_anew(tmp_path):
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            shutil.rmtree(tmp_path / "run")
+
+    assert run(tmp_path, 50, more=(Remove,)) is None
+    assert Checkpoints(tmp_path / "run").latest().state["epoch"] == 1
+    assert_same(run(), run(tmp_path))
 
 
 def test_batches_that_cannot_begin_anywhere_are_refused(tmp_path):
@@ -300,7 +343,7 @@ LOOKING = {
     "samples": lambda folder, validation: {"callbacks": [callbacks.SampleText(["t"], length=3, every=2, show=id)]},
     "metrics, curves and guards": lambda folder, validation: {
         "callbacks": [callbacks.LearningCurve(100, 7), callbacks.StopOnNaN(2)],
-        "compiled": {"weighted_metrics": ["accuracy"]},
+        "weighted": True,
     },
     "checkpoints": lambda folder, validation: {
         "callbacks": [callbacks.Resume(folder, 2), keras.callbacks.ModelCheckpoint(folder / "m.keras", save_freq=5)]
@@ -329,8 +372,8 @@ def not_looked_at():
     return weights_after({})
 
 
-def weights_after(options, compiled=None):
-    generator = build(**(compiled or {}))
+def weights_after(options, weighted=False):
+    generator = build(weighted=weighted)
     generator.fit(batches()[0], epochs=2, verbose=0, **options)
     of_metrics = {id(variable) for variable in generator.metrics_variables}
     learned = [variable for variable in generator.variables if id(variable) not in of_metrics]
@@ -340,6 +383,6 @@ def weights_after(options, compiled=None):
 @pytest.mark.parametrize("kind", LOOKING)
 def test_looking_changes_nothing(tmp_path, kind):
     options = LOOKING[kind](tmp_path, batches()[1])
-    compiled = options.pop("compiled", {})
-    for looked, alone in zip(weights_after(options, compiled), not_looked_at(), strict=True):
+    weighted = options.pop("weighted", False)
+    for looked, alone in zip(weights_after(options, weighted), not_looked_at(), strict=True):
         np.testing.assert_array_equal(looked, alone)

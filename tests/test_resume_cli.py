@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import random
+import signal
 import subprocess
 import time
 import zipfile
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
+from faults_support import environment_of_a_clock_that_runs_backwards
 
 from tfgen import progress, training_model
 from tfgen.checkpoints import Checkpoints
@@ -35,21 +38,34 @@ def samples(out):
     return out[out.rindex("--- epoch 3") :].replace("killed.keras", "whole.keras")
 
 
-def test_a_process_killed_at_any_instant_goes_on_to_the_same_bits(here):
+def test_processes_that_are_killed_without_a_terminal_or_a_right_clock_go_on_to_the_same_bits(here):
     (here.folder / "fox.txt").write_text(TEXT)
     whole = here.done("train", *OPTIONS, "-o", "whole.keras")
     command = [*TFGEN, "train", *OPTIONS, "-o", "killed.keras", "--resume"]
     checkpoints = Checkpoints(here.folder / "killed.keras.checkpoints")
-    draw = random.Random(3)
-    for _ in range(2):
+    draw = random.Random()
+
+    def stop(command, number, **options):
         before = set(checkpoints.directory.glob("*.npz"))
-        with subprocess.Popen(command, cwd=here.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, cwd=here.folder, env=ENVIRONMENT, **options) as process:
             while set(checkpoints.directory.glob("*.npz")) == before and process.poll() is None:
                 time.sleep(0.01)
+            if number == signal.SIGTERM:
+                assert "another process trains into" in here("train", *OPTIONS, "-o", "killed.keras", "--resume")[2]
+                assert "another process trains into" in here("train", *OPTIONS, "-o", "killed.keras", "--overwrite")[2]
             time.sleep(draw.uniform(0, 0.3))
-            process.kill()
+            process.send_signal(number)
+        assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGTERM)
+
+    stop(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *command], signal.SIGKILL, start_new_session=True)
+    read, write = os.pipe()
+    os.close(read)
+    stop(command, signal.SIGTERM, stdout=write, stderr=subprocess.DEVNULL)
+    os.close(write)
     assert checkpoints.latest()
-    done = subprocess.run(command, cwd=here.folder, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    clock = environment_of_a_clock_that_runs_backwards(here.folder)
+    environment = {**ENVIRONMENT, **clock}
+    done = subprocess.run(command, cwd=here.folder, env=environment, capture_output=True, text=True, check=True)
     assert "going on with the run that was stopped: " in done.stdout
     assert not checkpoints.directory.exists()
     assert samples(done.stdout) == samples(whole)

@@ -25,7 +25,7 @@ _PUBLIC = {
     "Vocabulary": "vocabulary",
     "load_corpus": "corpora",
     "open_prepared": "prepared",
-    "prepare_corpus": "prepared",
+    "prepare_corpus": "preparing",
     **{
         name: name
         for name in (

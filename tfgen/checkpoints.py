@@ -15,11 +15,12 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tfgen import unfinished
 from tfgen.errors import InputError
 
 try:
@@ -49,6 +50,7 @@ class Checkpoints:
         """Name the directory, which need not exist, and say how many checkpoints to keep."""
         self.directory = Path(directory)
         self._keep = keep
+        self._damaged: set[Path] = set()
 
     def save(self, state: Any) -> Path:
         """Write a state; when this returns it outlasts a loss of power.
@@ -64,23 +66,26 @@ class Checkpoints:
         content = _pack(state)
         number = _number(before[-1]) + 1 if before else 1
         path = self.directory / f"checkpoint-{number:08d}-{hashlib.sha256(content).hexdigest()}.npz"
-        unfinished = path.with_suffix(_UNFINISHED)
+        new = path.with_suffix(_UNFINISHED)
         try:
-            with unfinished.open("wb") as file:
+            with new.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.replace(path)
+            new.replace(path)
         finally:
-            unfinished.unlink(missing_ok=True)
-        _sync(self.directory)
+            new.unlink(missing_ok=True)
+        unfinished.sync(self.directory)
         self._tidy([*before, path])
         return path
 
     def _tidy(self, files: list[Path]) -> None:
-        """Remove what is too old, and what a killed process left unfinished."""
-        for path in [*files[: -self._keep], *self.directory.glob(f"checkpoint-*{_UNFINISHED}")]:
-            path.unlink(missing_ok=True)
+        """Remove what is too old or damaged, and what a killed process left unfinished."""
+        good = [path for path in files if path not in self._damaged]
+        kept = good[-self._keep :]
+        for path in [*files, *self.directory.glob(f"checkpoint-*{_UNFINISHED}")]:
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
     def latest(self, warn: Callable[[str], Any] = warnings.warn) -> Checkpoint | None:
         """Read the last good checkpoint; None where there is none.
@@ -92,11 +97,12 @@ class Checkpoints:
             try:
                 return Checkpoint(path, read(path))
             except InputError as error:
+                self._damaged.add(path)
                 warn(f"{error} It is passed over, for the one before it.")
         return None
 
     def clear(self) -> None:
-        """Remove all checkpoints, and the directory if nothing else is in it.
+        """Remove all checkpoints, the last one last, and the directory if nothing else is in it.
 
         Raises:
             InputError: Another process trains into it.
@@ -104,7 +110,7 @@ class Checkpoints:
         if not self.directory.is_dir():
             return
         with self.locked():
-            for path in [*self._files(), *self.directory.glob(f"checkpoint-*{_UNFINISHED}"), self.directory / _LOCK]:
+            for path in [*self.directory.glob(f"checkpoint-*{_UNFINISHED}"), *self._files(), self.directory / _LOCK]:
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
@@ -117,16 +123,25 @@ class Checkpoints:
             InputError: Another process does.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / _LOCK).open("w") as lock:
-            if fcntl:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise InputError(
-                        f"another process trains into {str(self.directory)!r} now: wait for it, or choose another "
-                        "directory."
-                    ) from None
+        path = self.directory / _LOCK
+        with path.open("w") as lock:
+            if not _taken(lock) or not path.exists() or not os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+                # Where the file of the lock is another one by now, a process that ended took it away meanwhile.
+                raise InputError(self._in_use())
             yield
+
+    def check_free(self) -> None:
+        """Look whether another process trains into the directory, changing nothing.
+
+        Raises:
+            InputError: It does.
+        """
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), (self.directory / _LOCK).open() as lock:
+            if not _taken(lock):
+                raise InputError(self._in_use())
+
+    def _in_use(self) -> str:
+        return f"another process trains into {str(self.directory)!r} now: wait for it, or choose another directory."
 
     def _files(self) -> list[Path]:
         """Give the finished checkpoints, oldest first."""
@@ -137,19 +152,19 @@ class Checkpoints:
         return sorted(found, key=_number)
 
 
+def _taken(lock: IO[str]) -> bool:
+    """Take a lock, and say whether it could be had."""
+    if fcntl:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 def _number(path: Path) -> int:
     matched = _NAME.fullmatch(path.name)
     return int(matched[1]) if matched else 0
-
-
-def _sync(directory: Path) -> None:
-    """Make a rename outlast a loss of power, where directories can be opened."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def read(path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfgen import splitting, word_counts, wording
+from tfgen import notes, splitting, word_counts, wording
 from tfgen.errors import InputError
 from tfgen.splitting import END_OF_TEXT
 
@@ -72,23 +72,31 @@ def count(documents: Iterable[str], split: splitting.Split, most: int | None = N
     return count_pieces(_closed(documents), split, most)
 
 
-def count_pieces(pieces: Iterable[str], split: splitting.Split, most: int | None = None) -> Counts:
+def count_pieces(
+    pieces: Iterable[str], split: splitting.Split, most: int | None = None, counted: notes.Counted | None = None
+) -> Counts:
     """Count the tokens of a text that comes in pieces, in memory that does not grow with it.
 
     Args:
         pieces: strings; U+0003 stands after each document that ends.
         split: "character" or "word".
         most: so many of the most frequent words are wanted; None for a million.
+        counted: what was counted of the text before, and where to note how far this has come.
 
     >>> count_pieces(["ab", "a\x03"], "character")
     Counts(tokens={'a': 2, 'b': 1}, documents=1, distinct_others=0, others=0)
     """
+    counted = counted or notes.Counted()
+    pieces = notes.after(counted.characters, pieces)
     if split == "character":
-        tokens = _count_characters(pieces)
+        tokens = _count_characters(pieces, counted)
         return Counts(tokens, tokens.pop(END_OF_TEXT, 0))
     with word_counts.WordCounts() as counts:
+        if counted.characters:
+            counts.add_counted(counted.before())
         for words in splitting.word_lists(pieces):
             counts.add(words)
+            counted.go_on(sum(map(len, words)), counts.in_order)
         # One more than is wanted, for the end of a text, and some that are left out, to be shown as examples.
         frequent = counts.most_frequent((most or _MOST_WORDS) + 1 + _EXAMPLES)
         documents = frequent.pop(END_OF_TEXT, 0)
@@ -106,15 +114,22 @@ def _closed(documents: Iterable[str]) -> Iterator[str]:
         yield END_OF_TEXT
 
 
-def _count_characters(pieces: Iterable[str]) -> dict[str, int]:
+def _count_characters(pieces: Iterable[str], counted: notes.Counted) -> dict[str, int]:
     counts = np.zeros(sys.maxunicode + 1, np.int64)
+
+    def in_order() -> Iterator[tuple[str, int]]:
+        return ((chr(code), int(counts[code])) for code in np.flatnonzero(counts).tolist())
+
+    for character, number in counted.before():
+        counts[ord(character)] = number
     for text in _gathered(pieces):
         if text.isascii():
             counts[:128] += np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=128)
         else:
             of_text = np.bincount(splitting.codepoints(text))
             counts[: len(of_text)] += of_text
-    return {chr(code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+        counted.go_on(len(text), in_order)
+    return dict(in_order())
 
 
 def _gathered(pieces: Iterable[str]) -> Iterator[str]:

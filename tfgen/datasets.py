@@ -13,7 +13,6 @@ dataset counts its own epochs: each iterator made of it is one. Its `Course` kno
 Axis letters: B batch, T time.
 """
 
-import functools
 import hashlib
 import math
 from collections.abc import Callable, Sequence
@@ -23,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen import shuffling
+from tfgen import document_rows, mapped, shuffling
+from tfgen.document_rows import Rows
 from tfgen.errors import InputError
 from tfgen.prepared import Prepared
 from tfgen.vocabulary import END, PADDING, OnUnknown, Vocabulary
@@ -31,7 +31,6 @@ from tfgen.vocabulary import END, PADDING, OnUnknown, Vocabulary
 Ids = npt.NDArray[np.integer]
 Batch = tuple[Ids, Ids]
 
-_PIECE = 1 << 20  # ids that are looked at together
 # How many batches stand for all in a fingerprint.
 _SAMPLED = 64
 
@@ -120,8 +119,7 @@ def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
         positions = rows + offsets
         # The last row may be shorter than the others, and the last batch than its length.
         real = (offsets < per_row) & (positions < transitions)
-        positions = np.where(real, positions, 0)
-        return np.where(real, ids[positions], PADDING), np.where(real, ids[positions + 1], PADDING)
+        return _read(ids, positions, real)
 
     return _dataset(batch, math.ceil(per_row / length), (batch_size, length))
 
@@ -178,8 +176,7 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
         chosen = places if seed is None else shuffling.shuffled(places, count, seed, epoch)
         positions = chosen[:, np.newaxis] * length + within
         real = positions < transitions
-        positions = np.where(real, positions, 0)
-        return np.where(real, ids[positions], PADDING), np.where(real, ids[positions + 1], PADDING)
+        return _read(ids, positions, real)
 
     return _dataset(batch, math.ceil(count / batch_size), (None, length))
 
@@ -201,7 +198,7 @@ def documents(
     Args:
         corpus: Documents that end.
         vocabulary: Turns them into ids; a prepared corpus has its own.
-        batch_size: B; the last batch of an epoch may be smaller.
+        batch_size: B; one batch of an epoch may be smaller.
         length: The longest row. A longer document goes on in rows of its own, each from the zero state, whose first
             input is the last token of the row before: no transition is lost.
         validation: Share of the documents, chosen at random, that is kept from training; 0 for none.
@@ -221,68 +218,28 @@ def documents(
             "document a line (lines=True, --lines)."
         )
     ids = joined_ids(corpus, vocabulary, unknown)
-    bounds = _ends_of_texts(ids)
-    count = len(bounds) - 1
+    count = document_rows.count(ids)
     held_out = round(validation * count)
     if (validation and not held_out) or held_out == count:
         raise InputError(
             f"{count:,} documents cannot be split with validation {validation}: give more documents or set validation "
             "to 0."
         )
-    order = np.random.Generator(np.random.Philox(key=[seed, 0])).permutation(count)
-    train = _documents(_Rows(ids, bounds, np.sort(order[held_out:]), length), batch_size, seed)
-    if not validation:
-        return train, None
-    return train, _documents(_Rows(ids, bounds, np.sort(order[:held_out]), length), batch_size, None)
+
+    def is_held_out(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        return shuffling.shuffled(numbers, count, seed, -1) < held_out if held_out else np.zeros(len(numbers), bool)
+
+    train, kept = document_rows.split(ids, length, is_held_out)
+    return _documents(ids, train, batch_size, seed), _documents(ids, kept, batch_size, None) if validation else None
 
 
-def _ends_of_texts(ids: Ids) -> npt.NDArray[np.int64]:
-    """Find where documents begin and end, some ids at a time, for they may lie in a file."""
-    found = (np.flatnonzero(ids[begin : begin + _PIECE] == END) + begin for begin in range(0, len(ids), _PIECE))
-    return np.concatenate(list(found))
-
-
-class _Rows:
-    """Some documents of an array of ids, and where their rows lie in it."""
-
-    def __init__(self, ids: Ids, bounds: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], length: int) -> None:
-        self.ids = ids
-        begins, stops = bounds[chosen], bounds[chosen + 1]
-        rows = -(-(stops - begins) // length)
-        first = np.cumsum(rows) - rows
-        within = np.arange(rows.sum()) - np.repeat(first, rows)
-        self.starts = np.repeat(begins, rows) + within * length
-        self.lengths = np.minimum(self.starts + length, np.repeat(stops, rows)) - self.starts
-
-    def batch(self, rows: Ids) -> Batch:
-        within = np.arange(self.lengths[rows].max())
-        real = within < self.lengths[rows, np.newaxis]
-        positions = np.where(real, self.starts[rows, np.newaxis] + within, 0)
-        return np.where(real, self.ids[positions], PADDING), np.where(real, self.ids[positions + 1], PADDING)
-
-
-def _documents(rows: _Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
-    steps = math.ceil(len(rows.starts) / batch_size)
-
-    @functools.lru_cache(maxsize=4)
-    def order(epoch: int) -> list[Ids]:
-        shuffled = _order(seed, epoch, len(rows.starts))
-        # Stable, so that rows of one length stay in random order and meet others in each epoch.
-        by_length = shuffled[np.argsort(rows.lengths[shuffled], kind="stable")]
-        batches = [by_length[begin : begin + batch_size] for begin in range(0, len(by_length), batch_size)]
-        return [batches[i] for i in _order(seed, epoch, steps)]
+def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
+    of_batch = rows.batches(batch_size, seed)
 
     def batch(epoch: int, step: int) -> Batch:
-        return rows.batch(order(epoch)[step])
+        return _read(ids, *rows.positions(of_batch(epoch, step)))
 
-    return _dataset(batch, steps, (None, None))
-
-
-def _order(seed: int | None, epoch: int, count: int) -> npt.NDArray[np.int64]:
-    """Give the order of an epoch: a function of (seed, epoch), or the natural order where there is no seed."""
-    if seed is None:
-        return np.arange(count)
-    return np.random.Generator(np.random.Philox(key=[seed, epoch + 1])).permutation(count)
+    return _dataset(batch, math.ceil(len(rows) / batch_size), (None, None))
 
 
 def joined_ids(corpus: Texts | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
@@ -300,6 +257,14 @@ def joined_ids(corpus: Texts | Prepared, vocabulary: Vocabulary | None, unknown:
     for text in corpus.documents:
         pieces += [*vocabulary.encode_pieces([text], unknown, vocabulary.id_type), *end]
     return np.concatenate(pieces)
+
+
+def _read(ids: Ids, positions: Ids, real: npt.NDArray[np.bool_]) -> Batch:
+    """Give inputs (B, T) and targets (B, T) from the positions that are real, and padding from all others."""
+    positions = np.where(real, positions, 0)
+    batch = np.where(real, ids[positions], PADDING), np.where(real, ids[positions + 1], PADDING)
+    mapped.let_go(ids)
+    return batch
 
 
 def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:

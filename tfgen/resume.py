@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from tfgen import datasets, training_state
+from tfgen import datasets, training_state, wording
 from tfgen.checkpoints import Checkpoint, Checkpoints
 from tfgen.errors import InputError
 
@@ -128,9 +128,13 @@ class Resume(keras.callbacks.Callback):
                 f"{str(self._checkpoints.directory)!r} holds another run: {'; '.join(differ[:3])}{more}. Give what was "
                 "given then, or begin anew: remove the directory (tfgen train: --overwrite without --resume)."
             )
+        if state["epoch"] < 0 or not 0 <= state["step"] < run["steps"]:
+            at = f"epoch {state['epoch']}, batch {state['step']} of {run['steps']}"
+            raise InputError(f"{str(checkpoint.path)!r} is no checkpoint of a run: it is of {at}.")
         if state.get("computed_with") != run["computed_with"]:
+            computed_with = wording.shorten(str(state.get("computed_with")))
             self._warn(
-                f"the run was computed with {state.get('computed_with')} and goes on with {run['computed_with']}: its "
+                f"the run was computed with {computed_with} and goes on with {run['computed_with']}: its "
                 "numbers may differ in the last digits from those of a run that never stopped."
             )
 

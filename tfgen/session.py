@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen import sampling, wording, writing
+from tfgen import sampling, unfinished, wording, writing
 from tfgen.decoder import Decoder
 from tfgen.decoding import Decoding
 from tfgen.errors import InputError
@@ -189,13 +189,8 @@ class Session:
             "text": self.text,
             "sampler": self._sampler.name if self._sampler else None,
         }
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-        try:
-            with unfinished.open("wb") as file:
-                np.savez(file, history=self._history, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with unfinished.file(path) as new, new.open("wb") as file:
+            np.savez(file, history=self._history, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], decoder: Decoder, vocabulary: Vocabulary) -> Session:

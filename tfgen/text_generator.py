@@ -14,7 +14,7 @@ from typing import Any, overload
 import keras
 import numpy as np
 
-from tfgen import decoding, networks, sampling, scoring, writing
+from tfgen import decoding, networks, sampling, scoring, unfinished, writing
 from tfgen import export as exporting
 from tfgen.decoder import NOTHING_LEFT, Decoder
 from tfgen.errors import InputError
@@ -404,12 +404,8 @@ class TextGenerator(TrainingModel):
             raise InputError(f"a model file's name ends in .keras; received {str(path)!r}.")
         if path.exists() and not overwrite:
             raise InputError(f"{str(path)!r} exists; choose another name or give overwrite=True.")
-        unfinished = path.with_name(f".tfgen-{os.getpid()}.keras")  # short, for names have a longest length
-        try:
-            super().save(unfinished, **kwargs)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with unfinished.file(path) as new:
+            super().save(new, **kwargs)
 
     def export(self, filepath: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False) -> None:
         """Write a directory that writes the same text without tfgen; see `tfgen.export`.

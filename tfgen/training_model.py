@@ -31,9 +31,14 @@ class TrainingModel(keras.Model):
         """Take the network, and the chance that a row of a training batch starts from the zero state.
 
         Raises:
-            InputError: `restart` is no probability.
+            InputError: `restart` is no probability, or Keras runs on something else than TensorFlow.
         """
         super().__init__(**kwargs)
+        if keras.backend.backend() != "tensorflow":
+            raise InputError(
+                f"tfgen computes with TensorFlow, and Keras was imported with {keras.backend.backend()!r}: set "
+                "KERAS_BACKEND=tensorflow before that."
+            )
         if not 0 <= restart <= 1:
             raise InputError(f"restart is a probability, from 0 to 1; received {restart!r}.")
         self.network = network

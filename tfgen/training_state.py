@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen import networks
+from tfgen import networks, wording
 from tfgen.errors import InputError
 
 # What Keras' callbacks hold beside their settings. A callback of ours, or of a user, names it in `resumed`.
@@ -53,8 +53,18 @@ def restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> None
     """Put a captured state back; a callback that was not there begins as it is.
 
     Raises:
-        InputError: The state is of another model.
+        InputError: The state is of another model, or of nothing.
     """
+    try:
+        _restore(model, callbacks, state)
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        reason = wording.shorten(" ".join(str(error).split()))
+        raise InputError(f"the checkpoint holds something else than the state of a run: {reason}.") from None
+
+
+def _restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> None:
     variables = _variables(model)
     shapes = [getattr(array, "shape", None) for array in state["variables"]]
     if [tuple(variable.shape) for variable in variables] != shapes:
@@ -66,11 +76,8 @@ def restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> None
         for field in _fields(callback):
             if field in held:
                 setattr(callback, field, held[field])
-    try:
-        random.setstate(state["random"]["python"])
-        np.random.set_state(state["random"]["numpy"])
-    except (KeyError, TypeError, ValueError):
-        raise InputError("the checkpoint has no random state.") from None
+    random.setstate(state["random"]["python"])
+    np.random.set_state(state["random"]["numpy"])
 
 
 def _variables(model: Any) -> list[Any]:
@@ -153,7 +160,11 @@ def differences(before: dict[str, Any], now: dict[str, Any], *, new_length: bool
     """
     ignored = [part for part, may in ((_LENGTH, new_length), (_RATE, new_rate)) if may]
     return [
-        f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
+        f"{wording.shorten(name)} was {_shown(before.get(name))} and is now {_shown(now.get(name))}"
         for name in {**now, **before}
         if before.get(name) != now.get(name) and not any(part in name for parts in ignored for part in parts)
     ]
+
+
+def _shown(value: Any) -> str:
+    return wording.shorten(repr(value), 120)

@@ -1,10 +1,11 @@
-"""A directory under another name while it is filled, renamed when it is whole."""
+"""A directory or a file under another name while it is written, renamed when it is whole."""
 
+import contextlib
 import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,17 +20,17 @@ class Directory:
     Its name says which process of which machine made it, so that the next run clears away what a killed one left.
     """
 
-    def __init__(self, parent: Path) -> None:
-        """Say where; the directory is made when the first file is."""
+    def __init__(self, parent: Path, mark: str = _MARK) -> None:
+        """Say where, and how its name ends; the directory is made when the first file is."""
         self._parent = parent
-        self._path = new(parent)
+        self._path = new(parent, mark)
 
     def __enter__(self) -> "Directory":
         """Clear away what killed runs left."""
         clear(self._parent)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *error: object) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self._path, ignore_errors=True)
 
@@ -46,10 +47,14 @@ class Directory:
                 "another directory (-o)"
             )
 
+    def path(self, name: str) -> Path:
+        """Give the path of a file to be made."""
+        self._path.mkdir(exist_ok=True)
+        return self._path / name
+
     def open(self, name: str) -> BinaryIO:
         """Make a file."""
-        self._path.mkdir(exist_ok=True)
-        return (self._path / name).open("wb")
+        return self.path(name).open("wb")
 
     def write(self, name: str, data: bytes) -> None:
         """Make a file of these bytes."""
@@ -64,26 +69,74 @@ class Directory:
     def become(self, goal: Path) -> None:
         """Rename it; where there is such a directory already, made meanwhile by another run, that one stays."""
         for path in self._path.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())  # a name must not outlive a power failure that its content does not
+            sync(path)
         try:
             self._path.rename(goal)
         except OSError:
             if not goal.is_dir():
                 raise
+        sync(goal.parent)
 
 
-def new(parent: Path) -> Path:
-    """Give a name for a directory that is not there yet; see `clear`."""
-    return parent / f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_MARK}"
+@contextlib.contextmanager
+def file(goal: Path) -> Iterator[Path]:
+    """Give a path to write to, of the same ending, which is renamed when the block ends well and else goes away.
+
+    Raises:
+        OSError: It cannot be written; what was there before is unharmed.
+    """
+    with Directory(goal.parent) as work:
+        path = work.path(f"new{goal.suffix}")
+        yield path
+        sync(path)
+        path.replace(goal)
+    sync(goal.parent)
+
+
+def sync(path: Path) -> None:
+    """Let what was written outlast a loss of power, a name too where the system can: it must not outlive its content.
+
+    Raises:
+        OSError: What was written to a file has not reached the disk.
+    """
+    if path.is_dir():
+        with contextlib.suppress(OSError):
+            _sync(os.open(path, os.O_RDONLY))
+    else:
+        _sync(os.open(path, os.O_RDWR))
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def new(parent: Path, mark: str = _MARK) -> Path:
+    """Give a name for a directory that is not there yet; see `left`."""
+    return parent / f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{mark}"
+
+
+def left(parent: Path, mark: str = _MARK, used: Container[Path] | None = None) -> Iterator[Path]:
+    """Find what was left under such names by processes of this machine that were killed.
+
+    Args:
+        parent: Where to look.
+        mark: How the names end.
+        used: What this process is using: it has left all else; None for all.
+    """
+    for path in parent.glob(f".{socket.gethostname()}.*{mark}"):
+        process = path.name.split(".")[-3]
+        of_this = process == str(os.getpid())
+        if process.isdecimal() and (used is not None and path not in used if of_this else not _runs(int(process))):
+            yield path
 
 
 def clear(parent: Path) -> None:
-    """Take away what killed processes of this machine left under such names."""
-    for left in parent.glob(f".{socket.gethostname()}.*{_MARK}"):
-        process = left.name.split(".")[-3]
-        if process.isdecimal() and not _runs(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
+    """Take it away."""
+    for path in left(parent):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove(path: Path) -> None:
@@ -106,4 +159,7 @@ def _runs(process: int) -> bool:
         return False
     except OSError:
         pass
-    return True
+    try:  # one that has ended, but that nobody has asked how, as in containers, is a zombie
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
-from tfgen import counting, splitting, wording
+from tfgen import counting, notes, splitting, wording
 from tfgen.counting import Coverage
 from tfgen.errors import InputError
 from tfgen.splitting import END_OF_TEXT, Split
@@ -153,6 +153,7 @@ class Vocabulary:
         split: Split = "character",
         max_tokens: int | None = None,
         min_count: int = 1,
+        counted: notes.Counted | None = None,
     ) -> "Vocabulary":
         """Count the tokens of a text that is never held as a whole; see `from_corpus`.
 
@@ -162,6 +163,7 @@ class Vocabulary:
             split: "character" or "word".
             max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
             min_count: tokens that occur less often are left out.
+            counted: what was counted of the text before, and where to note how far this has come.
 
         Raises:
             InputError: as `from_corpus` does.
@@ -171,7 +173,8 @@ class Vocabulary:
         """
         _check_choice("split", split, Split)
         _check_limits(max_tokens, min_count)
-        return cls._from_counts(counting.count_pieces(pieces, split, max_tokens), ends, split, max_tokens, min_count)
+        counts = counting.count_pieces(pieces, split, max_tokens, counted)
+        return cls._from_counts(counts, ends, split, max_tokens, min_count)
 
     @classmethod
     def _from_counts(
@@ -276,18 +279,37 @@ class Vocabulary:
         >>> [ids.tolist() for ids in vocabulary.encode_pieces(["to b", "e"])]
         [[], [], [7, 3]]
         """
+        return (ids for ids, _ in self.encode_from(0, pieces, unknown, dtype))
+
+    def encode_from(
+        self, position: int, pieces: Iterable[str], unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32
+    ) -> Iterator[tuple[npt.NDArray[np.integer[Any]], int]]:
+        """Turn the rest of a text into ids; see `encode_pieces`.
+
+        Args:
+            position: where the rest begins, a position that this has yielded.
+            pieces: the rest of the text, cut anywhere.
+            unknown: see `encode`.
+            dtype: see `encode`.
+
+        Yields:
+            Ids (t,), and the position after the characters that they and all before them stand for.
+
+        Raises:
+            InputError: as `encode` does.
+
+        >>> vocabulary = Vocabulary.from_texts(["to be or not to be"], split="word")
+        >>> [(ids.tolist(), position) for ids, position in vocabulary.encode_from(0, ["to be or", " not"])]
+        [([], 0), ([7], 2), ([3, 5, 4], 12)]
+        """
         encoded = self._character_ids(pieces, dtype) if self.split == "character" else self._word_ids(pieces, dtype)
-        position = 0
         for tokens, ids in encoded:
             known = ids != UNKNOWN
-            if unknown == "unknown" or known.all():
-                yield ids
-            elif unknown == "skip":
-                yield ids[known]
-            else:
+            if unknown == "error" and not known.all():
                 more = itertools.chain.from_iterable(tokens for tokens, _ in encoded)
                 raise InputError(self._unknown_message(itertools.chain(tokens, more), position))
             position += len(tokens) if isinstance(tokens, str) else sum(map(len, tokens))
+            yield ids[known] if unknown == "skip" else ids, position
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Turn ids into text.

@@ -50,13 +50,25 @@ class WordCounts(contextlib.ExitStack):
         if len(self._held) > _HELD or self._long_characters > _HELD_CHARACTERS:
             self._put_aside()
 
+    def add_counted(self, counts: Iterable[Count]) -> None:
+        """Add words that were counted before, in code point order."""
+        self._runs.append(self._file(counts))
+        self.total += sum(number for _, number in _read(self._runs[-1]))
+
+    def in_order(self) -> Iterator[Count]:
+        """Give each word in code point order, and how often it occurs."""
+        self._put_aside()
+        self._merge()
+        return _read(self._runs[0])
+
     def most_frequent(self, most: int) -> dict[str, int]:
         """Give the most frequent words, and of equal ones those first in code point order."""
         if not self._runs and len(self._held) <= most:
             self.distinct = len(self._held)
             return dict(self._held)
         self._put_aside()
-        merged = self._file(_added(self._runs))
+        self._merge()
+        merged = self._runs[0]
         numbers = collections.Counter(number for _, number in _read(merged))
         self.distinct = numbers.total()
         least, of_least = _cutoff(numbers, most)
@@ -72,10 +84,13 @@ class WordCounts(contextlib.ExitStack):
         self._held.clear()
         self._long_characters = 0
         if len(self._runs) == _RUNS:
-            merged = self._file(_added(self._runs))
-            for run in self._runs:
-                run.close()
-            self._runs = [merged]
+            self._merge()
+
+    def _merge(self) -> None:
+        merged = self._file(_added(self._runs))
+        for run in self._runs:
+            run.close()
+        self._runs = [merged]
 
     def _file(self, counts: Iterable[Count]) -> IO[str]:
         file = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed with all others

@@ -1,16 +1,17 @@
 """The command line: `tfgen demo`, `prepare`, `train`, `generate`, `score`, `novelty`, `inspect`, `export`.
 
 Thin: each command reads its options, calls the public names, and shows what they give. TensorFlow is imported only by
-commands that compute. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+commands that compute. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 and its number stopped by a
+signal, such as 130 interrupted.
 """
 
-import io
-import os
+import contextlib
 import sys
 
 import click
 
 import tfgen
+from tfgen.cli import signals, terminal
 from tfgen.cli.demo import demo
 from tfgen.cli.export import export
 from tfgen.cli.generate import generate
@@ -34,29 +35,35 @@ for command in (demo, prepare, train, generate, score, novelty, inspect, export)
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    terminal.open_streams()
+    with signals.heard():
+        sys.exit(_run())
+
+
+def _run() -> int:
     try:
         code = cli.main(prog_name="tfgen", standalone_mode=False) or 0
         sys.stdout.flush()
+        return code
     except click.UsageError as error:
         help_ = f" Try '{error.ctx.command_path} --help'." if error.ctx else ""
-        code = _fail(error.format_message() + help_, error.exit_code)
+        return _fail(error.format_message() + help_, error.exit_code)
     except click.ClickException as error:
-        code = _fail(error.format_message(), error.exit_code)
+        return _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:  # the reader, such as `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        terminal.write_into_nothing(sys.stdout)
+        return 0
     except OSError as error:
-        code = _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
+        if isinstance(error.__context__, KeyboardInterrupt):  # and the terminal was gone already
+            return _fail(*signals.told(error.__context__))
+        return _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
     except InputError as error:
-        code = _fail(str(error), 1)
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", 130)
-    sys.exit(code)
+        return _fail(str(error), 1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _fail(*signals.told(error))
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"tfgen: {' '.join(message.split())}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        click.echo(f"tfgen: {' '.join(message.split())}", err=True)
     return code

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tfgen import model_files, prepared
+from tfgen import model_files, preparing
 from tfgen.cli import options, terminal
 from tfgen.vocabulary import RESERVED, Vocabulary
 
@@ -30,7 +30,7 @@ def prepare(corpus: tuple[str, ...], output: Path | None, init_from: Path | None
         counting = {"vocabulary": vocabulary_of(init_from)}
     given = {name: value for name, value in counting.items() if value is not None}
     console = terminal.console()
-    text = prepared.prepare_corpus(as_source(corpus), output, show=console.print, **given, **settings)
+    text = preparing.prepare_corpus(as_source(corpus), output, show=console.print, **given, **settings)
     tokens = "words" if text.vocabulary.split == "word" else "characters"
     documents = f" in {text.number_of_documents:,} documents" if text.ends else ""
     console.print(

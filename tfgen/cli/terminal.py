@@ -1,13 +1,34 @@
 """What commands read and write: standard input, and standard output with colours on a terminal and plain in a pipe."""
 
+import errno
+import io
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
 from tfgen.corpora import files
 from tfgen.errors import InputError
+
+
+def open_streams() -> None:
+    """Open what is closed of the standard streams, on nothing; what is written may be in any encoding.
+
+    Else the next file that is opened would take the place of a closed one, and be written into by whatever reports on
+    standard error, such as TensorFlow.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def console() -> Console:
@@ -16,11 +37,25 @@ def console() -> Console:
 
 
 class _Console(Console):
-    """Goes on without its reader: `tfgen train ... | head` must not end the training."""
+    """Goes on without its reader: `tfgen train ... | head` must not end the training, nor a terminal that is closed."""
 
     def on_broken_pipe(self) -> None:
         """Write into nothing from here on."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write_into_nothing(sys.stdout)
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:  # a terminal that is gone
+                raise
+            write_into_nothing(sys.stdout, sys.stderr)
+
+
+def write_into_nothing(*streams: TextIO) -> None:
+    """Let what is still written to these streams go nowhere."""
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def has_colours(console: Console) -> bool:

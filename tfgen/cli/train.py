@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import shlex
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tfgen import model_files, plots, prepared, quiet
+from tfgen import model_files, plots, prepared, preparing, quiet
 from tfgen.checkpoints import Checkpoints
 from tfgen.cli import options, terminal, unfinished
 from tfgen.cli.prepare import as_source, vocabulary_of
@@ -72,6 +73,7 @@ def train(
     """
     reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
+    check_name(output)
     found = unfinished.to_go_on_with(output, resume, overwrite)
     check_output(output, overwrite or output == init_from or found is not None)
     if plot:
@@ -115,7 +117,7 @@ def _read(
         return text.load()
     known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
     known = {name: value for name, value in known.items() if value is not None}
-    return prepared.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
+    return preparing.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
 
 
 def _name(corpus: str) -> str:
@@ -144,10 +146,15 @@ def quote(argument: str | Path) -> str:
     return shlex.quote(str(argument))
 
 
-def check_output(output: Path, overwrite: bool) -> None:
-    """Refuse a place that cannot be written now, rather than after an hour of training."""
+def check_name(output: Path) -> None:
+    """Refuse a name that no model file can have."""
     if output.is_dir() or output.suffix != ".keras":
         raise click.UsageError(f"the output must be a file whose name ends in .keras; received {str(output)!r}.")
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Refuse a place that cannot be written now, rather than after an hour of training."""
+    check_name(output)
     if output.exists() and not overwrite:
         raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
     if not output.parent.is_dir():
@@ -260,8 +267,10 @@ class TrainingRun:
         try:
             training.run(job, watching)
         except KeyboardInterrupt:
-            bar.close()
-            click.echo(f"\n{self._keep_interrupted(existed)} To go on:\n  {self.go_on}", err=True)
+            kept = self._keep_interrupted(existed)
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                bar.close()
+                click.echo(f"\n{kept} To go on:\n  {self.go_on}", err=True)
             raise
         return stop_on_nan.message, curve
 

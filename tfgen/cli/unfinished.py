@@ -53,7 +53,7 @@ def find(output: Path) -> Unfinished | None:
     try:
         position = {name: int(found.state[name]) for name in ("epoch", "step", "steps", "epochs")}
         retried = [float(rate) for name, rate in found.state["identity"].items() if name.startswith("retried.")]
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{str(found.path)!r} is no checkpoint of a run; remove {str(found.path.parent)!r}.") from None
     return Unfinished(**position, retried=tuple(retried))
 
@@ -63,8 +63,9 @@ def to_go_on_with(output: Path, resume: bool, overwrite: bool) -> Unfinished | N
 
     Raises:
         click.UsageError: There is one, and the command does not say what becomes of it; or there is none but a model.
-        InputError: See `find`.
+        InputError: See `find`; or another process trains it now.
     """
+    Checkpoints(directory(output)).check_free()
     found = find(output)
     if resume:
         if found is None and output.exists() and not overwrite:

@@ -1,0 +1,55 @@
+"""Some thousands of damaged inputs for every reader; `benchmarks/fuzz.py` gives them a hundred thousand."""
+
+import os
+import random
+import time
+
+import hostile
+import pytest
+from cli_support import model_bytes_fixture  # noqa: F401 - a fixture
+
+from tfgen.errors import InputError
+
+COUNT = 120
+PLAIN = [reader.name for reader in hostile.plain_readers(b"")]
+# As with Hypothesis, each run takes others, but for continuous integration.
+SEED = 0 if os.environ.get("CI") == "true" else random.randrange(10**9)
+
+
+def assert_no_finding(reader, folder, count):
+    outcomes, findings = hostile.fuzz(reader, count, SEED, folder)
+    assert not findings, f"seed {SEED}, {findings[0]}"
+    assert outcomes["refused"] > 0
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_reader_gives_a_result_or_refuses_in_one_line(name, tmp_path, model_bytes):
+    (reader,) = (reader for reader in hostile.plain_readers(model_bytes) if reader.name == name)
+    assert_no_finding(reader, tmp_path, round(COUNT * reader.share))
+
+
+def test_so_do_readers_that_take_a_network(tmp_path, model_bytes):
+    for reader in hostile.slow_readers(model_bytes):
+        assert_no_finding(reader, tmp_path, round(COUNT * reader.share) + 8)
+
+
+def refuse(message):
+    raise InputError(message)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        (lambda data, chance, folder: 1 / 0, "ZeroDivisionError"),
+        (lambda data, chance, folder: refuse("two\nlines"), "its message is"),
+        (lambda data, chance, folder: refuse((folder / "half").write_bytes(data)), "it leaves"),
+        (lambda data, chance, folder: len(b"x" * (64 << 20)), "memory grew"),
+        (lambda data, chance, folder: time.sleep(9), "more than 1 s"),
+    ],
+)
+def test_what_no_reader_may_do_is_found(tmp_path, monkeypatch, fault, found):
+    monkeypatch.setattr(hostile, "SECONDS", 1)
+    monkeypatch.setattr(hostile, "MEMORY", 32 << 20)
+    outcomes, (finding,) = hostile.fuzz(hostile.Reader("x", fault, [b"seed"]), 1, SEED, tmp_path)
+    assert found in str(finding)
+    assert outcomes == {"fault": 1}
