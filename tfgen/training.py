@@ -30,6 +30,8 @@ Cut = Literal["streams", "windows", "documents"]
 # Documents longer than this, on average, are read as streams: the state is carried through them.
 _LONG_DOCUMENT = 400
 _BATCH_SIZE = 32
+# A short row is many updates; the state is carried through streams, and not from window to window.
+_LENGTHS = {"streams": 32, "windows": 64, "documents": 500}
 # So many updates an epoch, at least, before a larger batch is worth its speed.
 _UPDATES = 30
 # So many tokens are read in all, if the number of epochs is left open.
@@ -53,7 +55,7 @@ class Settings:
         weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training.
         embedding: Size of the tokens' embedding; None: one-hot characters, and 128 for words.
         batch_size: B; None: 32, less for a small corpus.
-        length: T; None: 64, and for documents the longest row, 500.
+        length: T; None: 32 for streams, 64 for windows, and for documents the longest row, 500.
         epochs: None: as many as read 6 million tokens, at least 3 and at most 50.
         learning_rate: The peak of the schedule.
         validation: Share of the corpus that is kept from training.
@@ -75,7 +77,7 @@ class Settings:
     batch_size: int | None = None
     length: int | None = None
     epochs: int | None = None
-    learning_rate: float = 5e-3
+    learning_rate: float = 8e-3
     validation: float = 0.1
     patience: int | None = 4
     seed: int = 0
@@ -98,7 +100,7 @@ class Settings:
         """Fill in what was left open, for a corpus of so many tokens."""
         short = corpus.ends and corpus.characters / corpus.number_of_documents < _LONG_DOCUMENT
         cut = self.cut or ("documents" if short else "streams")
-        length = self.length or (500 if cut == "documents" else 64)
+        length = self.length or _LENGTHS[cut]
         of_training = tokens * (1 - self.validation)
         row = min(length, tokens / corpus.number_of_documents) if cut == "documents" else length
         batch_size = self.batch_size or int(np.clip(of_training / (_UPDATES * row), 1, _BATCH_SIZE))
@@ -132,7 +134,7 @@ class Job:
     rate: float
 
 
-def optimizer(steps: int, learning_rate: float = 5e-3) -> keras.optimizers.Optimizer:
+def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optimizer:
     """Give the optimizer that the defaults were measured with.
 
     Adam with beta_2 = 0.99, gradients clipped to a global norm of 1 (Pascanu et al. 2013, arXiv:1211.5063), a linear
