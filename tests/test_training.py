@@ -91,13 +91,13 @@ def test_settings_suit_themselves_within_bounds_and_change_nothing_explicit(give
         short = corpus.ends and corpus.characters < 400 * corpus.number_of_documents
         assert suited.cut == ("documents" if short else "streams")
     if given_settings.length is None:
-        assert suited.length == (500 if suited.cut == "documents" else 64)
+        assert suited.length == {"streams": 32, "windows": 64, "documents": 500}[suited.cut]
     assert suited.suited_to(corpus, tokens) == suited
 
 
 @pytest.mark.parametrize(
     ("characters", "batch_size", "epochs"),
-    [(1_000, 1, 50), (20_000, 9, 50), (100_000, 32, 50), (1_000_000, 32, 7), (100_000_000, 32, 3)],
+    [(1_000, 1, 50), (20_000, 18, 50), (100_000, 32, 50), (1_000_000, 32, 7), (100_000_000, 32, 3)],
 )
 def test_small_texts_get_small_batches_and_many_epochs(characters, batch_size, epochs):
     suited = Settings().suited_to(corpus_of(characters, 1, False), characters)
