@@ -300,7 +300,7 @@ class Vocabulary:
 
         >>> vocabulary = Vocabulary.from_texts(["to be or not to be"], split="word")
         >>> [(ids.tolist(), position) for ids, position in vocabulary.encode_from(0, ["to be or", " not"])]
-        [([], 0), ([7], 2), ([3, 5, 4], 12)]
+        [([7], 2), ([3], 5), ([5, 4], 12)]
         """
         encoded = self._character_ids(pieces, dtype) if self.split == "character" else self._word_ids(pieces, dtype)
         for tokens, ids in encoded:
