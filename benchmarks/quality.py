@@ -1,7 +1,7 @@
 """How soon a model is good: tfgen beside nanoGPT's configuration for a CPU, in CPU seconds of one thread.
 
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
-       python benchmarks/quality.py TEXT long        # the best loss that two hours of two cores reach
+       python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
 
 The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
 protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
@@ -21,7 +21,11 @@ import turns
 
 # By what each row of the first table is called: settings of `tfgen train`, beyond its defaults.
 SOONEST = {"units": 192, "batch_size": 16, "length": 32, "learning_rate": 6e-3, "epochs": 1}
-ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}}
+LONG = {
+    **{"units": 512, "layers": 2, "dropout": 0.45, "weight_drop": 0.4},
+    **{"batch_size": 32, "length": 64, "learning_rate": 6e-3, "epochs": 24, "patience": None},
+}
+ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}, "long": LONG}
 
 
 def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:
@@ -90,9 +94,9 @@ def tfgen(path: str, name: str) -> dict[str, float]:
     }
 
 
-def measured(path: str, name: str, threads: int) -> dict[str, float]:
-    """Train one row in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
+def measured(path: str, name: str) -> dict[str, float]:
+    """Train one row in a process of its own, of one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, __file__, path, turns.PEER, name]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -108,7 +112,7 @@ def main(path: str, which: str = "soon") -> None:
     )
     yardstick = None
     for name in names:
-        row = measured(path, name, threads=2 if name == "long" else 1)
+        row = measured(path, name)
         yardstick = row["cpu"] if name == "nanoGPT" else yardstick
         share = f"{row['cpu'] / yardstick:.2f}" if yardstick else "-"
         losses = " | ".join(f"{row[column]:.3f}" if column in row else "-" for column in columns)

@@ -41,7 +41,7 @@ def stack_of(
         options = {"return_sequences": True, "stateful": batch is not None, "dropout": rate, "recurrent_dropout": rate}
         stack.append(KINDS[family][cell](U, **options, **first))
         if rate:
-            stack.append(keras.layers.Dropout(rate))
+            stack.append((keras.layers.Dropout if between else keras.layers.SpatialDropout1D)(rate))
         if between:
             stack += [keras.layers.LayerNormalization(), keras.layers.Dense(U + 1, activation="relu")]
     stack.append(keras.layers.Dense(V, activation=activation, use_bias=not between))
@@ -383,7 +383,7 @@ def test_the_network_built_is_the_plain_sequential_of_the_lesson():
     networks.check(network)
     assert [type(layer).__name__ for layer in network.layers] == [
         "Embedding",
-        *("GRU", "Dropout") * 2,
+        *("GRU", "SpatialDropout1D") * 2,
         "Dense",
     ]
     assert network.input_shape == (3, None)
@@ -411,6 +411,15 @@ def test_the_forget_bias_begins_at_one():
         in_, forget, candidate, out = np.split(layer.cell.bias.numpy(), 4)
         assert forget.tolist() == [1.0] * U
         assert not np.any([in_, candidate, out])
+
+
+def test_a_row_drops_the_same_units_all_along():
+    network = networks.build(V, units=40, dropout=0.5, seed=1)
+    recurrent, dropout = network.layers[:2]
+    kept = np.array(dropout(recurrent(random_ids(3, 6)), training=True)) != 0
+    assert (kept == kept[:, :1]).all()
+    assert 0.2 < kept.mean() < 0.8
+    assert len({row.tobytes() for row in kept[:, 0]}) == 3
 
 
 def test_the_same_seed_gives_the_same_weights_and_dropout():

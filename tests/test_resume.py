@@ -55,7 +55,7 @@ class Diary(keras.callbacks.Callback):
 
 
 SHAPES = {
-    "deep": {"layers": 2, "batch_size": 4},
+    "deep": {"layers": 2, "weight_drop": 0.2, "batch_size": 4},
     "quick": {"cell": "rnn", "batch_size": 4},
     "windows": {"cell": "gru"},
 }

@@ -47,8 +47,9 @@ def build(
         cell: "lstm", "gru" or "rnn".
         units: U, of each recurrent layer.
         layers: How many recurrent layers.
-        dropout: Share of a recurrent layer's outputs that is dropped while training (Zaremba et al. 2014,
-            arXiv:1409.2329: never on the recurrent connection), drawn anew at each timestep.
+        dropout: Share of a recurrent layer's outputs that is dropped while training, never on the recurrent connection
+            (Zaremba et al. 2014, arXiv:1409.2329) and the same units at each timestep of a row (Gal and Ghahramani
+            2016, arXiv:1512.05287).
         weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training, see
             `tfgen.layers.LSTM`.
         embedding: Size of a learned embedding of the tokens; None reads them one-hot.
@@ -85,7 +86,8 @@ def build(
             )
         )
         if dropout:
-            stack.append(keras.layers.Dropout(dropout, seed=next(seeds), name=f"dropout_{index + 1}"))
+            # The same units all along a row, which is what Keras' layer of this name does.
+            stack.append(keras.layers.SpatialDropout1D(dropout, seed=next(seeds), name=f"dropout_{index + 1}"))
     initializer = keras.initializers.GlorotUniform(seed=next(seeds))
     stack.append(
         keras.layers.Dense(vocabulary_size, activation="softmax", kernel_initializer=initializer, name="softmax")
@@ -288,6 +290,8 @@ def step(network: keras.Sequential, ids: tf.Tensor, state: State) -> tuple[tf.Te
     """
     x, states, new_state = ids, iter(state), []
     for layer in network.layers[:-1]:
+        if isinstance(layer, keras.layers.Dropout):
+            continue  # Nothing is dropped here, and a layer that drops along rows refuses what has no T.
         if isinstance(layer, _RECURRENT):
             x, states_of_layer = _step(layer, x, next(states))
             new_state.append(states_of_layer)
