@@ -1,9 +1,12 @@
 """A random order that is never held: all are there once, and each anywhere."""
 
+from unittest import mock
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfgen import shuffling
 from tfgen.shuffling import shuffled
 
 SEEDS = st.integers(0, 2**63)
@@ -36,3 +39,14 @@ def test_neighbours_do_not_stay_neighbours_and_epochs_differ():
     one, other = (shuffled(np.arange(10_000), 10_000, 5, epoch) for epoch in (0, 1))
     assert (np.abs(np.diff(one)) == 1).sum() < 20
     assert (one == other).sum() < 20
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 20), st.none() | SEEDS)
+def test_batches_are_the_order_cut_however_many_are_looked_up_at_once(count, batch_size, together, seed):
+    with mock.patch.object(shuffling, "_TOGETHER", together):
+        batch = shuffling.batches(count, batch_size, seed)
+    order = np.arange(count) if seed is None else shuffled(np.arange(count), count, seed, 1)
+    steps = range(-(-count // batch_size))
+    cut = [order[step * batch_size : (step + 1) * batch_size].tolist() for step in steps]
+    assert [batch(1, step).tolist() for step in steps] == cut
+    assert [batch(1, step).tolist() for step in reversed(steps)] == cut[::-1]

@@ -31,6 +31,8 @@ from tfgen.vocabulary import END, PADDING, OnUnknown, Vocabulary
 Ids = npt.NDArray[np.integer]
 Batch = tuple[Ids, Ids]
 
+# So many batches of a stream are read before pages are let go: a page has 4096 ids or less.
+_ON_A_PAGE = 16
 # How many batches stand for all in a fingerprint.
 _SAMPLED = 64
 
@@ -119,7 +121,8 @@ def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
         positions = rows + offsets
         # The last row may be shorter than the others, and the last batch than its length.
         real = (offsets < per_row) & (positions < transitions)
-        return _read(ids, positions, real)
+        # The next batches lie on the same pages.
+        return _read(ids, positions, real, keep=step % _ON_A_PAGE > 0)
 
     return _dataset(batch, math.ceil(per_row / length), (batch_size, length))
 
@@ -170,10 +173,10 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
     transitions = len(ids) - 1
     count = math.ceil(transitions / length)
     within = np.arange(length)
+    order = shuffling.batches(count, batch_size, seed)
 
     def batch(epoch: int, step: int) -> Batch:
-        places = np.arange(step * batch_size, min((step + 1) * batch_size, count))
-        chosen = places if seed is None else shuffling.shuffled(places, count, seed, epoch)
+        chosen = order(epoch, step)
         positions = chosen[:, np.newaxis] * length + within
         real = positions < transitions
         return _read(ids, positions, real)
@@ -237,7 +240,7 @@ def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.da
     of_batch = rows.batches(batch_size, seed)
 
     def batch(epoch: int, step: int) -> Batch:
-        return _read(ids, *rows.positions(of_batch(epoch, step)))
+        return _read(ids, *document_rows.positions(of_batch(epoch, step)))
 
     return _dataset(batch, math.ceil(len(rows) / batch_size), (None, None))
 
@@ -259,11 +262,15 @@ def joined_ids(corpus: Texts | Prepared, vocabulary: Vocabulary | None, unknown:
     return np.concatenate(pieces)
 
 
-def _read(ids: Ids, positions: Ids, real: npt.NDArray[np.bool_]) -> Batch:
-    """Give inputs (B, T) and targets (B, T) from the positions that are real, and padding from all others."""
+def _read(ids: Ids, positions: Ids, real: npt.NDArray[np.bool_], keep: bool = False) -> Batch:
+    """Give inputs (B, T) and targets (B, T) from the positions that are real, and padding from all others.
+
+    Pages of mapped ids are let go, unless they are to be kept for the next batch.
+    """
     positions = np.where(real, positions, 0)
     batch = np.where(real, ids[positions], PADDING), np.where(real, ids[positions + 1], PADDING)
-    mapped.let_go(ids)
+    if not keep:
+        mapped.let_go(ids)
     return batch
 
 

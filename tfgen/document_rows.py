@@ -17,6 +17,7 @@ from tfgen.vocabulary import END
 
 Ids = npt.NDArray[np.integer[Any]]
 Numbers = npt.NDArray[np.int64]
+Places = npt.NDArray[np.void]  # of rows: where each starts, and its length
 
 _PIECE = 1 << 20  # ids that are looked at together
 _PLACE = np.dtype([("start", np.int64), ("length", np.int32)])
@@ -62,21 +63,14 @@ class Rows:
     def __init__(self, file: IO[bytes]) -> None:
         """Map the file, which may then be closed."""
         empty = not file.seek(0, io.SEEK_END)
-        self._places: npt.NDArray[Any] = np.empty(0, _PLACE) if empty else np.memmap(file, _PLACE, "r")
+        self._places: Places = np.empty(0, _PLACE) if empty else np.memmap(file, _PLACE, "r")
 
     def __len__(self) -> int:
         """Give R."""
         return len(self._places)
 
-    def positions(self, rows: Numbers) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-        """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which of them are real."""
-        places = mapped.taken(self._places, rows)
-        starts, lengths = places["start"][:, np.newaxis], places["length"][:, np.newaxis]
-        within = np.arange(lengths.max())
-        return starts + within, within < lengths
-
-    def batches(self, batch_size: int, seed: int | None) -> Callable[[int, int], Numbers]:
-        """Give the rows of a batch as a function of (epoch, step): in random order, those of about one length together.
+    def batches(self, batch_size: int, seed: int | None) -> Callable[[int, int], Places]:
+        """Give the places of a batch as a function of (epoch, step): random, those of about one length together.
 
         Args:
             batch_size: B.
@@ -85,13 +79,13 @@ class Rows:
         together = max(_POOL // batch_size, 1)
 
         @functools.lru_cache(maxsize=2)
-        def pool(epoch: int, number: int) -> list[Numbers]:
+        def pool(epoch: int, number: int) -> list[Places]:
             first = number * together * batch_size
-            places = np.arange(first, min(first + together * batch_size, len(self)))
-            rows = places if seed is None else shuffling.shuffled(places, len(self), seed, epoch)
+            numbers = np.arange(first, min(first + together * batch_size, len(self)))
+            rows = numbers if seed is None else shuffling.shuffled(numbers, len(self), seed, epoch)
+            places = mapped.taken(self._places, rows)
             # Stable, so that rows of one length stay in random order and meet others in each epoch.
-            lengths = mapped.taken(self._places, rows)["length"]
-            by_length = rows[np.argsort(lengths, kind="stable")]
+            by_length = places[np.argsort(places["length"], kind="stable")]
             batches = [by_length[begin : begin + batch_size] for begin in range(0, len(by_length), batch_size)]
             if seed is None:
                 return batches
@@ -101,7 +95,14 @@ class Rows:
         return lambda epoch, step: pool(epoch, step // together)[step % together]
 
 
-def _places(begins: Numbers, ends: Numbers, length: int) -> npt.NDArray[Any]:
+def positions(places: Places) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which of them are real."""
+    starts, lengths = places["start"][:, np.newaxis], places["length"][:, np.newaxis]
+    within = np.arange(lengths.max())
+    return starts + within, within < lengths
+
+
+def _places(begins: Numbers, ends: Numbers, length: int) -> Places:
     """Cut documents into rows."""
     rows = -(-(ends - begins) // length)
     first = np.cumsum(rows) - rows

@@ -4,10 +4,14 @@ A Feistel network permutes the numbers of so many bits; a number that falls outs
 falls inside (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
 """
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 _ROUNDS = 8
+_TOGETHER = 1 << 12  # places that are looked up at once, of as many batches as they make
 
 
 def shuffled(places: npt.NDArray[np.integer], count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -31,6 +35,29 @@ def shuffled(places: npt.NDArray[np.integer], count: int, seed: int, epoch: int)
     while (outside := numbers >= count).any():
         numbers[outside] = _permuted(numbers[outside], keys, half)
     return numbers.astype(np.int64)
+
+
+def batches(count: int, batch_size: int, seed: int | None) -> Callable[[int, int], npt.NDArray[np.int64]]:
+    """Give the things of a batch, int64 (B,), as a function of (epoch, step); the last batch has what is left.
+
+    Args:
+        count: How many things there are.
+        batch_size: B.
+        seed: The order is a function of it and the epoch; None for the order that they have.
+    """
+    together = max(_TOGETHER // batch_size, 1)
+
+    @functools.lru_cache(maxsize=2)
+    def some(epoch: int, number: int) -> npt.NDArray[np.int64]:
+        first = number * together * batch_size
+        places = np.arange(first, min(first + together * batch_size, count))
+        return places if seed is None else shuffled(places, count, seed, epoch)
+
+    def batch(epoch: int, step: int) -> npt.NDArray[np.int64]:
+        begin = step % together * batch_size
+        return some(epoch, step // together)[begin : begin + batch_size]
+
+    return batch
 
 
 def _permuted(numbers: npt.NDArray[np.uint64], keys: npt.NDArray[np.uint64], half: int) -> npt.NDArray[np.uint64]:
