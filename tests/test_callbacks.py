@@ -11,7 +11,8 @@ import tensorflow as tf
 from rich.console import Console
 
 from tfgen import TextGenerator, Vocabulary, datasets, metrics
-from tfgen.callbacks import LearningCurve, SampleText, StopOnNaN
+from tfgen.callbacks import LearningCurve, Resume, SampleText, StopOnNaN
+from tfgen.checkpoints import Checkpoints
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.progress import TrainingProgress
@@ -31,6 +32,12 @@ def build(optimizer=None, loss="sparse_categorical_crossentropy", batch_size=4):
 
 def batches(count=BATCHES):
     return datasets.streams(CORPUS, VOCABULARY, batch_size=4, length=16, validation=0)[0].take(count)
+
+
+def batches_to_resume():
+    """Just as many, of a text that has no more."""
+    corpus = Corpus.from_text(TEXT[: BATCHES * 4 * 16 + 1])
+    return datasets.streams(corpus, VOCABULARY, batch_size=4, length=16, validation=0)[0]
 
 
 def fit(generator, data, *callbacks, **options):
@@ -87,7 +94,9 @@ def test_a_prompt_with_unknown_characters_does_not_stop_training():
     [
         ({"prompts": "the "}, r"received 'the '.*\['the '\]"),
         ({"every": 0}, "every .*at least 1; received 0"),
+        ({"every": 1.5}, "every .*received 1.5"),
         ({"temperatures": [0.5, -1]}, "temperature.*-1"),
+        ({"temperatures": 0.5}, r"received 0.5: write \[0.5\]"),
         ({"length": 0}, "length .*at least 1; received 0"),
     ],
 )
@@ -101,6 +110,32 @@ def poisoned(at):
     weights = np.ones((BATCHES, 4, 16), np.float32)
     weights[at] = np.nan
     return tf.data.Dataset.zip(batches(), tf.data.Dataset.from_tensor_slices(weights)).map(lambda xy, w: (*xy, w))
+
+
+class Poison(keras.callbacks.Callback):
+    """Weights that are no numbers after the last batch of an epoch, whose loss was one."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == BATCHES - 1:
+            self.model.set_weights([each * np.nan for each in self.model.get_weights()])
+
+
+def test_a_last_batch_that_spoils_the_weights_is_seen_before_the_next_loss(tmp_path):
+    shown, texts, generator, expected = [], [], build(), build()
+    guard, sample = StopOnNaN(every=3, show=shown.append), SampleText(["the "], length=3, show=texts.append)
+    fit(generator, batches_to_resume(), Poison(), guard, sample, Resume(tmp_path), epochs=2)
+    assert shown == [guard.message]
+    assert guard.message.startswith(f"weights became no numbers in batch {BATCHES}, at a learning rate of 0.01: ")
+    fit(expected, batches_to_resume().take(9))
+    assert_same(generator.get_weights(), expected.get_weights())
+    assert texts[0].startswith("\n--- epoch 1, temperature 0.8 ---\nthe ")
+    assert (Checkpoints(tmp_path).latest().state["epoch"], len(texts)) == (0, 1)
+
+
+def test_samples_of_weights_that_are_no_numbers_say_so():
+    texts = []
+    fit(build(), batches(), Poison(), SampleText(["the "], show=texts.append))
+    assert texts == ["\n--- epoch 1: the weights are no numbers any more ---"]
 
 
 @pytest.mark.parametrize(("at", "good"), [(7, 6), (6, 3), (2, 0), (0, 0)])
@@ -137,6 +172,12 @@ def test_weights_whose_loss_was_never_seen_are_not_called_good():
     assert guard.message
     assert all(np.isfinite(each).all() for each in generator.get_weights())
     assert math.isfinite(generator.evaluate(batches(), verbose=0, return_dict=True)["nats"])
+
+
+@pytest.mark.parametrize("make", [lambda: StopOnNaN(every=0), lambda: LearningCurve(10, points=0)])
+def test_how_often_is_a_number_of_at_least_one(make):
+    with pytest.raises(InputError, match="at least 1; received 0"):
+        make()
 
 
 def test_all_is_well_where_the_loss_is_a_number():

@@ -45,6 +45,8 @@ def test_a_large_text_trains_the_same_model_from_disk(here, monkeypatch):
 
 
 def test_the_vocabulary_of_a_model_can_be_taken(here, model):
+    (here.folder / "part.txt").write_text("the dog.\n")
+    assert "covers" not in here.done("prepare", "part.txt", "--init-from", model), "it was counted on another text"
     out = here.done("prepare", "fox.txt", "--init-from", model)
     path = re.search("tfgen train (.+)", out)[1]
     assert tfgen.open_prepared(path).vocabulary == model_files.load(model).vocabulary

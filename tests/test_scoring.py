@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfgen.errors import InputError
+from tfgen.scoring import Score
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary import END, Vocabulary
 
@@ -55,6 +56,18 @@ def test_scores_of_many_texts_are_the_logarithms_of_the_softmax_for_each(generat
     by_hand = np.log(np.take_along_axis(softmax, padded[..., np.newaxis], axis=-1)[..., 0])
     for row, score in zip(by_hand, scores, strict=True):
         np.testing.assert_allclose(score.log_probabilities, row[: len(score.text)], rtol=0, atol=1e-5)
+
+
+def test_a_network_of_no_numbers_scores_nothing(generator: TextGenerator) -> None:
+    twin = generator.with_batch_size(None)
+    twin.set_weights([each * np.nan for each in twin.get_weights()])
+    with pytest.raises(InputError, match="gives no numbers"):
+        twin.score("abc")
+
+
+def test_a_perplexity_may_be_too_large_a_number() -> None:
+    score = Score("ab", ("a", "b"), 2, np.array([-1e4, -1e4]), np.array([1, 1], np.int32))
+    assert score.perplexity == math.inf
 
 
 def test_a_text_scores_alone_as_it_does_among_others(generator: TextGenerator) -> None:

@@ -33,6 +33,17 @@ def test_a_sampler_with_a_memory_goes_on_too(generator, sampler):
     assert session.text == whole
 
 
+def test_a_stream_ends_where_another_answer_has_begun(generator):
+    session = generator.start("the ", seed=3)
+    one = session.stream(30)
+    begun = "the " + next(one) + next(one)
+    assert session.text == begun
+    text = begun + session.generate(10)
+    with pytest.raises(InputError, match="begun another answer"):
+        next(one)
+    assert session.text == text == generator.generate("the ", length=len(text) - 4, seed=3)
+
+
 def test_another_sampler_reads_the_text_so_far(generator):
     session = generator.start("the ", seed=3)
     session.generate(20)

@@ -107,6 +107,10 @@ def test_time_runs_out_between_pieces(generator):
     [
         ({"stop": ""}, "stop"),
         ({"stop": [1]}, "stop"),
+        ({"stop": 3}, "stop"),
+        ({"min_length": 2**31}, "min_length"),
+        ({"max_time": "2"}, "max_time"),
+        ({"num_beams": 2, "return_scores": True}, "return_scores"),
         ({"min_length": -1}, "min_length"),
         ({"max_time": 0}, "max_time"),
         ({"num_beams": 0}, "num_beams"),

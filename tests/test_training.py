@@ -42,7 +42,16 @@ def test_a_wrong_setting_is_refused_at_once_with_its_name_and_value(name, value)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("cell", "foo"), ("units", 0), ("units", -1), ("layers", 0), ("dropout", 1.0), ("dropout", math.nan)),
+        *(
+            ("cell", "foo"),
+            ("epochs", "3"),
+            ("seed", 2**64),
+            ("units", 0),
+            ("units", -1),
+            ("layers", 0),
+            ("dropout", 1.0),
+            ("dropout", math.nan),
+        ),
         *(("split", "sentence"), ("min_count", 0)),
     ],
 )
@@ -157,6 +166,16 @@ def test_a_job_counts_what_an_epoch_reads():
     assert words.characters == job.characters
     assert words.tokens < words.characters / 3
     assert words.settings.embedding == 128
+
+
+def test_a_prepared_text_is_as_long_as_it_is_whatever_its_vocabulary_was_counted_on(tmp_path):
+    (tmp_path / "part.txt").write_text(TEXT[:700])
+    for vocabulary in (Vocabulary.from_texts([TEXT]), Vocabulary(sorted(set(TEXT)))):
+        part = tfgen.prepare_corpus(
+            tmp_path / "part.txt", tmp_path / str(sum(vocabulary.counts)), vocabulary=vocabulary
+        )
+        job = training.prepare(part, dataclasses.replace(TINY, validation=0))
+        assert job.tokens == job.characters == 700
 
 
 def test_titles_are_read_as_documents_by_a_network_without_state():

@@ -1,14 +1,14 @@
 """Keras callbacks to watch a text generator learn and to keep it from harm; all work with plain `fit`."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfgen import metrics, sampling
-from tfgen.errors import InputError
+from tfgen import metrics, sampling, training_state
+from tfgen.errors import InputError, whole_number
 from tfgen.resume import Resume as Resume
 
 
@@ -46,10 +46,11 @@ class SampleText(keras.callbacks.Callback):
         super().__init__()
         if isinstance(prompts, str):
             raise InputError(f"prompts must be a list of texts; received {prompts!r}: write [{prompts!r}].")
-        if every is not None and every < 1:
-            raise InputError(f"every is a number of batches, at least 1; received {every!r}.")
-        if length < 1:
-            raise InputError(f"length is a number of tokens, at least 1; received {length!r}.")
+        if every is not None:
+            whole_number("every", every, 1)
+        whole_number("length", length, 1)
+        if not isinstance(temperatures, Iterable):
+            raise InputError(f"temperatures must be a list; received {temperatures!r}: write [{temperatures!r}].")
         for temperature in temperatures:
             sampling.Temperature(temperature)  # refuses what is out of range
         self._prompts = list(prompts)
@@ -77,6 +78,9 @@ class SampleText(keras.callbacks.Callback):
             self._sample(f"epoch {epoch + 1}")
 
     def _sample(self, when: str) -> None:
+        if not training_state.are_numbers(self.model):
+            self._show(f"\n--- {when}: the weights are no numbers any more ---")
+            return
         for temperature in self._temperatures:
             texts = self.model.generate(
                 self._prompts, length=self._length, temperature=temperature, seed=self._seed, unknown="skip"
@@ -100,9 +104,12 @@ class StopOnNaN(keras.callbacks.Callback):
         Args:
             every: A copy is kept every so many batches, and at the end of each epoch.
             show: Takes the message.
+
+        Raises:
+            InputError: `every` is no whole number, or below 1.
         """
         super().__init__()
-        self._every = every
+        self._every = whole_number("every", every, 1)
         self._show = show
         self._done = 0
         self._good: list[np.ndarray] | None = None
@@ -118,14 +125,14 @@ class StopOnNaN(keras.callbacks.Callback):
         """Look at the loss; now and then keep the weights."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            self._stop(batch, loss)
+            self._stop(f"the loss became {loss} in batch {batch + 1}")
             return
         # A loss is of the weights before the step: the next one vouches for a copy.
         if self._candidate is not None:
             self._good, self._candidate = self._candidate, None
-        if (batch + 1) // self._every > self._done // self._every:
+        before, self._done = self._done, batch + 1
+        if self._done // self._every > before // self._every:
             self._keep()
-        self._done = batch + 1
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Count batches anew."""
@@ -136,20 +143,21 @@ class StopOnNaN(keras.callbacks.Callback):
         self._keep()
 
     def _keep(self) -> None:
-        if self.message is None:
+        if self.message is not None:
+            return
+        if training_state.are_numbers(self.model):
             self._candidate = self.model.get_weights()
+        else:  # what follows, a sample or the end, may come before the next loss
+            self._stop(f"weights became no numbers in batch {self._done}")
 
-    def _stop(self, batch: int, loss: float) -> None:
+    def _stop(self, what: str) -> None:
         if self.message is not None:
             return
         optimizer = self.model.optimizer
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         clipped = any(getattr(optimizer, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
         mend = "lower the learning rate" if clipped else "clip the gradients (global_clipnorm=1.0) or lower the rate"
-        self.message = (
-            f"the loss became {loss} in batch {batch + 1}, at a learning rate of {rate:g}: {mend}. The model has the "
-            "last weights that were good."
-        )
+        self.message = f"{what}, at a learning rate of {rate:g}: {mend}. The model has the last weights that were good."
         if self._good is not None:
             self.model.set_weights(self._good)
         self.model.stop_training = True
@@ -172,10 +180,13 @@ class LearningCurve(keras.callbacks.Callback):
         Args:
             characters: How many characters an epoch trains on.
             points: How many pairs an epoch gives.
+
+        Raises:
+            InputError: `points` is no whole number, or below 1.
         """
         super().__init__()
         self._characters = characters
-        self._points = points
+        self._points = whole_number("points", points, 1)
         self._seen = (0.0, 0.0)
         self._done = 0
         self.training: list[tuple[float, float]] = []

@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from tfgen import document_rows, mapped, shuffling
 from tfgen.document_rows import Rows
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.prepared import Prepared
 from tfgen.vocabulary import END, PADDING, OnUnknown, Vocabulary
 
@@ -346,7 +346,6 @@ def _dataset(batch: Callable[[int, int], Batch], steps: int, shape: tuple[int | 
 
 def _check(batch_size: int, length: int, validation: float, seed: int = 0) -> None:
     for name, value, least in (("batch_size", batch_size, 1), ("length", length, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name} must be a whole number of at least {least}; received {value!r}.")
-    if not 0 <= validation < 1:
+        whole_number(name, value, least, most=2**64 - 1)
+    if not (isinstance(validation, (int, float)) and 0 <= validation < 1):
         raise InputError(f"validation is a share, at least 0 and below 1; received {validation!r}.")

@@ -66,7 +66,7 @@ class Decoder:
         read = self._compile(("read", len(arguments)), self._read, [_IDS, _LENGTHS][: len(arguments)])
         logits, network = read(*arguments)
         if not np.isfinite(logits.numpy()).all():
-            raise InputError("the network gives no numbers: its weights are damaged, or its training has diverged.")
+            raise InputError(networks.NO_NUMBERS)
         return begin(logits, network, self.start(chain, prompts), tf.constant(seeds))
 
     def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:

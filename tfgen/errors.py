@@ -1,4 +1,6 @@
-"""The one error that tfgen raises for what a user gave it."""
+"""The one error that tfgen raises for what a user gave it, and the check that raises it most."""
+
+import numbers
 
 
 class InputError(ValueError):
@@ -6,3 +8,20 @@ class InputError(ValueError):
 
     The command line prints the message alone and exits with 1, without a traceback.
     """
+
+
+def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) -> int:
+    """Check a number of things.
+
+    Raises:
+        InputError: It is no whole number, below `least` or above `most`.
+
+    >>> whole_number("units", 3, least=1)
+    3
+    """
+    # NumPy's integers are such numbers too.
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or (number := int(value)) < least:
+        raise InputError(f"{name} must be a whole number of at least {least}; received {value!r}.")
+    if number > most:
+        raise InputError(f"{name} must be at most {most:,}; received {number:,}.")
+    return number

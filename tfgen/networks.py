@@ -18,6 +18,8 @@ from tfgen import layers as recurrent
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 
+NO_NUMBERS = "the network gives no numbers: its weights are damaged, or its training has diverged."
+
 # A nest of tensors: for each recurrent layer the list of its states, each (B, U), as Keras orders them.
 State = list[list[tf.Tensor]]
 
@@ -115,8 +117,7 @@ def _check_settings(
     counts = {"vocabulary_size": vocabulary_size, "units": units, "layers": layers}
     optional = {"embedding": embedding, "batch_size": batch_size}
     for name, value in {**counts, **{k: v for k, v in optional.items() if v is not None}}.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise errors.InputError(f"{name} must be a whole number of at least 1; received {value!r}.")
+        errors.whole_number(name, value, 1)
 
 
 def _seeds(seed: int | None) -> Iterator[int | None]:

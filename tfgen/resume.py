@@ -17,7 +17,7 @@ import keras
 
 from tfgen import datasets, training_state, wording
 from tfgen.checkpoints import Checkpoint, Checkpoints
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 
 _FORMAT = 1
 # What a checkpoint says, beside arrays.
@@ -65,12 +65,10 @@ class Resume(keras.callbacks.Callback):
             warn: Is told of a damaged checkpoint, which is passed over for the one before it.
 
         Raises:
-            InputError: `every` is no number of batches.
+            InputError: `every` is no whole number, or below 1.
         """
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise InputError(f"every is a number of batches, at least 1; received {every!r}.")
-        self.every = every
+        self.every = whole_number("every", every, 1)
         self._checkpoints = Checkpoints(directory)
         self._new_rate = new_rate
         self._warn = warn
@@ -262,6 +260,8 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         if self._cut_short:
             self.model.stop_training = False
         self._first, self._cut_short = 0, False
+        # No loss has judged the last step; callbacks may bring better weights back, but no better optimizer.
+        self._diverged = self._diverged or not training_state.are_numbers(self.model)
         super().on_epoch_end(epoch, logs)
         if not self._diverged:
             self._keeper.save(self, epoch + 1, 0)

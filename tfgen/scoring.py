@@ -16,6 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import networks
+from tfgen.errors import InputError
 from tfgen.vocabulary import END, PADDING
 
 _ROWS = 64
@@ -58,8 +59,9 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """Give e to the nats per token (Jelinek et al. 1977)."""
-        return math.exp(self.nats / len(self.tokens))
+        """Give e to the nats per token (Jelinek et al. 1977); infinity where that is too large a number."""
+        with np.errstate(over="ignore"):
+            return float(np.exp(self.nats / len(self.tokens)))
 
 
 class Scorer:
@@ -77,6 +79,9 @@ class Scorer:
 
         Returns:
             For each the log-probabilities, float64 (T,), and the ranks, int32 (T,).
+
+        Raises:
+            InputError: The network gives no numbers.
         """
         # Texts of about one length share a batch, so that little is padding.
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -101,7 +106,10 @@ class Scorer:
             *piece, state = self._compiled(tf.constant(inputs[place]), tf.constant(targets[place]), state)
             pieces.append([part.numpy() for part in piece])
         log_probabilities, ranks = (np.concatenate(parts, axis=1) for parts in zip(*pieces, strict=True))
-        return [(log_probabilities[b, :n], ranks[b, :n]) for b, n in enumerate(lengths)]
+        scores = [(log_probabilities[b, :n], ranks[b, :n]) for b, n in enumerate(lengths)]
+        if any(np.isnan(log_p).any() for log_p, _ in scores):
+            raise InputError(networks.NO_NUMBERS)
+        return scores
 
     def _score_piece(
         self, inputs: tf.Tensor, targets: tf.Tensor, state: networks.State

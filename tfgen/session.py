@@ -64,6 +64,7 @@ class Session:
         self._history = history
         self._state = state
         self._sampler = sampler
+        self._answers = 0
 
     @property
     def finished(self) -> bool:
@@ -126,13 +127,15 @@ class Session:
     ) -> Iterator[str]:
         """Write on, and give the new text in pieces, see `generate`.
 
-        The session has moved on by each piece that was taken.
+        The session has moved on by each piece that was taken. A stream that is open when another answer begins is at
+        its end; `fork` the session to write two.
         """
         chain = chain_of(sampler, settings, self._vocabulary)
         limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         self._remember(chain)
         answer = writing.Writing(self._decoder, self._vocabulary, chain, self._state, limits)
-        return self._follow(answer, writing.SINGLE if limits.stops else _sizes)
+        self._answers += 1
+        return self._follow(answer, writing.SINGLE if limits.stops else _sizes, self._answers)
 
     def _remember(self, chain: Chain) -> None:
         """Give the sampler its states: those it had if it wrote last, else what it makes of the text."""
@@ -143,8 +146,10 @@ class Session:
         self._sampler = _Sampler(name, tf.nest.flatten(states))
         self._state = self._state._replace(sampler=states)
 
-    def _follow(self, answer: writing.Writing, sizes: tuple[int, int]) -> Iterator[str]:
+    def _follow(self, answer: writing.Writing, sizes: tuple[int, int], number: int) -> Iterator[str]:
         for (text,) in answer.pieces(sizes):
+            if number != self._answers:
+                raise InputError("the session has begun another answer: take all of a stream first, or fork it.")
             if answer.records:
                 self._move(answer.state, answer.records.pop()["ids"][0])
             if text:

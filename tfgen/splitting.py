@@ -199,8 +199,8 @@ def words(text: str) -> Iterator[str]:
     return itertools.chain.from_iterable(word_lists([text]))
 
 
-def word_lists(pieces: Iterable[str]) -> Iterator[list[str]]:
-    """Cut a text that comes in pieces into word-level tokens, see `words`.
+def word_lists(pieces: Iterable[str], begin: int = 0) -> Iterator[list[str]]:
+    """Cut a text that comes in pieces into word-level tokens, see `words`; messages count from position `begin`.
 
     Yields:
         Tokens in order, some thousands at a time.
@@ -208,7 +208,7 @@ def word_lists(pieces: Iterable[str]) -> Iterator[list[str]]:
     >>> list(word_lists(["Don", "'", "t g", "o"]))
     [[], [], [], [], ["Don't", ' go']]
     """
-    begin, text = 0, ""
+    text = ""
     for piece in cut(pieces):
         text += piece
         # The last token may go on in the next piece, and an apostrophe there may need the one before it, so these two

@@ -47,7 +47,7 @@ def as_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         InputError: One is empty or no text.
     """
-    stops = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+    stops = () if stop is None else tuple(stop) if isinstance(stop, Sequence) and not isinstance(stop, str) else (stop,)
     for each in stops:
         if not isinstance(each, str) or not each:
             raise InputError(f"a stop string is a text that is not empty; received {each!r}.")

@@ -17,7 +17,7 @@ import numpy as np
 from tfgen import decoding, networks, sampling, scoring, unfinished, writing
 from tfgen import export as exporting
 from tfgen.decoder import NOTHING_LEFT, Decoder
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.session import Session
 from tfgen.stopping import as_stops
@@ -174,8 +174,8 @@ class TextGenerator(TrainingModel):
                 then differ in their last bits, so that a draw on the border of two tokens may rarely differ too.
             n: How many texts to write for each prompt; None for one, which is then no list.
             num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
-                are given, the best first (fewer where the sampler permits fewer). Stop strings and `max_time` do not go
-                with it.
+                are given, the best first (fewer where the sampler permits fewer). Stop strings, `max_time` and
+                `return_scores` do not go with it.
             length_penalty: Beams are compared by log-probability over length to this power.
             echo: Whether a result begins with its prompt.
             return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
@@ -197,14 +197,16 @@ class TextGenerator(TrainingModel):
         limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         prompts = _texts("prompt", prompt)
-        copies = writing.whole_number("n", 1 if n is None else n, 1)
-        if writing.whole_number("num_beams", num_beams, 1) > 1:
+        copies = whole_number("n", 1 if n is None else n, 1)
+        if whole_number("num_beams", num_beams, 1) > 1:
+            if return_scores:
+                raise InputError(f"num_beams={num_beams} gives texts alone; leave away return_scores.")
             groups: list[list[Any]] = self._search(
                 prompts, copies, limits, chain, num_beams, length_penalty, unknown, echo
             )
         else:
             rows = [text for text in prompts for _ in range(copies)]
-            scored = writing.whole_number("alternatives", alternatives, 1) if return_scores else 0
+            scored = whole_number("alternatives", alternatives, 1) if return_scores else 0
             texts = self._write(rows, limits, chain, scored, seed, unknown, echo)
             groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
         given: list[Any] = groups if n is not None else [group[0] for group in groups]

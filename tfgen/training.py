@@ -20,7 +20,7 @@ import tensorflow as tf
 import tfgen
 from tfgen import datasets, metrics, networks
 from tfgen.corpora import Corpus
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.prepared import Prepared
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary import Split, Vocabulary, default_max_tokens
@@ -86,9 +86,8 @@ class Settings:
         """Refuse what no corpus could make right; the rest is checked where it is used."""
         counts = ("batch_size", "length", "embedding", "epochs", "patience")
         for name, least in (("max_tokens", 4), ("seed", 0), *((name, 1) for name in counts)):
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise InputError(f"{name} must be at least {least}; received {value}.")
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name), least, most=2**64 - 1)
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate must be a number above 0; received {self.learning_rate}.")
         if not 0 <= self.validation < 1:
@@ -178,11 +177,8 @@ def prepare(
     settings = settings or Settings()
     before: dict[str, Any] = {}
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
-    tokens = (
-        sum(vocabulary.counts)
-        if generator is None
-        else len(datasets.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
-    )
+    counted = generator is None and isinstance(corpus, Corpus)
+    tokens = sum(vocabulary.counts) if counted else len(datasets.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
     settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
     train, validation = _batches(corpus, vocabulary, settings)
     batch_size = settings.batch_size if settings.cut == "streams" else None

@@ -39,7 +39,7 @@ class TrainingModel(keras.Model):
                 f"tfgen computes with TensorFlow, and Keras was imported with {keras.backend.backend()!r}: set "
                 "KERAS_BACKEND=tensorflow before that."
             )
-        if not 0 <= restart <= 1:
+        if not (isinstance(restart, (int, float)) and 0 <= restart <= 1):
             raise InputError(f"restart is a probability, from 0 to 1; received {restart!r}.")
         self.network = network
         self._restart = restart

@@ -80,6 +80,11 @@ def _restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> Non
     np.random.set_state(state["random"]["numpy"])
 
 
+def are_numbers(model: Any) -> bool:
+    """Tell whether a model's weights are all finite."""
+    return all(np.isfinite(each).all() for each in model.get_weights())
+
+
 def _variables(model: Any) -> list[Any]:
     """Give weights, seeds of dropout, metrics, the optimizer's variables and the carried state, each once."""
     every = [

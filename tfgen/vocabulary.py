@@ -302,7 +302,8 @@ class Vocabulary:
         >>> [(ids.tolist(), position) for ids, position in vocabulary.encode_from(0, ["to be or", " not"])]
         [([7], 2), ([3], 5), ([5, 4], 12)]
         """
-        encoded = self._character_ids(pieces, dtype) if self.split == "character" else self._word_ids(pieces, dtype)
+        ids_of = self._character_ids if self.split == "character" else self._word_ids
+        encoded = ids_of(pieces, dtype, position)
         for tokens, ids in encoded:
             known = ids != UNKNOWN
             if unknown == "error" and not known.all():
@@ -445,9 +446,8 @@ class Vocabulary:
         return np.array([ord(text) if text else _SILENT for text in self._texts], "<u4")
 
     def _character_ids(
-        self, pieces: Iterable[str], dtype: npt.DTypeLike
+        self, pieces: Iterable[str], dtype: npt.DTypeLike, position: int
     ) -> Iterator[tuple[str, npt.NDArray[np.integer[Any]]]]:
-        position = 0
         table = self._id_by_code.astype(dtype)
         for piece in splitting.cut(pieces):
             # Clipping sends every high code point to the last entry, and spares NumPy a check and a buffer.
@@ -459,10 +459,10 @@ class Vocabulary:
         return codes[codes != _SILENT].tobytes().decode("utf-32-le")
 
     def _word_ids(
-        self, pieces: Iterable[str], dtype: npt.DTypeLike
+        self, pieces: Iterable[str], dtype: npt.DTypeLike, position: int
     ) -> Iterator[tuple[list[str], npt.NDArray[np.integer[Any]]]]:
         id_by_token = self._id_by_token
-        for words in splitting.word_lists(pieces):
+        for words in splitting.word_lists(pieces, position):
             yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), dtype, len(words))
 
     def _unknown_message(self, tokens: Iterable[str], position: int) -> str:

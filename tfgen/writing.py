@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfgen.decoder import Decoder, Record
 from tfgen.decoding import Decoding
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.sampling.chain import Chain
 from tfgen.stopping import StopStrings
 from tfgen.vocabulary import PADDING, Vocabulary
@@ -55,7 +55,7 @@ class Limits:
         """Check them."""
         whole_number("length", self.length, 1)
         whole_number("min_length", self.min_length, 0)
-        if self.max_time is not None and not self.max_time > 0:
+        if self.max_time is not None and not (isinstance(self.max_time, (int, float)) and self.max_time > 0):
             raise InputError(f"max_time is a number of seconds above 0; received {self.max_time!r}.")
         if self.jit_compile not in (None, True, False):
             raise InputError(f"jit_compile is True, False or None; received {self.jit_compile!r}.")
@@ -171,14 +171,3 @@ class Writing:
                 for ids, log_p in zip(joined["alternatives"][:kept], joined["alternatives_log_p"][:kept], strict=True)
             ),
         )
-
-
-def whole_number(name: str, value: object, least: int) -> int:
-    """Check a number of things.
-
-    Raises:
-        InputError: It is no whole number, or below `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} must be a whole number of at least {least}; received {value!r}.")
-    return int(value)

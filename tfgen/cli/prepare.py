@@ -8,6 +8,8 @@ import click
 
 from tfgen import model_files, preparing
 from tfgen.cli import options, terminal
+from tfgen.corpora import Corpus
+from tfgen.prepared import Prepared
 from tfgen.vocabulary import RESERVED, Vocabulary
 
 
@@ -31,13 +33,26 @@ def prepare(corpus: tuple[str, ...], output: Path | None, init_from: Path | None
     given = {name: value for name, value in counting.items() if value is not None}
     console = terminal.console()
     text = preparing.prepare_corpus(as_source(corpus), output, show=console.print, **given, **settings)
-    tokens = "words" if text.vocabulary.split == "word" else "characters"
-    documents = f" in {text.number_of_documents:,} documents" if text.ends else ""
     console.print(
-        f"{text.source}: {text.characters:,} characters{documents}\n"
-        f"vocabulary: {len(text.vocabulary) - len(RESERVED)} {tokens}; {text.vocabulary.coverage()}\n"
+        f"{described(text, text.vocabulary, was_counted(text))}\n"
         f"ids: {len(text.ids):,} of {text.ids.itemsize} bytes in {text.path}\n\n"
         f"Try:\n  tfgen train {shlex.quote(str(text.path))}"
+    )
+
+
+def was_counted(text: Prepared) -> bool:
+    """Tell whether a vocabulary was counted on this text, or comes from elsewhere."""
+    return sum(text.vocabulary.counts) == len(text.ids) - text.ends  # the end of text before the first is not counted
+
+
+def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) -> str:
+    """Say how much text there is, and how much of it a vocabulary covers that was counted on it."""
+    documents = f" in {text.number_of_documents:,} documents" if text.ends else ""
+    tokens = "words" if vocabulary.split == "word" else "characters"
+    covers = f"; {vocabulary.coverage()}" if counted else ""
+    return (
+        f"{text.source}: {text.characters:,} characters{documents}\n"
+        f"vocabulary: {len(vocabulary) - len(RESERVED)} {tokens}{covers}"
     )
 
 

@@ -16,12 +16,11 @@ from click.core import ParameterSource
 from tfgen import model_files, plots, prepared, preparing, quiet
 from tfgen.checkpoints import Checkpoints
 from tfgen.cli import options, terminal, unfinished
-from tfgen.cli.prepare import as_source, vocabulary_of
+from tfgen.cli.prepare import as_source, described, vocabulary_of, was_counted
 from tfgen.cli.unfinished import Unfinished
 from tfgen.corpora import Corpus, open_source
 from tfgen.errors import InputError
 from tfgen.prepared import Prepared
-from tfgen.vocabulary import RESERVED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -272,6 +271,9 @@ class TrainingRun:
                 bar.close()
                 click.echo(f"\n{kept} To go on:\n  {self.go_on}", err=True)
             raise
+        finally:  # a bar that stays up hides the cursor
+            with contextlib.suppress(OSError):
+                bar.close()
         return stop_on_nan.message, curve
 
     def _keep_interrupted(self, existed: tuple[int, int] | None) -> str:
@@ -285,11 +287,9 @@ class TrainingRun:
 
     def _describe(self, corpus: Corpus | Prepared) -> None:
         settings, generator = self.job.settings, self.job.generator
-        documents = f" in {corpus.number_of_documents:,} documents" if corpus.ends else ""
-        tokens = "words" if settings.split == "word" else "characters"
+        counted = was_counted(corpus) if isinstance(corpus, Prepared) else "before" not in generator.provenance
         self.console.print(
-            f"{corpus.source}: {corpus.characters:,} characters{documents}\n"
-            f"vocabulary: {len(generator.vocabulary) - len(RESERVED)} {tokens}; {generator.vocabulary.coverage()}\n"
+            f"{described(corpus, generator.vocabulary, counted)}\n"
             f"network: {generator.provenance['parameters']:,} parameters\n"
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
