@@ -139,16 +139,15 @@ class StopOnNaN(keras.callbacks.Callback):
         self._done = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the weights."""
-        self._keep()
+        """Keep the weights, unless the last step has spoiled them: what follows may come before the next loss."""
+        if training_state.are_numbers(self.model):
+            self._keep()
+        else:
+            self._stop(f"weights became no numbers in batch {self._done}")
 
     def _keep(self) -> None:
-        if self.message is not None:
-            return
-        if training_state.are_numbers(self.model):
+        if self.message is None:
             self._candidate = self.model.get_weights()
-        else:  # what follows, a sample or the end, may come before the next loss
-            self._stop(f"weights became no numbers in batch {self._done}")
 
     def _stop(self, what: str) -> None:
         if self.message is not None:
