@@ -180,6 +180,12 @@ def test_how_often_is_a_number_of_at_least_one(make):
         make()
 
 
+def test_early_stopping_knows_that_less_is_better():
+    stopping = keras.callbacks.EarlyStopping("val_nats", patience=1)
+    fit(build(keras.optimizers.SGD(0.0)), batches(2), stopping, epochs=9, validation_data=batches(2))
+    assert stopping.stopped_epoch == 1
+
+
 def test_all_is_well_where_the_loss_is_a_number():
     guard, generator, alone = StopOnNaN(every=2), build(), build()
     fit(generator, batches(), guard)

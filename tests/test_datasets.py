@@ -445,6 +445,12 @@ def test_where_there_is_no_transition_only_more_text_helps(cut: Cut, text: str) 
     assert "lower" not in str(error.value)
 
 
+@pytest.mark.parametrize("cut", [datasets.streams, datasets.windows, datasets.documents])
+def test_a_text_is_no_corpus(cut: Cut) -> None:
+    with pytest.raises(InputError, match=r"tfgen\.load_corpus gives; received 'a text'"):
+        cut("a text", VOCABULARY)
+
+
 def test_documents_need_a_corpus_of_documents_that_end() -> None:
     with pytest.raises(InputError, match=r"one running text.*use streams or windows"):
         datasets.documents(corpus([9, 9]), VOCABULARY)

@@ -121,7 +121,9 @@ def test_overwrite_begins_anew(here, stopped):
 
 def test_a_finished_model_is_not_trained_again_by_resume(here, model):
     (here.folder / "fox.txt").write_text(TEXT)
-    assert "no run to go on with" in here.refused("train", *OPTIONS, "-o", model, "--resume")
+    before = (here.folder / model).read_bytes()
+    assert "no run beside it was stopped" in here.done("train", *OPTIONS, "-o", model, "--resume")
+    assert (here.folder / model).read_bytes() == before
 
 
 @pytest.mark.parametrize("state", [{}, [], {"epoch": "x"}, {"epoch": 1, "step": 1, "steps": 1, "epochs": 1}])

@@ -102,6 +102,11 @@ def test_time_runs_out_between_pieces(generator):
     assert 0 < len(text) < 10**6
 
 
+def test_no_time_at_all_writes_nothing(generator):
+    given = generator.generate("the ", max_time=1e-9, return_scores=True)
+    assert (given.text, given.tokens, len(given.log_probabilities), given.alternatives) == ("the ", (), 0, ())
+
+
 @pytest.mark.parametrize(
     ("settings", "name"),
     [

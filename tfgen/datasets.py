@@ -78,7 +78,7 @@ def streams(
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
-    _check(batch_size=batch_size, length=length, validation=validation)
+    _check(corpus, batch_size=batch_size, length=length, validation=validation)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     if len(training) - 1 < batch_size * length:
@@ -154,7 +154,7 @@ def windows(
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
-    _check(batch_size=batch_size, length=length, validation=validation, seed=seed)
+    _check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     for name, part in (("training", training), ("validation", held_out)):
@@ -214,7 +214,7 @@ def documents(
     Raises:
         InputError: A setting is out of range, the corpus is one running text, or it has too few documents.
     """
-    _check(batch_size=batch_size, length=length, validation=validation, seed=seed)
+    _check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
     if not corpus.ends:
         raise InputError(
             "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
@@ -344,7 +344,9 @@ def _dataset(batch: Callable[[int, int], Batch], steps: int, shape: tuple[int | 
     return dataset
 
 
-def _check(batch_size: int, length: int, validation: float, seed: int = 0) -> None:
+def _check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
+    if isinstance(corpus, str):
+        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {corpus[:40]!r}.")
     for name, value, least in (("batch_size", batch_size, 1), ("length", length, 1), ("seed", seed, 0)):
         whole_number(name, value, least, most=2**64 - 1)
     if not (isinstance(validation, (int, float)) and 0 <= validation < 1):

@@ -28,6 +28,7 @@ class NatsPerCharacter(keras.metrics.Metric):
 
     def __init__(self, name: str = "nats", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
+        self._direction = "down"  # which Keras' callbacks look at: less is better
         # float64, because float32 stops counting at 16.8 million targets.
         self._nats = self.add_variable((), "zeros", dtype="float64", name="total")
         self._targets = self.add_variable((), "zeros", dtype="float64", name="count")

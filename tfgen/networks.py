@@ -65,7 +65,7 @@ def build(
     Raises:
         InputError: A setting is out of its range.
     """
-    _check_settings(vocabulary_size, cell, units, layers, dropout, weight_drop, embedding, batch_size)
+    _check_settings(vocabulary_size, cell, units, layers, dropout, weight_drop, embedding, batch_size, seed)
     seeds = _seeds(seed)
     stack: list[Any] = [keras.Input(shape=(None,), batch_size=batch_size, dtype="int32", name="ids")]
     if embedding is not None:
@@ -106,7 +106,10 @@ def _check_settings(
     weight_drop: float,
     embedding: int | None,
     batch_size: int | None,
+    seed: int | None,
 ) -> None:
+    if seed is not None:
+        errors.whole_number("seed", seed, 0, most=2**64 - 1)
     if not isinstance(cell, str) or cell not in CELLS:
         raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {cell!r}.")
     for name, share in (("dropout", dropout), ("weight_drop", weight_drop)):

@@ -109,6 +109,8 @@ class TextGenerator(TrainingModel):
         Raises:
             InputError: A setting is out of its range.
         """
+        if not isinstance(vocabulary, Vocabulary):
+            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {vocabulary!r}.")
         network = networks.build(
             len(vocabulary),
             cell=cell,

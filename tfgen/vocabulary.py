@@ -110,6 +110,8 @@ class Vocabulary:
             InputError: there is no text, nothing would be left, or a document holds half a character (a lone
                 surrogate), NUL or U+0003.
         """
+        if isinstance(corpus, str):
+            raise InputError(f"a corpus is what tfgen.load_corpus gives; received {corpus[:40]!r}: use from_texts.")
         return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count)
 
     @classmethod
@@ -474,7 +476,8 @@ class Vocabulary:
         named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
         return (
             f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; take them out, or "
-            "let unknown='skip' (--unknown skip) leave them out or unknown='unknown' read each as unknown"
+            "let unknown='skip' leave them out or unknown='unknown' read each as unknown (--unknown of tfgen generate "
+            "and score)"
         )
 
     def _check_counted(self) -> None:

@@ -77,7 +77,7 @@ class Generated:
 
     Attributes:
         text: The text.
-        tokens: The N new tokens.
+        tokens: The N new tokens; a word of which a stop string left only a part is none.
         log_probabilities: float64 (N,), nats: of each token under the model, among the tokens that may come at all.
         sampler_log_probabilities: float64 (N,), nats: of each token under the distribution that was drawn from.
         alternatives: For each new token, the likeliest tokens under the model in its place, each with its nats.
@@ -156,6 +156,9 @@ class Writing:
 
     def generated(self, row: int, prompt: str) -> Generated:
         """Give a row with the numbers behind it; `alternatives` must have been asked for."""
+        if not self.records:  # there was no time for any
+            nothing = np.empty(0)
+            return Generated(prompt + self.texts[row], (), nothing, nothing, ())
         joined = {name: np.concatenate([record[name][row] for record in self.records]) for name in self.records[0]}
         tokens = self._vocabulary.decode_each(joined["ids"])
         # A stop string may have taken tokens away again.

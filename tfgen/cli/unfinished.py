@@ -62,17 +62,17 @@ def to_go_on_with(output: Path, resume: bool, overwrite: bool) -> Unfinished | N
     """Give the run to go on with, None to begin one; never forget one in silence.
 
     Raises:
-        click.UsageError: There is one, and the command does not say what becomes of it; or there is none but a model.
+        click.UsageError: There is one, and the command does not say what becomes of it.
+        click.exceptions.Exit: There is none to resume but a model, which is then ready.
         InputError: See `find`; or another process trains it now.
     """
     Checkpoints(directory(output)).check_free()
     found = find(output)
     if resume:
         if found is None and output.exists() and not overwrite:
-            raise click.UsageError(
-                f"there is no run to go on with beside {str(output)!r}: leave --resume away, or train anew with "
-                "--overwrite."
-            )
+            # A script that is started again after all is done has nothing to do.
+            click.echo(f"{output} is there, and no run beside it was stopped. To train anew: --overwrite.")
+            click.get_current_context().exit()
         return found
     if found and not overwrite:
         raise click.UsageError(
