@@ -21,7 +21,7 @@ TEMPERATURE = 0.8
 CASES = [(128, 1, 1), (512, 1, 1), (512, 2, 1), (256, 1, 64), (512, 2, 64)]
 RUNTIMES = [(32, 2, 1), (256, 1, 1)]
 # How many characters those draw that take long, of a thousand.
-SHARES = {"tutorial": 0.2, "lesson": 0.003}
+SHARES = {"tutorial": 0.2, "prefix": 0.003}
 
 
 def generator_of(units: str, depth: str) -> Any:
@@ -84,7 +84,7 @@ def torch_loop(cells: bool, units: str, depth: str, rows: str, length: str) -> C
 
 
 def keras_network(units: str, depth: str) -> tuple[Any, list[Any]]:
-    """Give a network of Keras' own layers, as lessons build it, and its recurrent layers."""
+    """Give a network of Keras' own layers, as tutorials build it, and its recurrent layers."""
     import keras
 
     layers = [
@@ -119,8 +119,8 @@ def tutorial(units: str, depth: str, rows: str, length: str) -> Callable[[], Any
     return run
 
 
-def lesson(units: str, depth: str, rows: str, length: str) -> Callable[[], Any]:
-    """Give the loop of lessons: the whole text so far is read again for each character; at 100 characters of text."""
+def prefix(units: str, depth: str, rows: str, length: str) -> Callable[[], Any]:
+    """Give the loop that reads the whole text so far again for each character; at 100 characters of text."""
     turns.use_threads()
     import tensorflow as tf
 
@@ -165,7 +165,7 @@ PEERS: dict[str, Callable[..., Callable[[], Any]]] = {
     "PyTorch, nn.LSTM": lambda *case: torch_loop(False, *case),
     "PyTorch, cells": lambda *case: torch_loop(True, *case),
     "tutorial": tutorial,
-    "lesson": lesson,
+    "prefix": prefix,
     "onnx": lambda *case: client("onnx", *case),
     "litert": lambda *case: client("litert", *case),
     "reading": reading,
@@ -218,7 +218,7 @@ def main(length: int = 1000, rounds: int = 7) -> None:
     torch = ["PyTorch, nn.LSTM", "PyTorch, cells"] if turns.installed("torch") else []
     clients = [n for n, package in (("onnx", "onnxruntime"), ("litert", "ai_edge_litert")) if turns.installed(package)]
     for case in CASES:
-        table(case, ["tfgen", "tfgen, XLA", *torch, "tutorial", *(["lesson"] if case[2] == 1 else [])], length, rounds)
+        table(case, ["tfgen", "tfgen, XLA", *torch, "tutorial", *(["prefix"] if case[2] == 1 else [])], length, rounds)
     for case in RUNTIMES:
         table(case, ["tfgen", "tfgen, XLA", *clients], length, rounds)
 

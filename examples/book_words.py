@@ -1,4 +1,4 @@
-"""A book, word by word: the lab.
+"""A book, word by word.
 
 The tokens are words and punctuation marks instead of characters, so that every word written is a real one, and a
 sentence is a dozen steps long. The price: the vocabulary is large, each word is rare, and the rarest cannot be learned

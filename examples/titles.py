@@ -1,4 +1,4 @@
-"""Titles of news, written one character at a time: the lesson "generative networks".
+"""Titles of news, written one character at a time.
 
 The network reads 7,600 titles. After every epoch it completes five prompts at five temperatures, so that one sees it
 learn letters, then words, then phrases; and sees what temperature does: at 0.3 it repeats the commonest titles, at 1.8

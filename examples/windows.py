@@ -1,4 +1,4 @@
-"""Running text in windows of 100 characters: how the lesson trains, and the simplest way to train at all.
+"""Running text in windows of 100 characters: the simplest way to train at all.
 
 The text is cut every `nchars` = 100 characters; the pieces come in random order, and the network reads each from a
 fresh state. It never looks back further than one window, and needs no bookkeeping. Twice an epoch it shows what it

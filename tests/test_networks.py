@@ -378,7 +378,7 @@ def test_trap_a_wrong_batch_size_broadcasts_silently_over_a_stateful_layer():
 # Building
 
 
-def test_the_network_built_is_the_plain_sequential_of_the_lesson():
+def test_the_network_built_is_a_plain_sequential():
     network = networks.build(V, cell="gru", units=U, layers=2, dropout=0.1, embedding=EMBEDDED, batch_size=3)
     networks.check(network)
     assert [type(layer).__name__ for layer in network.layers] == [
