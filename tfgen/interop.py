@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from tfgen import layers as recurrent
-from tfgen import networks, wording
+from tfgen import networks, unfinished, wording
 from tfgen.errors import InputError
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary import Vocabulary
@@ -107,16 +107,12 @@ def save_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
         InputError: The network has no twin, the path has another ending, or safetensors is not installed.
         OSError: The file cannot be written; what was there before is unharmed.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(f"the file's name must end in .safetensors; received {str(path)!r}.")
     content = _safetensors().save(to_torch(generator), metadata={"format": "pt"})
-    unfinished = path.with_name(f".tfgen-{os.getpid()}.safetensors")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished.file(path) as new:
+        new.write_bytes(content)
 
 
 def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
@@ -133,10 +129,9 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(
-            f"{str(path)!r} is not read: a .pt file is a pickle, which can run code. Where PyTorch is, make a "
-            "safetensors file of it:\n"
-            f"    weights = torch.load({str(path)!r}, weights_only=True)\n"
-            f"    safetensors.torch.save_file(weights, {str(path.with_suffix('.safetensors'))!r})"
+            f"{str(path)!r} is not read: a .pt file is a pickle, which can run code; where PyTorch is, make a "
+            f"safetensors file of it: safetensors.torch.save_file(torch.load({str(path)!r}, weights_only=True), "
+            f"{str(path.with_suffix('.safetensors'))!r})."
         )
     safetensors = _safetensors()
     try:

@@ -82,15 +82,18 @@ class Directory:
 def file(goal: Path) -> Iterator[Path]:
     """Give a path to write to, of the same ending, which is renamed when the block ends well and else goes away.
 
+    A link stays a link: what it leads to is replaced.
+
     Raises:
         OSError: It cannot be written; what was there before is unharmed.
     """
-    with Directory(goal.parent) as work:
+    place = Path(os.path.realpath(goal))
+    with Directory(place.parent) as work:
         path = work.path(f"new{goal.suffix}")
         yield path
         sync(path)
-        path.replace(goal)
-    sync(goal.parent)
+        path.replace(place)
+    sync(place.parent)
 
 
 def sync(path: Path) -> None:
