@@ -472,6 +472,8 @@ def test_what_a_killed_run_left_of_other_work_is_cleared_away_and_nothing_of_a_r
         work = notes.Work(cache(folder))
         names[process_] = work._path.name.replace(f".{os.getpid()}.", f".{process_}.")
         (cache(folder) / names[process_]).mkdir()
+    removed = unfinished.new(cache(folder))  # it was killed while it removed this
+    (cache(folder) / removed.name.replace(f".{os.getpid()}.", f".{ended.pid}.")).mkdir()
     with notes.Work(cache(folder)) as other:  # of another thread
         other.write("key", b"x")
         found = prepare_corpus("a.txt")
