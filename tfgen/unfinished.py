@@ -12,6 +12,7 @@ from typing import BinaryIO
 from tfgen.errors import InputError
 
 _MARK = ".unfinished"
+_ASIDE = ".aside"
 
 
 class Directory:
@@ -137,9 +138,38 @@ def left(parent: Path, mark: str = _MARK, used: Container[Path] | None = None) -
 
 
 def clear(parent: Path) -> None:
-    """Take it away."""
+    """Take it away, and bring back what was set aside for something that never came."""
     for path in left(parent):
         shutil.rmtree(path, ignore_errors=True)
+    for path in left(parent, _ASIDE):
+        _bring_back(path)
+
+
+@contextlib.contextmanager
+def set_aside(path: Path) -> Iterator[None]:
+    """Move a directory out of the way, so that the block puts another in its place; if it does not, it is back.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    aside = new(path.parent, _ASIDE)
+    aside.mkdir()
+    try:
+        path.rename(aside / path.name)
+        yield
+    finally:
+        _bring_back(aside)
+
+
+def _bring_back(aside: Path) -> None:
+    """Put what was set aside in its place, or remove it where another has come."""
+    try:
+        for path in aside.iterdir():
+            if not (aside.parent / path.name).exists():
+                path.rename(aside.parent / path.name)
+    except OSError:  # another run was faster, or it cannot be moved: then it stays, for it is the only one
+        return
+    remove(aside)
 
 
 def remove(path: Path) -> None:
