@@ -225,7 +225,9 @@ def test_numbers_that_numpy_lacks_are_named(tmp_path):
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"^.*pickle, which can run code;.*safetensors\.torch\.save_file\(torch\.load.*$"):
+    with pytest.raises(
+        InputError, match=r"^.*pickle, which can run code;.*safetensors\.torch\.save_file\(torch\.load.*$"
+    ):
         interop.load_torch(build(), tmp_path / "twin.pt")
     with pytest.raises(InputError, match=r"must end in \.safetensors"):
         interop.save_torch(build(), tmp_path / "twin.pt")
