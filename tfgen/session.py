@@ -180,7 +180,9 @@ class Session:
             "network": tf.nest.flatten(self._state.network),
             "sampler": self._sampler.leaves if self._sampler else [],
         }
-        arrays = {f"{kind}_{i}": _array(leaf) for kind, each in leaves.items() for i, leaf in enumerate(each)}
+        arrays: dict[str, Any] = {
+            f"{kind}_{i}": _array(leaf) for kind, each in leaves.items() for i, leaf in enumerate(each)
+        }
         arrays |= {name: getattr(self._state, name).numpy() for name in decoding.PLAIN}
         meta = {
             "format": _FORMAT,
