@@ -225,7 +225,8 @@ def _check_twin(network: keras.Sequential) -> None:
     for layer in others:
         if _kind(layer) != _kind(first) or layer.units != first.units:
             raise InputError(
-                f"{_named(layer)} differs from {_named(first)} in kind or units; those of the PyTorch twin are alike."
+                f"{networks.named(layer)} differs from {networks.named(first)} in kind or units; those of the PyTorch "
+                "twin are alike."
             )
     for layer in stack:
         _check_layer(layer)
@@ -233,7 +234,7 @@ def _check_twin(network: keras.Sequential) -> None:
     if isinstance(steps[0], keras.layers.Embedding):
         steps = steps[1:]
     if steps[:-1] != stack or network.layers[-1].bias is None:
-        found = ", ".join(_named(layer) for layer in network.layers)
+        found = ", ".join(networks.named(layer) for layer in network.layers)
         raise InputError(
             f"the PyTorch twin has an embedding or none, recurrent layers and a head with a bias; received {found}."
         )
@@ -247,11 +248,7 @@ def _check_layer(layer: Any) -> None:
         expected["reset_after"] = True
     for name, value in expected.items():
         if getattr(layer, name) != value:
-            raise InputError(f"{_named(layer)} has another {name} than PyTorch, which has {value!r}.")
-
-
-def _named(layer: Any) -> str:
-    return f"the layer {layer.name!r} ({type(layer).__name__})"
+            raise InputError(f"{networks.named(layer)} has another {name} than PyTorch, which has {value!r}.")
 
 
 def _layer_to_torch(kind: str, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Arrays:
