@@ -101,7 +101,7 @@ class Vocabulary:
         Args:
             corpus: a `tfgen.corpora.Corpus`, or anything that has `documents` and `ends`.
             split: "character" or "word".
-            max_tokens: the largest V wanted, the three reserved ids included; None for no limit.
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
             min_count: tokens that occur less often are left out.
 
         Returns:
@@ -127,7 +127,7 @@ class Vocabulary:
         Args:
             texts: the texts, read once.
             split: "character" or "word".
-            max_tokens: the largest V wanted, the three reserved ids included; None for no limit.
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
             min_count: tokens that occur less often are left out.
             ends: whether each text ends by itself.
 
