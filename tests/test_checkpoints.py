@@ -1,5 +1,6 @@
 """Checkpoint files: what is written is what is read, whole or not at all, whatever stands in the file."""
 
+import errno
 import hashlib
 import io
 import os
@@ -228,6 +229,35 @@ def test_a_directory_is_of_one_process(tmp_path):
     kept.clear()
     assert list(tmp_path.iterdir()) == []
     kept.clear()
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
+def test_where_there_are_no_locks_nothing_is_refused(tmp_path, monkeypatch, code):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    kept = Checkpoints(tmp_path / "run")
+    with kept.locked(), kept.locked():
+        kept.check_free()
+    kept.clear()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_look_at_a_lock_is_one_that_a_network_file_system_grants(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    kept, local = Checkpoints(tmp_path / "run"), fcntl.flock
+
+    def remote(lock, operation):
+        if operation & fcntl.LOCK_EX and not lock.writable():  # as for the locks of POSIX
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        local(lock, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remote)
+    with kept.locked(), pytest.raises(InputError, match="another process"):
+        kept.check_free()
 
 
 def test_clearing_leaves_what_is_not_ours(tmp_path):

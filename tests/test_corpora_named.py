@@ -114,6 +114,27 @@ def test_a_download_is_made_once_and_says_so_beside_the_output(server, at_server
     assert capsys.readouterr().out == ""
 
 
+def test_of_two_downloads_at_once_neither_sees_half_of_the_other(server, at_server, cache, monkeypatch):
+    import keras
+
+    get_file, both = keras.utils.get_file, []
+
+    def another_meanwhile(name, *args, **kwargs):
+        path = get_file(name, *args, **kwargs)
+        if server.requests == 1 and name != ".":
+            assert not (cache / "alice.txt").exists()
+            both.append(load_corpus("alice"))
+        return path
+
+    at_server("alice")
+    server.body = ALICE.encode()
+    monkeypatch.setattr(keras.utils, "get_file", another_meanwhile)
+    both.append(load_corpus("alice"))
+    assert [corpus.documents for corpus in both] == [(ALICE,)] * 2
+    assert server.requests == 2
+    assert [path.name for path in cache.iterdir()] == ["alice.txt"]
+
+
 def test_ag_news_gives_titles_unescaped(server, at_server):
     server.body = b'"3","Rain doesn #39;t stop","..."\n"4","J amp;J","..."\n'
     at_server("ag-news", sha256=None)

@@ -334,6 +334,17 @@ print("done")
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
+def test_a_link_to_a_file_stays_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.keras").symlink_to(tmp_path / "elsewhere" / "model.keras")
+    for content in (b"first", b"second"):
+        with unfinished.file(tmp_path / "link.keras") as new:
+            new.write_bytes(content)
+        assert (tmp_path / "link.keras").is_symlink()
+        assert (tmp_path / "elsewhere" / "model.keras").read_bytes() == content
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
 def test_what_a_killed_save_left_goes_away_with_the_next(tmp_path):
     program = """
 import pathlib, sys, time
@@ -355,3 +366,9 @@ with unfinished.file(pathlib.Path("model.keras")) as new:
         with unfinished.file(tmp_path / "model.keras") as new:
             new.write_bytes(b"whole")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "other.keras"]
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as error, unfinished.file(tmp_path / "none" / "model.keras"):
+        pass
+    assert error.value.filename == str(tmp_path / "none")

@@ -1,6 +1,10 @@
 """What `import tfgen` costs, and what it offers."""
 
+import ast
+import itertools
 import json
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -52,3 +56,32 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'tfgen' has no attribute 'nonsense'"):
         _ = tfgen.nonsense
     assert not hasattr(tfgen, "scoring_of_another_kind")
+
+
+def imported(path: pathlib.Path) -> set[str]:
+    """The modules of tfgen that a file names in its imports, wherever they stand in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tfgen":
+            found |= {node.module.split(".")[1]} if "." in node.module else {name.name for name in node.names}
+    return found
+
+
+def test_the_map_names_every_module_and_what_it_knows() -> None:
+    root = pathlib.Path(__file__).parent.parent
+    rows = re.findall(
+        r"^\| (`.*`) \| .* \| (.*) \|$", (root / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE
+    )
+    files: dict[str, set[str]] = {}
+    for path in (root / "tfgen").rglob("*.py"):
+        files.setdefault(path.relative_to(root / "tfgen").parts[0].removesuffix(".py"), set()).update(imported(path))
+    groups = [re.findall(r"`(\w+)/?`", names) for names, _ in rows]
+    assert sorted(itertools.chain(*groups)) == sorted(files.keys() - {"__init__", "__main__"})
+    everywhere, above = {"errors", "wording"}, set()
+    for group, (_, knows) in zip(groups, rows, strict=True):
+        known = set().union(*(files[name] for name in group)) - {*group} - everywhere
+        if group == ["export"]:
+            known -= {"text_generator"}  # whose method calls it, and which it names for its types alone
+        assert known <= above, group
+        assert knows == "all above" or {*knows.split(", ")} - {"nothing"} == known, group
+        above |= {*group}

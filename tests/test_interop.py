@@ -3,6 +3,7 @@
 What PyTorch computed lies in `fixtures/`, so that this needs no PyTorch; `test_pytorch.py` asks PyTorch itself.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -191,6 +192,18 @@ def test_safetensors(case, tmp_path):
     np.testing.assert_array_equal(logits_of(one, random_ids()), logits_of(other, random_ids()))
 
 
+def test_a_safetensors_file_reaches_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    written = []
+
+    def look(descriptor):
+        written.append((tmp_path / "twin.safetensors").exists())
+
+    monkeypatch.setattr(os, "fsync", look)
+    interop.save_torch(build(), tmp_path / "twin.safetensors")
+    assert written[0] is False
+
+
 @pytest.mark.parametrize("damage", ["cut", "random", "empty"])
 def test_a_damaged_safetensors_file_is_refused(damage, tmp_path):
     pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
@@ -212,8 +225,12 @@ def test_numbers_that_numpy_lacks_are_named(tmp_path):
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"pickle, which can run code.*\n.*torch\.load.*\n.*safetensors\.torch\.save"):
+    with pytest.raises(
+        InputError, match=r"^.*pickle, which can run code;.*safetensors\.torch\.save_file\(torch\.load.*$"
+    ):
         interop.load_torch(build(), tmp_path / "twin.pt")
+    with pytest.raises(InputError, match=r"^a file of weights ends in \.safetensors; received"):
+        interop.load_torch(build(), tmp_path)
     with pytest.raises(InputError, match=r"must end in \.safetensors"):
         interop.save_torch(build(), tmp_path / "twin.pt")
     pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfgen import counting, notes, prepared, preparing, splitting, unfinished, word_counts
-from tfgen.corpora import compressed, corpus, files, load_corpus, text_source
+from tfgen.corpora import compressed, files, load_corpus, text_source
 from tfgen.errors import InputError
 from tfgen.prepared import open_prepared
 from tfgen.preparing import prepare_corpus
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Borders everywhere: between the bytes of a character, within words, lines, cells and references."""
-    for module, name in ((compressed, "PIECE"), (splitting, "PIECE"), (text_source, "PIECE"), (corpus, "PIECE")):
+    for module, name in ((compressed, "PIECE"), (splitting, "PIECE"), (text_source, "PIECE")):
         monkeypatch.setattr(module, name, 3)
     monkeypatch.setattr(counting, "_COUNTED_TOGETHER", 5)
     monkeypatch.setattr(prepared, "_PIECE", 4)
@@ -472,6 +472,8 @@ def test_what_a_killed_run_left_of_other_work_is_cleared_away_and_nothing_of_a_r
         work = notes.Work(cache(folder))
         names[process_] = work._path.name.replace(f".{os.getpid()}.", f".{process_}.")
         (cache(folder) / names[process_]).mkdir()
+    removed = unfinished.new(cache(folder))  # it was killed while it removed this
+    (cache(folder) / removed.name.replace(f".{os.getpid()}.", f".{ended.pid}.")).mkdir()
     with notes.Work(cache(folder)) as other:  # of another thread
         other.write("key", b"x")
         found = prepare_corpus("a.txt")

@@ -420,12 +420,24 @@ def test_files_that_do_not_fit_are_an_error_of_the_system_and_nothing_is_left(tm
 @pytest.mark.skipif(os.name == "nt", reason="on Windows it is never known to be dead")
 @pytest.mark.usefixtures("formats")
 def test_what_a_killed_export_left_is_cleared_away(tmp_path):
-    kill = "import os, pathlib, signal; from tfgen import unfinished; unfinished.new(pathlib.Path()).mkdir(); "
-    kill += "os.kill(os.getpid(), signal.SIGKILL)"
+    generator = generator_of("lstm")
+    for name in ("earlier", "other"):
+        generator.export(tmp_path / name, "good")
+    kept = everything(tmp_path)
+    kill = """
+import os, pathlib, signal
+from tfgen import unfinished
+unfinished.new(pathlib.Path()).mkdir()
+with unfinished.set_aside(pathlib.Path("earlier")), unfinished.set_aside(pathlib.Path("other")):
+    pathlib.Path("other").mkdir()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
     subprocess.run([sys.executable, "-c", kill], cwd=tmp_path, env=ENVIRONMENT, check=False, timeout=300)
-    assert len(list(tmp_path.iterdir())) == 1
-    generator_of("lstm").export(tmp_path / "place", "good")
-    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    assert len(list(tmp_path.iterdir())) == 4
+    with pytest.raises(InputError, match="exists and is not empty"):
+        generator.export(tmp_path / "earlier", "good")
+    assert {path.name for path in tmp_path.iterdir()} == {"earlier", "other"}
+    assert everything(tmp_path) == {path: content for path, content in kept.items() if path.parts[0] == "earlier"}
 
 
 def test_the_command_writes_and_says_what_to_try(here, model):

@@ -2,11 +2,14 @@
 
 import random
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfgen import InputError, TextGenerator, Vocabulary
 from tfgen.sampling import DRY, Mirostat, Temperature
+from tfgen.session import Session
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
 
@@ -79,6 +82,21 @@ def test_what_is_saved_goes_on_with_the_same_character(generator, tmp_path):
         assert resumed.text == session.text
         assert resumed.generate(25, sampler=sampler) == session.generate(25, sampler=sampler)
     assert [path.name for path in tmp_path.iterdir()] == ["session"]
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16", "mixed_float16"])
+def test_numbers_of_every_precision_are_kept(policy, generator, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        session = TextGenerator.build(generator.vocabulary, units=4, seed=1).start("the ", seed=3)
+    finally:
+        keras.config.set_dtype_policy(before)
+    session.save(tmp_path / "session")
+    resumed = Session.load(tmp_path / "session", session._decoder, generator.vocabulary)
+    for one, other in zip(tf.nest.flatten(session._state), tf.nest.flatten(resumed._state), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_session_of_another_model_is_refused(generator, tmp_path):

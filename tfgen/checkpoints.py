@@ -137,7 +137,7 @@ class Checkpoints:
             InputError: It does.
         """
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), (self.directory / _LOCK).open() as lock:
-            if not _taken(lock):
+            if not _taken(lock, shared=True):
                 raise InputError(self._in_use())
 
     def _in_use(self) -> str:
@@ -152,13 +152,18 @@ class Checkpoints:
         return sorted(found, key=_number)
 
 
-def _taken(lock: IO[str]) -> bool:
-    """Take a lock, and say whether it could be had."""
+def _taken(lock: IO[str], shared: bool = False) -> bool:
+    """Take a lock, and say whether it could be had: always, where the system or the file system has none.
+
+    A shared one can be had of a file that is open for reading; network file systems refuse the other.
+    """
     if fcntl:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError:  # ENOLCK, EOPNOTSUPP and others
+            pass
     return True
 
 

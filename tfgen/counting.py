@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfgen import notes, splitting, word_counts, wording
+from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.errors import InputError
-from tfgen.splitting import END_OF_TEXT
 
 _COUNTED_TOGETHER = 1 << 20  # characters: one emoji among them makes NumPy count into a million bins
 _MOST_WORDS = 1 << 20

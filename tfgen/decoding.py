@@ -40,6 +40,10 @@ class Decoding(NamedTuple):
     finished: tf.Tensor
 
 
+PLAIN = ("logits", "seeds", "drawn", "finished")
+"""The parts of `Decoding` that are one tensor each, whatever the network and the sampler."""
+
+
 class Choice(NamedTuple):
     """The next token of each row.
 

@@ -1,6 +1,9 @@
-"""The one error that tfgen raises for what a user gave it, and the check that raises it most."""
+"""The one error that tfgen raises for what a user gave it, and the checks that raise it most."""
 
 import numbers
+from collections.abc import Sequence
+
+from tfgen import wording
 
 
 class InputError(ValueError):
@@ -25,3 +28,13 @@ def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) ->
     if number > most:
         raise InputError(f"{name} must be at most {most:,}; received {number:,}.")
     return number
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of the choices.
+
+    Raises:
+        InputError: Names the setting, the choices and what was received.
+    """
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, got {wording.shorten(repr(value))}")

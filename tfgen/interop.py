@@ -1,6 +1,6 @@
 """Weights and networks of other frameworks: PyTorch's recurrent layers with a linear head, and plain Keras.
 
-The PyTorch twin of a generator is the module of a lesson:
+The PyTorch twin of a generator is a module such as tutorials write:
 
     class LSTMGenerator(nn.Module):
         def __init__(self, vocab, hidden, num_layers):
@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from tfgen import layers as recurrent
-from tfgen import networks, wording
+from tfgen import networks, unfinished, wording
 from tfgen.errors import InputError
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary import Vocabulary
@@ -107,16 +107,12 @@ def save_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
         InputError: The network has no twin, the path has another ending, or safetensors is not installed.
         OSError: The file cannot be written; what was there before is unharmed.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(f"the file's name must end in .safetensors; received {str(path)!r}.")
     content = _safetensors().save(to_torch(generator), metadata={"format": "pt"})
-    unfinished = path.with_name(f".tfgen-{os.getpid()}.safetensors")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished.file(path) as new:
+        new.write_bytes(content)
 
 
 def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
@@ -131,12 +127,13 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
             or safetensors is not installed.
     """
     path = Path(path)
+    if path.suffix not in (".pt", ".pth", ".bin", ".ckpt", ".safetensors"):
+        raise InputError(f"a file of weights ends in .safetensors; received {str(path)!r}.")
     if path.suffix != ".safetensors":
         raise InputError(
-            f"{str(path)!r} is not read: a .pt file is a pickle, which can run code. Where PyTorch is, make a "
-            "safetensors file of it:\n"
-            f"    weights = torch.load({str(path)!r}, weights_only=True)\n"
-            f"    safetensors.torch.save_file(weights, {str(path.with_suffix('.safetensors'))!r})"
+            f"{str(path)!r} is not read: a {path.suffix} file is a pickle, which can run code; where PyTorch is, make "
+            f"a safetensors file of it: safetensors.torch.save_file(torch.load({str(path)!r}, weights_only=True), "
+            f"{str(path.with_suffix('.safetensors'))!r})."
         )
     safetensors = _safetensors()
     try:
@@ -230,7 +227,8 @@ def _check_twin(network: keras.Sequential) -> None:
     for layer in others:
         if _kind(layer) != _kind(first) or layer.units != first.units:
             raise InputError(
-                f"{_named(layer)} differs from {_named(first)} in kind or units; those of the PyTorch twin are alike."
+                f"{networks.named(layer)} differs from {networks.named(first)} in kind or units; those of the PyTorch "
+                "twin are alike."
             )
     for layer in stack:
         _check_layer(layer)
@@ -238,7 +236,7 @@ def _check_twin(network: keras.Sequential) -> None:
     if isinstance(steps[0], keras.layers.Embedding):
         steps = steps[1:]
     if steps[:-1] != stack or network.layers[-1].bias is None:
-        found = ", ".join(_named(layer) for layer in network.layers)
+        found = ", ".join(networks.named(layer) for layer in network.layers)
         raise InputError(
             f"the PyTorch twin has an embedding or none, recurrent layers and a head with a bias; received {found}."
         )
@@ -252,11 +250,7 @@ def _check_layer(layer: Any) -> None:
         expected["reset_after"] = True
     for name, value in expected.items():
         if getattr(layer, name) != value:
-            raise InputError(f"{_named(layer)} has another {name} than PyTorch, which has {value!r}.")
-
-
-def _named(layer: Any) -> str:
-    return f"the layer {layer.name!r} ({type(layer).__name__})"
+            raise InputError(f"{networks.named(layer)} has another {name} than PyTorch, which has {value!r}.")
 
 
 def _layer_to_torch(kind: str, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Arrays:

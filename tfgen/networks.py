@@ -148,32 +148,31 @@ def check(network: keras.Sequential) -> None:
     head = network.layers[-1]
     if not isinstance(head, keras.layers.Dense) or head.activation is not keras.activations.softmax:
         raise errors.InputError(
-            f"the last layer must be Dense(V, activation='softmax'); received {_describe(head)}. Keras' losses take "
+            f"the last layer must be Dense(V, activation='softmax'); received {named(head)}. Keras' losses take "
             "the logits from a softmax by themselves."
         )
     for layer in network.layers:
         if getattr(layer, "quantization_mode", None):
-            raise errors.InputError(f"{_describe(layer)} is quantized; give the network as it was before.")
+            raise errors.InputError(f"{named(layer)} is quantized; give the network as it was before.")
 
 
 def _check_layer(layer: Any) -> None:
     if not isinstance(layer, _RECURRENT + _PER_TIMESTEP):
         names = ", ".join(kind.__name__ for kind in _RECURRENT + _PER_TIMESTEP)
-        raise errors.InputError(f"cannot step through {_describe(layer)}; supported layers are {names}.")
+        raise errors.InputError(f"cannot step through {named(layer)}; supported layers are {names}.")
     if isinstance(layer, keras.layers.LayerNormalization) and list(layer.axis) not in ([-1], [2]):
-        raise errors.InputError(
-            f"{_describe(layer)} must have axis=-1: other axes run over time; received {layer.axis}."
-        )
+        raise errors.InputError(f"{named(layer)} must have axis=-1: other axes run over time; received {layer.axis}.")
     if not isinstance(layer, _RECURRENT):
         return
     if not layer.return_sequences:
-        raise errors.InputError(f"{_describe(layer)} must have return_sequences=True, so that every timestep predicts.")
+        raise errors.InputError(f"{named(layer)} must have return_sequences=True, so that every timestep predicts.")
     for option in ("go_backwards", "unroll", "return_state"):
         if getattr(layer, option):
-            raise errors.InputError(f"{_describe(layer)} has {option}=True, which cannot be stepped; set it to False.")
+            raise errors.InputError(f"{named(layer)} has {option}=True, which cannot be stepped; set it to False.")
 
 
-def _describe(layer: Any) -> str:
+def named(layer: Any) -> str:
+    """Name a layer in a message."""
     return f"the layer {layer.name!r} ({type(layer).__name__})"
 
 

@@ -38,7 +38,8 @@ class Work(unfinished.Directory):
         super().__init__(parent, _MARK)
 
     def __enter__(self) -> "Work":
-        """Begin."""
+        """Begin, and clear away what killed runs were about to remove."""
+        super().__enter__()
         self._of_this_process.add(self._path)
         return self
 

@@ -41,7 +41,8 @@ class Resume(keras.callbacks.Callback):
     `ReduceLROnPlateau` and `History` (`LearningRateScheduler` holds nothing), and of any other callback the attributes
     that it names in an attribute `resumed`, plain values or arrays. The last checkpoint of a run that has ended stays:
     the same `fit` then gives the end of the run at once, or goes on if `epochs`, which counts from the beginning of the
-    run, is larger.
+    run, is larger. One that a callback has stopped early has ended for good: it goes on neither with more epochs nor
+    with more patience.
 
     Epochs, patience and callbacks may change. What is trained on, the vocabulary, the network, the optimizer, the loss
     and the metrics may not.

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen import sampling, unfinished, wording, writing
+from tfgen import decoding, sampling, unfinished, wording, writing
 from tfgen.decoder import Decoder
 from tfgen.decoding import Decoding
 from tfgen.errors import InputError
@@ -181,20 +181,21 @@ class Session:
         Raises:
             OSError: The file cannot be written.
         """
-        path = Path(path)
         leaves = {
             "network": tf.nest.flatten(self._state.network),
             "sampler": self._sampler.leaves if self._sampler else [],
         }
-        arrays = {f"{kind}_{i}": leaf.numpy() for kind, each in leaves.items() for i, leaf in enumerate(each)}
-        arrays |= {name: getattr(self._state, name).numpy() for name in _PLAIN}
+        arrays: dict[str, Any] = {
+            f"{kind}_{i}": _array(leaf) for kind, each in leaves.items() for i, leaf in enumerate(each)
+        }
+        arrays |= {name: getattr(self._state, name).numpy() for name in decoding.PLAIN}
         meta = {
             "format": _FORMAT,
             "model": self._decoder.fingerprint(),
             "text": self.text,
             "sampler": self._sampler.name if self._sampler else None,
         }
-        with unfinished.file(path) as new, new.open("wb") as file:
+        with unfinished.file(Path(path)) as new, new.open("wb") as file:
             np.savez(file, history=self._history, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
 
     @classmethod
@@ -206,9 +207,9 @@ class Session:
         try:
             zero = decoder.zero_state()
             network = _like(tf.nest.flatten(zero), _leaves(arrays, "network"))
-            plain = _like(_plain(len(vocabulary)), [arrays[name] for name in _PLAIN])
+            plain = _like(_plain(len(vocabulary), zero), [arrays[name] for name in decoding.PLAIN])
             state = Decoding(
-                tf.nest.pack_sequence_as(zero, network), sampler=(), **dict(zip(_PLAIN, plain, strict=True))
+                tf.nest.pack_sequence_as(zero, network), sampler=(), **dict(zip(decoding.PLAIN, plain, strict=True))
             )
             leaves = [tf.constant(leaf) for leaf in _leaves(arrays, "sampler")]
             sampler = _Sampler(str(meta["sampler"]), leaves) if meta["sampler"] else None
@@ -234,20 +235,29 @@ def _name(chain: Chain) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("logits", "seeds", "drawn", "finished")
+def _plain(tokens: int, state: Any) -> list[tf.TensorSpec]:
+    """Give the shapes and types of `decoding.PLAIN` for a network of such a state."""
+    # As `networks.logits_of` has it: half precision ends before the logits.
+    whole = tf.float64 if any(leaf.dtype == tf.float64 for leaf in tf.nest.flatten(state)) else tf.float32
+    kinds = [([1, tokens], whole), ([1, 2], tf.int64), ([], tf.int32), ([1], tf.bool)]
+    return [tf.TensorSpec(shape, kind) for shape, kind in kinds]
 
 
-def _plain(tokens: int) -> list[npt.NDArray[Any]]:
-    """Give arrays of the shapes and types of these."""
-    return [np.zeros([1, tokens], np.float32), np.zeros([1, 2], np.int64), np.zeros([], np.int32), np.zeros([1], bool)]
+def _array(leaf: tf.Tensor) -> npt.NDArray[Any]:
+    """Give an array that a file can hold: NumPy has no bfloat16, and float32 holds every number of it."""
+    return tf.cast(leaf, _stored(leaf.dtype)).numpy()
+
+
+def _stored(kind: tf.DType) -> tf.DType:
+    return tf.float32 if kind == tf.bfloat16 else kind
 
 
 def _like(expected: Sequence[Any], found: Sequence[npt.NDArray[Any]]) -> list[tf.Tensor]:
     """Take arrays as tensors, if they are of the shapes and types that are expected."""
     for one, other in zip(expected, found, strict=True):
-        if one.shape != other.shape or one.dtype != other.dtype:
+        if one.shape != other.shape or _stored(one.dtype) != other.dtype:
             raise ValueError(f"an array of {other.dtype}, {other.shape} is in the place of one of {one.shape}")
-    return [tf.constant(each) for each in found]
+    return [tf.cast(each, one.dtype) for one, each in zip(expected, found, strict=True)]
 
 
 def _leaves(arrays: dict[str, npt.NDArray[Any]], kind: str) -> list[npt.NDArray[Any]]:

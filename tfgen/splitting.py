@@ -23,11 +23,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.errors import InputError
 
 Split = Literal["character", "word"]
-
-END_OF_TEXT = "\x03"
 
 # The classes of characters. From WORD upward a character can be part of a word.
 ALONE, SPACE, WHITE, APOSTROPHE, WORD, EXTENDER, JOINER = range(7)

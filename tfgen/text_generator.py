@@ -403,7 +403,7 @@ class TextGenerator(TrainingModel):
             InputError: The path has another ending, or a file is there and `overwrite` is False.
             OSError: The file cannot be written; what was there before is unharmed.
         """
-        path = Path(os.path.realpath(filepath))  # a link stays a link
+        path = Path(filepath)
         if path.suffix != ".keras":
             raise InputError(f"a model file's name ends in .keras; received {str(path)!r}.")
         if path.exists() and not overwrite:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from tfgen.errors import InputError
 
 _MARK = ".unfinished"
+_ASIDE = ".aside"
 
 
 class Directory:
@@ -48,8 +49,15 @@ class Directory:
             )
 
     def path(self, name: str) -> Path:
-        """Give the path of a file to be made."""
-        self._path.mkdir(exist_ok=True)
+        """Give the path of a file to be made.
+
+        Raises:
+            OSError: Names the directory in which nothing can be made.
+        """
+        try:
+            self._path.mkdir(exist_ok=True)
+        except OSError as error:  # the name of what is not there yet means nothing to anybody
+            raise OSError(error.errno, error.strerror, str(self._parent)) from None
         return self._path / name
 
     def open(self, name: str) -> BinaryIO:
@@ -82,15 +90,18 @@ class Directory:
 def file(goal: Path) -> Iterator[Path]:
     """Give a path to write to, of the same ending, which is renamed when the block ends well and else goes away.
 
+    A link stays a link: what it leads to is replaced.
+
     Raises:
         OSError: It cannot be written; what was there before is unharmed.
     """
-    with Directory(goal.parent) as work:
+    place = Path(os.path.realpath(goal))
+    with Directory(place.parent) as work:
         path = work.path(f"new{goal.suffix}")
         yield path
         sync(path)
-        path.replace(goal)
-    sync(goal.parent)
+        path.replace(place)
+    sync(place.parent)
 
 
 def sync(path: Path) -> None:
@@ -134,9 +145,38 @@ def left(parent: Path, mark: str = _MARK, used: Container[Path] | None = None) -
 
 
 def clear(parent: Path) -> None:
-    """Take it away."""
+    """Take it away, and bring back what was set aside for something that never came."""
     for path in left(parent):
         shutil.rmtree(path, ignore_errors=True)
+    for path in left(parent, _ASIDE):
+        _bring_back(path)
+
+
+@contextlib.contextmanager
+def set_aside(path: Path) -> Iterator[None]:
+    """Move a directory out of the way, so that the block puts another in its place; if it does not, it is back.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    aside = new(path.parent, _ASIDE)
+    aside.mkdir()
+    try:
+        path.rename(aside / path.name)
+        yield
+    finally:
+        _bring_back(aside)
+
+
+def _bring_back(aside: Path) -> None:
+    """Put what was set aside in its place, or remove it where another has come."""
+    try:
+        for path in aside.iterdir():
+            if not (aside.parent / path.name).exists():
+                path.rename(aside.parent / path.name)
+    except OSError:  # another run was faster, or it cannot be moved: then it stays, for it is the only one
+        return
+    remove(aside)
 
 
 def remove(path: Path) -> None:

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen import counting, notes, splitting, wording
+from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.counting import Coverage
-from tfgen.errors import InputError
-from tfgen.splitting import END_OF_TEXT, Split
+from tfgen.errors import InputError, check_choice
+from tfgen.splitting import Split
 
 OnUnknown = Literal["error", "skip", "unknown"]
 
@@ -81,7 +82,7 @@ class Vocabulary:
         Raises:
             InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit.
         """
-        _check_choice("split", split, Split)
+        check_choice("split", split, get_args(Split))
         _check_tokens(tokens, split)
         self.tokens = (*RESERVED, *tokens)
         self.counts = _checked_counts(counts, len(self.tokens))
@@ -100,7 +101,7 @@ class Vocabulary:
         Args:
             corpus: a `tfgen.corpora.Corpus`, or anything that has `documents` and `ends`.
             split: "character" or "word".
-            max_tokens: the largest V wanted, the three reserved ids included; None for no limit.
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
             min_count: tokens that occur less often are left out.
 
         Returns:
@@ -128,7 +129,7 @@ class Vocabulary:
         Args:
             texts: the texts, read once.
             split: "character" or "word".
-            max_tokens: the largest V wanted, the three reserved ids included; None for no limit.
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
             min_count: tokens that occur less often are left out.
             ends: whether each text ends by itself.
 
@@ -143,7 +144,7 @@ class Vocabulary:
     def _from_documents(
         cls, documents: Iterable[str], ends: bool, split: Split, max_tokens: int | None, min_count: int
     ) -> "Vocabulary":
-        _check_choice("split", split, Split)
+        check_choice("split", split, get_args(Split))
         _check_limits(max_tokens, min_count)
         return cls._from_counts(counting.count(documents, split, max_tokens), ends, split, max_tokens, min_count)
 
@@ -173,7 +174,7 @@ class Vocabulary:
         >>> Vocabulary.from_pieces(["on", "e\x03two\x03"], ends=True).counts
         (0, 0, 2, 2, 1, 1, 1, 1)
         """
-        _check_choice("split", split, Split)
+        check_choice("split", split, get_args(Split))
         _check_limits(max_tokens, min_count)
         counts = counting.count_pieces(pieces, split, max_tokens, counted)
         return cls._from_counts(counts, ends, split, max_tokens, min_count)
@@ -256,7 +257,7 @@ class Vocabulary:
             InputError: the text holds unknown tokens (and `unknown` is "error") or a lone surrogate; the message
                 names them and their positions.
         """
-        _check_choice("unknown", unknown, OnUnknown)
+        check_choice("unknown", unknown, get_args(OnUnknown))
         if not isinstance(text, str):
             raise InputError(f"encode takes a str, got {type(text).__name__}; decode bytes, or encode texts one by one")
         return np.concatenate([np.empty(0, dtype), *self.encode_pieces([text], unknown, dtype)])
@@ -502,13 +503,6 @@ class Vocabulary:
 def default_max_tokens(split: Split) -> int | None:
     """Give the largest vocabulary for training where none is asked for: all characters, but not all words."""
     return 10_000 if split == "word" else None
-
-
-def _check_choice(name: str, value: Any, choices: Any) -> None:
-    if value not in get_args(choices):
-        raise InputError(
-            f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, got {wording.shorten(repr(value))}"
-        )
 
 
 def _check_limits(max_tokens: int | None, min_count: int) -> None:

@@ -6,16 +6,14 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tfgen.errors import InputError
+from tfgen.wording import number
 
 END_OF_TEXT = "\x03"
 """U+0003 closes a document when it is hashed and when it is learned, so no document may hold it."""
-
-PIECE = 1 << 20
-"""Characters that are worked on together."""
 
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
@@ -56,8 +54,8 @@ class Corpus:
         """Check what every later step relies on."""
         if isinstance(self.documents, str):
             raise InputError("documents must be a sequence of texts, got one str; use Corpus.from_text for one text")
-        for number, text in enumerate(self.documents, start=1):
-            place = f"document {number} of {self.source!r}"
+        for index, text in enumerate(self.documents, start=1):
+            place = f"document {index} of {self.source!r}"
             if not isinstance(text, str):
                 raise InputError(f"{place} must be a str, got {type(text).__name__}")
             if found := find_forbidden(text):
@@ -124,17 +122,6 @@ class Corpus:
             digest.update((text + END_OF_TEXT).encode())
         return digest.hexdigest()
 
-    def pieces(self) -> Iterator[str]:
-        """Give the text in order, U+0003 after each document that ends.
-
-        >>> "".join(Corpus.from_texts(["one", "two"]).pieces())
-        'one\\x03two\\x03'
-        """
-        end = END_OF_TEXT if self.ends else ""
-        for text in self.documents:
-            yield from (text[begin : begin + PIECE] for begin in range(0, len(text), PIECE))
-            yield end
-
     def summary(self) -> dict[str, str | int]:
         """Describe the corpus for a model's provenance, without its text.
 
@@ -153,8 +140,8 @@ class Corpus:
 
     def __repr__(self) -> str:
         """Name and size; the text itself may be a library."""
-        plural = "" if len(self.documents) == 1 else "s"
-        return f"Corpus({self.source!r}, {len(self.documents):,} document{plural}, {self.characters:,} characters)"
+        size = f"{number(len(self.documents), 'document')}, {number(self.characters, 'character')}"
+        return f"Corpus({self.source!r}, {size})"
 
 
 def find_forbidden(text: str, offset: int = 0) -> str:

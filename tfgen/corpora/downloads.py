@@ -11,6 +11,7 @@ import sys
 import types
 from collections.abc import Iterator
 
+from tfgen import unfinished
 from tfgen.corpora.files import read_file
 from tfgen.errors import InputError
 
@@ -79,30 +80,33 @@ def fetch(name: str) -> bytes:
         InputError: It could not be fetched, or what came is not what it should be. No file is left behind.
     """
     download = DOWNLOADS[name]
-    fault = ""
-    for _ in range(2):  # a faulty file may be what a killed download left in the cache: fetch it once more
-        path = _get_file(download, name)
-        data = read_file(path)
-        fault = download.fault(data)
-        if not fault:
-            return data
-        # `get_file` can check a hash too, but leaves a file that fails it where the next run will find it.
-        path.unlink(missing_ok=True)
-    raise InputError(f"{name!r}: what {download.url} gave is not the expected file: {fault}; {_way_forward()}")
-
-
-def _get_file(download: Download, name: str) -> pathlib.Path:
-    import keras  # several seconds, and only a download needs it
-
     try:
         # Keras reports progress on standard output, which belongs to the text that a command writes.
         with contextlib.redirect_stdout(sys.stderr), _network_patience():
-            return pathlib.Path(keras.utils.get_file(download.file_name, download.url, cache_subdir="tfgen"))
+            return _fetch(download, name)
+    except InputError:
+        raise
     except Exception as error:  # get_file raises bare Exceptions, and whatever the network raises below it
         reason = " ".join(str(error.__context__ or error).split())
         raise InputError(
             f"{name!r} could not be downloaded from {download.url} ({reason}); {_way_forward()}"
         ) from error
+
+
+def _fetch(download: Download, name: str) -> bytes:
+    import keras  # several seconds, and only a download needs it
+
+    # Keras does not say where its cache is, but gives the path of what is there, and the directory itself is.
+    path = pathlib.Path(keras.utils.get_file(".", download.url, cache_subdir="tfgen")) / download.file_name
+    if path.exists() and not download.fault(data := read_file(path)):
+        return data
+    # What is faulty may be half of what an earlier version was downloading when it was killed: it is replaced.
+    with unfinished.file(path) as new:
+        keras.utils.get_file(new.name, download.url, cache_dir=str(new.parent), cache_subdir="")
+        data = new.read_bytes()
+        if fault := download.fault(data):
+            raise InputError(f"{name!r}: what {download.url} gave is not the expected file: {fault}; {_way_forward()}")
+    return data
 
 
 def _way_forward() -> str:

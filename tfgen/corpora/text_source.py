@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, files
-from tfgen.corpora.corpus import END_OF_TEXT, PIECE, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_choice
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 Control: TypeAlias = Literal["error", "replace"]
@@ -19,6 +19,7 @@ Control: TypeAlias = Literal["error", "replace"]
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _CONTROLS = ("error", "replace")
 
+PIECE = 1 << 20  # characters that are worked on together
 _MOST_IN_MEMORY = 1 << 30  # characters; a small compressed file may hold any number
 
 
@@ -41,8 +42,8 @@ class Reading:
     def __post_init__(self) -> None:
         """Check."""
         if self.normalize is not None:
-            _check_choice("normalize", self.normalize, _FORMS)
-        _check_choice("control", self.control, _CONTROLS)
+            check_choice("normalize", self.normalize, _FORMS)
+        check_choice("control", self.control, _CONTROLS)
         files.check_encoding(self.encoding)
         if not isinstance(self.column, str | None):
             raise InputError(f"column must be a str such as 'title' or '2', got {self.column!r}")
@@ -51,11 +52,6 @@ class Reading:
         """Clean a text, or as many of its lines as there are."""
         text = cleaning.unescape(text) if self.unescape else text
         return unicodedata.normalize(self.normalize, text) if self.normalize else text
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,8 +46,8 @@ def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
         OSError: It cannot be written.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
+    unfinished.clear(path.parent)  # which may bring back what was there
     check(path, overwrite)
-    unfinished.clear(path.parent)
     new = unfinished.new(path.parent)
     new.mkdir()
     try:
@@ -62,11 +62,5 @@ def _swap(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    path.rename(old)  # Python has no call that swaps two directories
-    try:
+    with unfinished.set_aside(path):  # Python has no call that swaps two directories
         new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

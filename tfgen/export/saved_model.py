@@ -242,7 +242,7 @@ class Endpoints:
         zero = networks.zero_state(self._network, 1)
         leaves = [flat[f"network_{i}"] for i in range(len(tf.nest.flatten(zero)))]
         network = tf.nest.pack_sequence_as(zero, leaves)
-        return decoding.Decoding(network=network, sampler=(), **{name: flat[name] for name in _PLAIN})
+        return decoding.Decoding(network=network, sampler=(), **{name: flat[name] for name in decoding.PLAIN})
 
     def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         return networks.step(self._network, ids, state)
@@ -302,10 +302,7 @@ def _valid(texts: tf.Tensor) -> tf.Tensor:
 
 def _flat(state: decoding.Decoding) -> dict[str, tf.Tensor]:
     network = {f"network_{i}": leaf for i, leaf in enumerate(tf.nest.flatten(state.network))}
-    return {**{name: getattr(state, name) for name in _PLAIN}, **network}
-
-
-_PLAIN = ("logits", "seeds", "drawn", "finished")
+    return {**{name: getattr(state, name) for name in decoding.PLAIN}, **network}
 
 
 def _at_most(tokens: tf.Tensor, most: int, verb: str) -> tf.Tensor:

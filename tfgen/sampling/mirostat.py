@@ -16,7 +16,7 @@ class Mirostat(Transform):
     surprise - target). Version 2 of Basu et al. 2021, arXiv:2007.14966; mu begins at twice the target.
 
     Args:
-        target: Scalar, above 0: bits per token.
+        target: Scalar, above 0 and at most 64: bits per token.
         rate: Scalar, above 0 and at most 1.
 
     Raises:

@@ -30,7 +30,7 @@ class RepetitionPenalty(_Counting):
     applied to logarithms of probabilities here, which are never positive.
 
     Args:
-        penalty: Scalar, above 0 and finite: 1 does nothing, above 1 penalises.
+        penalty: Scalar, above 0 and at most a million: 1 does nothing, above 1 penalises.
 
     Raises:
         InputError: `penalty` is out of its range.
@@ -51,10 +51,10 @@ class FrequencyPenalty(_Counting):
     """Takes a number from a token's logit for each time it has occurred (OpenAI's `frequency_penalty`).
 
     Args:
-        penalty: Scalar; 0 does nothing.
+        penalty: Scalar, at most a million to either side; 0 does nothing.
 
     Raises:
-        InputError: `penalty` is no finite number.
+        InputError: `penalty` is out of its range.
     """
 
     penalty: tf.Tensor
@@ -71,10 +71,10 @@ class PresencePenalty(_Counting):
     """Takes a number from the logit of each token that has occurred (OpenAI's `presence_penalty`).
 
     Args:
-        penalty: Scalar; 0 does nothing.
+        penalty: Scalar, at most a million to either side; 0 does nothing.
 
     Raises:
-        InputError: `penalty` is no finite number.
+        InputError: `penalty` is out of its range.
     """
 
     penalty: tf.Tensor

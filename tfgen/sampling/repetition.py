@@ -65,8 +65,8 @@ class DRY(_LookingBack):
     in text-generation-webui). Unlike a penalty by counts it leaves single characters alone.
 
     Args:
-        multiplier: Scalar, at least 0; 0 does nothing.
-        base: Scalar, at least 1.
+        multiplier: Scalar, at least 0 and at most a million; 0 does nothing.
+        base: Scalar, from 1 to 1,000.
         allowed_length: Scalar int, at least 1: repeats shorter than this are free. 2 suits words; characters want about
             a word and a half.
         breakers: Tokens that end a passage: no repeat is followed across one. Kept from the text they are in.
