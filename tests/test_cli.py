@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -20,6 +21,7 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, TINY, here_fixture, model_byte
 
 import tfgen
 from tfgen import model_files, training
+from tfgen.cli import terminal
 from tfgen.corpora import Corpus
 
 EPOCH = re.compile(
@@ -227,6 +229,17 @@ def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
         "tfgen train --lines --encoding ascii --unescape --normalize NFC --units 4 --batch-size 8 --length 16 "
         "--epochs 1 'my text.txt' -o 'my text.keras' --resume",
     ]
+
+
+def test_a_name_that_begins_with_a_dash_is_no_option_in_the_next_command(here, monkeypatch):
+    (here.folder / "-my text.txt").write_text(TEXT)
+    told = []
+    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: told.append(self.go_on))
+    shown = here.done("train", *TINY[:2], "--prompt", "-x", "--prompt", "the", "--", "-my text.txt")
+    assert told == ["tfgen train --units 4 --prompt -x --prompt the './-my text.txt' -o './-my text.keras' --resume"]
+    assert shown.endswith("  tfgen generate './-my text.keras' the\n")
+    assert terminal.quote(pathlib.Path("-e")) == "./-e"
+    assert terminal.quote("-e") == "-e"
 
 
 def test_an_interruption_before_the_first_epoch_leaves_an_older_model_as_it_was(here, model, monkeypatch):

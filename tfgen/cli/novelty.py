@@ -31,7 +31,7 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
     if str(sample) == "-" and "-" in corpus:
         raise click.UsageError("standard input is either the sample or the corpus: give a file for one of them.")
     text = terminal.read_text(sample)
-    source = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **reading)
+    source = load_corpus(options.as_source(corpus), **reading)
     report = novelty_.report(text, source)
     longest = len(report.longest[0].text) if report.longest else 0
     if as_json:

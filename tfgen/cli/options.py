@@ -52,6 +52,12 @@ corpus = group(
     ),
 )
 
+
+def as_source(corpus: tuple[str, ...]) -> str | list[str]:
+    """Give the texts that a command was given as `load_corpus` takes them."""
+    return list(corpus) if len(corpus) > 1 else corpus[0]
+
+
 # These, and each of the settings, are fields of training.Settings; None there means "suited to the corpus".
 VOCABULARY = ("split", "max_tokens", "min_count")
 vocabulary = group(

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -29,6 +30,12 @@ def open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def quote(argument: str | Path) -> str:
+    """Give an argument as one can paste it into a shell, and a path so that no command takes it for an option."""
+    text = str(argument)
+    return shlex.quote(f"./{text}" if isinstance(argument, Path) and text.startswith("-") else text)
 
 
 def console() -> Console:
