@@ -1,7 +1,6 @@
 """`tfgen generate`: text from a model file, shown while it is written."""
 
 import inspect
-import json
 import secrets
 import sys
 from pathlib import Path
@@ -67,7 +66,7 @@ def generate(
     if as_json:
         texts = generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, return_scores=scores, **call)
         given = [_numbers(text) if scores else text for text in texts]
-        click.echo(json.dumps({"model": str(model), "prompt": prompt, **shown, "texts": given}, ensure_ascii=False))
+        click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **shown, "texts": given}))
     elif count == num_beams == 1:
         pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
         _write(prompt if echo else "")

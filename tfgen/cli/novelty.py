@@ -1,6 +1,5 @@
 """`tfgen novelty`: how much of a sample is copied from the corpus."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
             "copied": report.copied[: longest + 1].tolist(),
             "longest": [{"length": len(passage.text), **passage._asdict()} for passage in report.longest],
         }
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(terminal.as_json(facts))
         return
     console = terminal.console()
     console.print(f"{number(len(text), 'character')}, compared with {source.source}: {source.characters:,} characters")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,7 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
             "bits": _bits(result).tolist(),
             "ranks": result.ranks.tolist(),
         }
-        click.echo(json.dumps({"model": str(model), **totals, **tokens}, ensure_ascii=False))
+        click.echo(terminal.as_json({"model": str(model), **totals, **tokens}))
         return
     _show(result, generator.vocabulary, unknown)
 

@@ -89,8 +89,8 @@ def _table_cells(text: Iterable[str], delimiter: str, place: str, column: str) -
     for line, row in rows:
         if is_ag_news and row[0] not in _AG_NEWS_CLASSES:
             raise InputError(
-                f"{place} has no header, and its columns have no names: line {line} begins with {shorten(repr(row[0]))}, "
-                f"no class of AG News from 1 to 4; give the number of a column, from 1 to {len(first)}"
+                f"{place}, line {line} begins with {shorten(repr(row[0]))}, which is no class of AG News (1 to 4), "
+                f"so that its columns have no names; give the number of one, from 1 to {len(first)}"
             )
         # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
         if len(row) <= index or len(row) > len(first):
