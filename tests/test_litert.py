@@ -1,6 +1,8 @@
 """A generator exported to LiteRT writes what Python writes, with NumPy and LiteRT alone."""
 
 import json
+import subprocess
+import sys
 
 import clients_support as clients
 import numpy as np
@@ -74,6 +76,9 @@ def test_the_manifest_says_what_is_there(exported):
 def test_from_the_command_line(exported, tmp_path):
     generator, directory = exported("lstm")
     clients.assert_it_is_a_command(CLIENT, directory, generator, tmp_path)
+    command = [sys.executable, "-I", "-u", clients.CLIENTS / CLIENT, directory, "the", "--length", "0"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert shown.endswith("\nthe\n"), "what LiteRT tells of itself comes before the text"
 
 
 def test_only_what_was_written_is_read(exported, tmp_path):

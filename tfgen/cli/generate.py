@@ -32,7 +32,12 @@ from tfgen.cli import options, terminal
     help="What to do with characters of the prompt that the model has never seen.",
 )
 @click.option("--echo/--no-echo", default=True, help="Whether to begin with the prompt.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the seed and the settings.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write one JSON object, with the seed and the settings; infinity is a string.",
+)
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
 def generate(
     model: Path,

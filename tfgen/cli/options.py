@@ -105,7 +105,9 @@ transforms = group(
 )
 
 steering = group(
-    click.option("--stop", multiple=True, help="Stop at this text; repeatable."),
-    click.option("--min-length", type=whole(0, 10**8), default=0, help="Do not end before so many new tokens."),
+    click.option("--stop", multiple=True, help="Stop at this text, also before --min-length; repeatable."),
+    click.option(
+        "--min-length", type=whole(0, 10**8), default=0, help="Do not end by itself before so many new tokens."
+    ),
     click.option("--max-time", type=Real(0, min_open=True), help="Stop after so many seconds."),
 )

@@ -34,7 +34,12 @@ _CONTEXT = 20
     show_default=True,
     help="What to do with characters that the model has never seen.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the numbers of each token.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write one JSON object, with the numbers of each token; infinity is a string.",
+)
 def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
     """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
 

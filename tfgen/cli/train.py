@@ -259,6 +259,9 @@ class TrainingRun:
         if self.checkpoints:
             directory = self.checkpoints.directory
             watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))
+        if (found := self.found) and not new_rate:  # said when `Resume` has found that it is the same run
+            told = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: self._describe_found(found))
+            watching.insert(0, told)
         try:
             training.run(job, watching)
         except KeyboardInterrupt:
@@ -290,13 +293,14 @@ class TrainingRun:
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
-        if self.found:
-            self.console.print(f"going on with the run that was stopped: {self.found}")
-            if self.found.epochs != settings.epochs:
-                self.console.print(
-                    f"{settings.epochs} epochs instead of {self.found.epochs}: from here on the learning rate follows "
-                    "the schedule of the new length"
-                )
+
+    def _describe_found(self, found: Unfinished) -> None:
+        self.console.print(f"going on with the run that was stopped: {found}")
+        if found.epochs != self.job.settings.epochs:
+            self.console.print(
+                f"{self.job.settings.epochs} epochs instead of {found.epochs}: from here on the learning rate follows "
+                "the schedule of the new length"
+            )
 
 
 def _warn(message: str) -> None:
