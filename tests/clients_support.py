@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import keras
 import numpy as np
 
 from tfgen import TextGenerator, Vocabulary
@@ -77,6 +78,16 @@ PROMPTS = {
 def generator_of(case):
     # A plain RNN with larger weights is chaotic, and then no two runtimes agree.
     return lively(CASES[case](), scale=0.2 if case.startswith("rnn") else 0.7)
+
+
+def generator_in(policy):
+    """Give what `generator_of("lstm")` gives, calculating by a dtype policy of Keras."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return generator_of("lstm")
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def prompts_of(case):

@@ -3,7 +3,9 @@
 import contextlib
 import importlib
 import json
+import math
 import os
+import pathlib
 import pty
 import re
 import select
@@ -20,6 +22,7 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, TINY, here_fixture, model_byte
 
 import tfgen
 from tfgen import model_files, training
+from tfgen.cli import terminal
 from tfgen.corpora import Corpus
 
 EPOCH = re.compile(
@@ -229,6 +232,17 @@ def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
     ]
 
 
+def test_a_name_that_begins_with_a_dash_is_no_option_in_the_next_command(here, monkeypatch):
+    (here.folder / "-my text.txt").write_text(f"{TEXT}-")
+    told = []
+    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: told.append(self.go_on))
+    shown = here.done("train", *TINY[:2], "--prompt", "-x", "--prompt", "the", "--", "-my text.txt")
+    assert told == ["tfgen train --prompt -x --prompt the --units 4 './-my text.txt' -o './-my text.keras' --resume"]
+    assert shown.endswith("  tfgen generate './-my text.keras' the\n")
+    assert terminal.quote(pathlib.Path("-e")) == "./-e"
+    assert terminal.quote("-e") == "-e"
+
+
 def test_an_interruption_before_the_first_epoch_leaves_an_older_model_as_it_was(here, model, monkeypatch):
     import tfgen.training
 
@@ -297,6 +311,20 @@ def test_json_of_score(here, model):
     assert facts["perplexity"] == pytest.approx(np.exp(facts["nats_per_character"]))
     assert all(1 <= rank <= 32 for rank in facts["ranks"])
     assert json.loads(here.done("score", model, "-", "--json", given=f"{text}\n".encode())) == facts
+
+
+def test_json_has_no_numbers_that_are_none_in_json(here, model):
+    def refuse(name):
+        pytest.fail(f"{name} is not JSON")
+
+    written = here.done("generate", model, "--json", "--scores", "--length", "2", "--temperature", "inf", "--seed", "1")
+    facts = json.loads(written, parse_constant=refuse)
+    assert facts["temperature"] == "Infinity"  # which the command takes again
+    assert here.done("generate", model, "--temperature", "Infinity", "--length", "2", "--seed", "1") == (
+        facts["texts"][0]["text"] + "\n"
+    )
+    odd = {"a": [1.5, (-math.inf, math.nan)], "b": None}
+    assert json.loads(terminal.as_json(odd), parse_constant=refuse) == {"a": [1.5, ["-Infinity", "NaN"]], "b": None}
 
 
 def test_score_shows_the_greatest_surprises_first(here, model):

@@ -23,6 +23,7 @@ CORPORA = {
     "a missing column": (["news.csv", "--column", "titel"], ["news.csv", "'titel'", "'title'"]),
     "a column of empty rows": (["hollow.csv", "--column", "title"], ["hollow.csv[title]", "no text", "choose another"]),
     "a column of no table": (["text.txt", "--column", "title"], ["text.txt", ".csv"]),
+    "rows and lines": (["news.csv", "--column", "title", "--lines"], ["'title'", "--column", "--lines", "leave away"]),
     "an unknown corpus": (["shakespear"], ["'shakespear'", "did you mean 'shakespeare'"]),
     "a glob of nothing": (["*.nothing"], ["*.nothing", "check the pattern"]),
     "an empty folder": (["folder"], ["'folder'", "holds no files"]),

@@ -60,7 +60,12 @@ def test_the_layout_of_ag_news_answers_to_its_column_names():
     data = b'"3","Rain","It rains."\n"4","Sun","It\nshines."\n'
     assert load_bytes(data, "news.csv", column="title").documents == ("Rain", "Sun")
     assert load_bytes(data, "news.csv", column="description").documents == ("It rains.", "It\nshines.")
-    assert "'3', 'Rain', 'It rains.'" in refusal_of_bytes(data, "news.csv", column="headline")
+    refused = refusal_of_bytes(data, "news.csv", column="headline")
+    assert "'3', 'Rain', 'It rains.'" in refused
+    assert "'class', 'title', 'description'" in refused
+    numbered = b"".join(b"%d,Rain,It rains.\n" % i for i in range(1, 6))
+    assert "line 5 begins with '5'" in refusal_of_bytes(numbered, "news.csv", column="title")
+    assert len(load_bytes(numbered, "news.csv", column="2").documents) == 5
     assert "no column 'title'" in refusal_of_bytes(b'"7","Rain","It rains."\n', "news.csv", column="title")
 
 

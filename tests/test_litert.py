@@ -1,6 +1,8 @@
 """A generator exported to LiteRT writes what Python writes, with NumPy and LiteRT alone."""
 
 import json
+import subprocess
+import sys
 
 import clients_support as clients
 import numpy as np
@@ -38,6 +40,13 @@ def test_the_client_is_python(exported, case, tmp_path):
     clients.assert_is_pythons(generator, prompts, clients.ask(CLIENT, directory, prompts, tmp_path))
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
+def test_another_dtype_policy_is_exported_in_float32(exported, tmp_path, policy):
+    generator, _ = exported("lstm")
+    clients.generator_in(policy).export(tmp_path / "other", "litert")
+    clients.assert_is_pythons(generator, ["the"], clients.ask(CLIENT, tmp_path / "other", ["the"], tmp_path))
+
+
 def test_eight_bits_are_a_third_of_the_size_and_nearly_the_same(exported, tmp_path):
     sizes, probabilities = {}, {}
     for name in ("litert", "litert-int8"):
@@ -67,6 +76,9 @@ def test_the_manifest_says_what_is_there(exported):
 def test_from_the_command_line(exported, tmp_path):
     generator, directory = exported("lstm")
     clients.assert_it_is_a_command(CLIENT, directory, generator, tmp_path)
+    command = [sys.executable, "-I", "-u", clients.CLIENTS / CLIENT, directory, "the", "--length", "0"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert shown.endswith("\nthe\n"), "what LiteRT tells of itself comes before the text"
 
 
 def test_only_what_was_written_is_read(exported, tmp_path):

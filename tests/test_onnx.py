@@ -5,6 +5,7 @@ import json
 import sys
 
 import clients_support as clients
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -74,6 +75,26 @@ def test_any_number_of_rows(exported):
         given = session.run(["logits", *(f"new_{name}" for name in state)], {"ids": ids, **state})
         for one, other in zip(given, tf.nest.flatten(wanted), strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+def test_another_dtype_policy_is_exported_in_float32(exported, tmp_path):
+    generator, _ = exported("lstm")
+    clients.generator_in("mixed_bfloat16").export(tmp_path / "mixed", "onnx")
+    clients.assert_is_pythons(generator, ["the"], clients.ask(CLIENT, tmp_path / "mixed", ["the"], tmp_path))
+
+
+def test_what_onnx_does_not_know_is_refused(tmp_path):
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed: pip install '.[onnx]'")
+    vocabulary = Vocabulary.from_texts([clients.TEXT])
+    layers = [
+        keras.Input([None], dtype="int32"),
+        keras.layers.Embedding(len(vocabulary), 2),
+        keras.layers.Dense(2, activation=tf.math.bessel_i0),
+        keras.layers.Dense(len(vocabulary), activation="softmax"),
+    ]
+    with pytest.raises(InputError, match="BesselI0"):
+        TextGenerator(vocabulary, keras.Sequential(layers)).export(tmp_path / "new", "onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_manifest_says_what_is_there(exported):

@@ -16,11 +16,15 @@ CHATTER = (
     "W0000 00:00:1763877600.123456    1234 op_kernel.cc:1858] OP_REQUIRES failed at save_restore_v2_ops.cc:163 : "
     "OUT_OF_RANGE: variables; File too large\n"
     "E0000 00:00:1763877600.123456    1234 cuda_executor.cc:12] failed call to cuInit: CUDA_ERROR_NO_DEVICE\n"
+    "mkdir -p failed for path /nowhere/.config/matplotlib: [Errno 13] Permission denied: '/nowhere'\n"
+    "Matplotlib created a temporary cache directory at /tmp/matplotlib-1 because there was an issue with the default\n"
 )
 NEWS = (
     "W0000 00:00:1763877600.123456    1234 gpu_device.cc:2342] Cannot dlopen some GPU libraries.\n"
     "E0000 00:00:1763877600.123456    1234 cuda_platform.cc:51] failed call to cuInit: CUDA_ERROR_OUT_OF_MEMORY\n"
     "Traceback (most recent call last):\n"
+    "mkdir -p failed for path /data: [Errno 13] Permission denied: '/data'\n"
+    "Matplotlib is missing a font\n"
     "  I0000 is not at the beginning of this line\n"
     "naïve 漢字\n"
     "and a last line without an end"

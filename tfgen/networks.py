@@ -315,12 +315,13 @@ def _step(layer: Any, inputs: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Ten
     return output, list(state)
 
 
-def with_batch_size(network: keras.Sequential, batch_size: int | None) -> keras.Sequential:
+def with_batch_size(network: keras.Sequential, batch_size: int | None, dtype: str | None = None) -> keras.Sequential:
     """Rebuild a network for another batch size, with the same weights.
 
     Args:
         network: A network that passes `check`.
         batch_size: B of a stateful network; None makes it start every batch from the zero state.
+        dtype: The dtype policy of all layers; None leaves to each its own.
 
     Returns:
         A new Sequential; recurrent layers are stateful exactly when `batch_size` is given.
@@ -330,6 +331,8 @@ def with_batch_size(network: keras.Sequential, batch_size: int | None) -> keras.
         config = layer.get_config()
         if isinstance(layer, _RECURRENT):
             config["stateful"] = batch_size is not None
+        if dtype is not None:
+            config["dtype"] = dtype
         rebuilt.append(type(layer).from_config(config))
     twin = keras.Sequential(rebuilt, name=network.name)
     twin.set_weights(network.get_weights())

@@ -16,6 +16,7 @@ _CHATTER = re.compile(
     rb"|I0000 "  # information
     rb"|W0000 .*tf_tfl_flatbuffer_helpers.*Ignored (output_format|drop_control_dependency)"  # converting to LiteRT
     rb"|W0000 .*OP_REQUIRES failed"  # what an exception tells too
+    rb"|mkdir -p failed for path .*matplotlib|Matplotlib created a temporary cache"  # Keras imports it
     rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
 )
 

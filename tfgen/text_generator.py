@@ -419,12 +419,13 @@ class TextGenerator(TrainingModel):
         Args:
             filepath: The directory; it is written under another name and renamed when it is whole.
             format: "saved-model": strings in, strings out, for TensorFlow alone. "onnx", "litert" and "litert-int8":
-                one step with its state as arguments, for ONNX Runtime and LiteRT; the last has 8-bit weights.
+                one step with its state as arguments, for ONNX Runtime and LiteRT; the last has 8-bit weights. They
+                calculate in float32, also where the network has another dtype policy.
             overwrite: Whether an earlier export there may be replaced.
 
         Raises:
             InputError: There is no such format, or the package that it needs is not installed; something is there that
-                may not be replaced; or the weights are no numbers.
+                may not be replaced; the weights are no numbers; or the format lacks an operation of the network.
             OSError: It cannot be written; what was there before is unharmed.
         """
         exporting.export(self, filepath, format, overwrite)

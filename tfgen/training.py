@@ -175,7 +175,7 @@ def prepare(
             to go on from does not know.
     """
     settings = settings or Settings()
-    before: dict[str, Any] = {}
+    before: dict[str, Any] | None = None
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
     counted = generator is None and isinstance(corpus, Corpus)
     tokens = sum(vocabulary.counts) if counted else len(datasets.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
@@ -189,7 +189,7 @@ def prepare(
     else:
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
         settings = dataclasses.replace(settings, **networks.shape(generator.network))
-    generator.provenance = _provenance(corpus, settings, generator) | ({"before": before} if before else {})
+    generator.provenance = _provenance(corpus, settings, generator) | ({} if before is None else {"before": before})
     of_training = 1 - settings.validation
     job = Job(
         generator,

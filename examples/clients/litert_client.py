@@ -23,6 +23,7 @@ class Writer:
         if hashlib.sha256(model).hexdigest() != told["sha256"][MODEL]:
             raise ValueError(f"{MODEL} is not the file that was written")
         self.interpreter = Interpreter(model_content=model)  # which must live as long as its runner
+        self.interpreter.allocate_tensors()  # now, for it tells on standard error what it runs on
         self.runner = self.interpreter.get_signature_runner("step")
         self.next = {state["next"]: state["name"] for state in told["state"]}
         self.begin = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in told["state"]}

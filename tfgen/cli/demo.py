@@ -7,7 +7,8 @@ import click
 
 from tfgen import plots
 from tfgen.cli import options, terminal
-from tfgen.cli.train import TrainingRun, check_output, prepare, quote
+from tfgen.cli.terminal import quote
+from tfgen.cli.train import TrainingRun, check_output, prepare
 from tfgen.corpora import load_corpus
 
 _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)

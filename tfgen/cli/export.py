@@ -6,7 +6,7 @@ import click
 
 from tfgen import export as exporting
 from tfgen import model_files, quiet
-from tfgen.cli.train import quote
+from tfgen.cli.terminal import quote
 from tfgen.export import directories
 
 # What shows that it works, for a format that a command can run.

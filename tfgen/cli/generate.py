@@ -1,7 +1,6 @@
 """`tfgen generate`: text from a model file, shown while it is written."""
 
 import inspect
-import json
 import secrets
 import sys
 from pathlib import Path
@@ -33,7 +32,12 @@ from tfgen.cli import options, terminal
     help="What to do with characters of the prompt that the model has never seen.",
 )
 @click.option("--echo/--no-echo", default=True, help="Whether to begin with the prompt.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the seed and the settings.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write one JSON object, with the seed and the settings; infinity is a string.",
+)
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
 def generate(
     model: Path,
@@ -67,7 +71,7 @@ def generate(
     if as_json:
         texts = generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, return_scores=scores, **call)
         given = [_numbers(text) if scores else text for text in texts]
-        click.echo(json.dumps({"model": str(model), "prompt": prompt, **shown, "texts": given}, ensure_ascii=False))
+        click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **shown, "texts": given}))
     elif count == num_beams == 1:
         pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
         _write(prompt if echo else "")

@@ -1,6 +1,5 @@
 """`tfgen inspect`: what a model file says of itself, without loading TensorFlow."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def inspect(model: Path, as_json: bool) -> None:
         **(config.get("provenance") or {}),
     }
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(terminal.as_json(facts))
         return
     console = terminal.console()
     for name, value in _flat(facts):

@@ -1,6 +1,5 @@
 """`tfgen novelty`: how much of a sample is copied from the corpus."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
     if str(sample) == "-" and "-" in corpus:
         raise click.UsageError("standard input is either the sample or the corpus: give a file for one of them.")
     text = terminal.read_text(sample)
-    source = load_corpus(list(corpus) if len(corpus) > 1 else corpus[0], **reading)
+    source = load_corpus(options.as_source(corpus), **reading)
     report = novelty_.report(text, source)
     longest = len(report.longest[0].text) if report.longest else 0
     if as_json:
@@ -43,7 +42,7 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
             "copied": report.copied[: longest + 1].tolist(),
             "longest": [{"length": len(passage.text), **passage._asdict()} for passage in report.longest],
         }
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(terminal.as_json(facts))
         return
     console = terminal.console()
     console.print(f"{number(len(text), 'character')}, compared with {source.source}: {source.characters:,} characters")

@@ -52,6 +52,12 @@ corpus = group(
     ),
 )
 
+
+def as_source(corpus: tuple[str, ...]) -> str | list[str]:
+    """Give the texts that a command was given as `load_corpus` takes them."""
+    return list(corpus) if len(corpus) > 1 else corpus[0]
+
+
 # These, and each of the settings, are fields of training.Settings; None there means "suited to the corpus".
 VOCABULARY = ("split", "max_tokens", "min_count")
 vocabulary = group(
@@ -99,7 +105,9 @@ transforms = group(
 )
 
 steering = group(
-    click.option("--stop", multiple=True, help="Stop at this text; repeatable."),
-    click.option("--min-length", type=whole(0, 10**8), default=0, help="Do not end before so many new tokens."),
+    click.option("--stop", multiple=True, help="Stop at this text, also before --min-length; repeatable."),
+    click.option(
+        "--min-length", type=whole(0, 10**8), default=0, help="Do not end by itself before so many new tokens."
+    ),
     click.option("--max-time", type=Real(0, min_open=True), help="Stop after so many seconds."),
 )

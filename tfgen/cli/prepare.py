@@ -1,6 +1,5 @@
 """`tfgen prepare`: text of any size to ids on disk, which training maps into memory."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,11 @@ def prepare(corpus: tuple[str, ...], output: Path | None, init_from: Path | None
         counting = {"vocabulary": vocabulary_of(init_from)}
     given = {name: value for name, value in counting.items() if value is not None}
     console = terminal.console()
-    text = preparing.prepare_corpus(as_source(corpus), output, show=console.print, **given, **settings)
+    text = preparing.prepare_corpus(options.as_source(corpus), output, show=console.print, **given, **settings)
     console.print(
         f"{described(text, text.vocabulary, was_counted(text))}\n"
         f"ids: {len(text.ids):,} of {text.ids.itemsize} bytes in {text.path}\n\n"
-        f"Try:\n  tfgen train {shlex.quote(str(text.path))}"
+        f"Try:\n  tfgen train {terminal.quote(text.path)}"
     )
 
 
@@ -54,11 +53,6 @@ def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) ->
         f"{text.source}: {text.characters:,} characters{documents}\n"
         f"vocabulary: {len(vocabulary) - len(RESERVED)} {tokens}{covers}"
     )
-
-
-def as_source(corpus: tuple[str, ...]) -> str | list[str]:
-    """Give the arguments of a command as `load_corpus` takes them."""
-    return list(corpus) if len(corpus) > 1 else corpus[0]
 
 
 def vocabulary_of(model: Path) -> Vocabulary:

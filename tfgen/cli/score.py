@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,12 @@ _CONTEXT = 20
     show_default=True,
     help="What to do with characters that the model has never seen.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the numbers of each token.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write one JSON object, with the numbers of each token; infinity is a string.",
+)
 def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
     """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
 
@@ -62,7 +66,7 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
             "bits": _bits(result).tolist(),
             "ranks": result.ranks.tolist(),
         }
-        click.echo(json.dumps({"model": str(model), **totals, **tokens}, ensure_ascii=False))
+        click.echo(terminal.as_json({"model": str(model), **totals, **tokens}))
         return
     _show(result, generator.vocabulary, unknown)
 

@@ -2,10 +2,13 @@
 
 import errno
 import io
+import json
+import math
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -29,6 +32,25 @@ def open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def quote(argument: str | Path) -> str:
+    """Give an argument as one can paste it into a shell, and a path so that no command takes it for an option."""
+    text = str(argument)
+    return shlex.quote(f"./{text}" if isinstance(argument, Path) and text.startswith("-") else text)
+
+
+def as_json(value: Any) -> str:
+    """Give one line of JSON; what is no number there is a string: "Infinity", "-Infinity", "NaN", as in ProtoJSON."""
+    return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False)
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(each) for each in value]
+    return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def console() -> Console:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
-import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from click.core import ParameterSource
 from tfgen import model_files, plots, prepared, preparing, quiet
 from tfgen.checkpoints import Checkpoints
 from tfgen.cli import options, terminal, unfinished
-from tfgen.cli.prepare import as_source, described, vocabulary_of, was_counted
+from tfgen.cli.options import as_source
+from tfgen.cli.prepare import described, vocabulary_of, was_counted
+from tfgen.cli.terminal import quote
 from tfgen.cli.unfinished import Unfinished
 from tfgen.corpora import Corpus, open_source
 from tfgen.errors import InputError
@@ -81,6 +82,7 @@ def train(
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: leave away --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
+    texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     how = {name: settings.pop(name) for name in reading}
     text = _read(corpus, how, {name: settings[name] for name in options.VOCABULARY}, init_from)
     job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
@@ -90,7 +92,7 @@ def train(
         console=terminal.console(),
         job=job,
         output=output,
-        go_on=f"tfgen train {shlex.join([*options_given, *corpus])} -o {quote(output)} --resume",
+        go_on=f"tfgen train {' '.join([*map(quote, options_given), *texts])} -o {quote(output)} --resume",
         prompts=(prompts or ("",)) if sample else (),
         plot=plot,
         checkpoints=Checkpoints(unfinished.directory(output)),
@@ -98,9 +100,8 @@ def train(
         found=found,
         retry=retry,
     ).run(text)
-    click.echo(
-        f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(prompts[0] if prompts else '')}"
-    )
+    prompt = next((prompt for prompt in prompts if not prompt.startswith("-")), "")  # which would be an option
+    click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(prompt)}")
 
 
 def _read(
@@ -138,11 +139,6 @@ def _given(*but: str) -> list[str]:
             switch = (option.opts if each or not option.secondary_opts else option.secondary_opts)[-1]
             words += [switch] if isinstance(each, bool) else [switch, str(each)]
     return words
-
-
-def quote(argument: str | Path) -> str:
-    """Give an argument as one can paste it into a shell."""
-    return shlex.quote(str(argument))
 
 
 def check_name(output: Path) -> None:
@@ -263,6 +259,9 @@ class TrainingRun:
         if self.checkpoints:
             directory = self.checkpoints.directory
             watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))
+        if (found := self.found) and not new_rate:  # said when `Resume` has found that it is the same run
+            told = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: self._describe_found(found))
+            watching.insert(0, told)
         try:
             training.run(job, watching)
         except KeyboardInterrupt:
@@ -294,13 +293,14 @@ class TrainingRun:
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
-        if self.found:
-            self.console.print(f"going on with the run that was stopped: {self.found}")
-            if self.found.epochs != settings.epochs:
-                self.console.print(
-                    f"{settings.epochs} epochs instead of {self.found.epochs}: from here on the learning rate follows "
-                    "the schedule of the new length"
-                )
+
+    def _describe_found(self, found: Unfinished) -> None:
+        self.console.print(f"going on with the run that was stopped: {found}")
+        if found.epochs != self.job.settings.epochs:
+            self.console.print(
+                f"{self.job.settings.epochs} epochs instead of {found.epochs}: from here on the learning rate follows "
+                "the schedule of the new length"
+            )
 
 
 def _warn(message: str) -> None:

@@ -14,12 +14,13 @@ from tfgen.corpora import compressed
 from tfgen.corpora.corpus import Document
 from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
-from tfgen.wording import listing
+from tfgen.wording import listing, shorten
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 
 # AG News is published without a header row; anyone who has read its description knows the columns by these names.
+# A table is taken for it as long as each row begins with one of its classes.
 _AG_NEWS_COLUMNS = ("class", "title", "description")
 _AG_NEWS_CLASSES = ("1", "2", "3", "4")
 
@@ -82,9 +83,15 @@ def _table_cells(text: Iterable[str], delimiter: str, place: str, column: str) -
     if not first:
         return
     index, is_header = _locate(column, first, place)
+    is_ag_news = not is_header and column in _AG_NEWS_COLUMNS
     if not is_header:
         yield line, first[index]
     for line, row in rows:
+        if is_ag_news and row[0] not in _AG_NEWS_CLASSES:
+            raise InputError(
+                f"{place}, line {line} begins with {shorten(repr(row[0]))}, which is no class of AG News (1 to 4), "
+                f"so that its columns have no names; give the number of one, from 1 to {len(first)}"
+            )
         # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
         if len(row) <= index or len(row) > len(first):
             raise InputError(
@@ -102,11 +109,14 @@ def _locate(column: str, first: list[str], place: str) -> tuple[int, bool]:
         return int(column) - 1, False
     if column in first:
         return first.index(column), True
-    if len(first) == len(_AG_NEWS_COLUMNS) and first[0] in _AG_NEWS_CLASSES and column in _AG_NEWS_COLUMNS:
-        return _AG_NEWS_COLUMNS.index(column), False
+    also = ""
+    if len(first) == len(_AG_NEWS_COLUMNS) and first[0] in _AG_NEWS_CLASSES:
+        if column in _AG_NEWS_COLUMNS:
+            return _AG_NEWS_COLUMNS.index(column), False
+        also = f"; as AG News it has also {listing(_AG_NEWS_COLUMNS)}"
     raise InputError(
         f"{place} has no column {column!r} in its first row, which is {listing(first)}; "
-        f"give one of these names, or a number from 1 to {len(first)} if there is no header"
+        f"give one of these names, or a number from 1 to {len(first)} if there is no header{also}"
     )
 
 

@@ -38,9 +38,10 @@ def load_corpus(
             - `"-"`: standard input.
         column: Take one column of a `.csv`, `.tsv`, `.tab`, `.jsonl` or `.ndjson` file. In a table this is a name in
             its first row, which then is a header; or a number counted from 1, and then no row is taken for a header.
-            A table without a header laid out as AG News is published (three columns, the first a class from 1 to 4)
-            also answers to `class`, `title` and `description`. In JSON lines it is a key.
-        lines: Make a document of each line. Lines end with `\n` or `\r\n`; other separators belong to the text.
+            A table without a header laid out as AG News is published (three columns, the first of each row a class
+            from 1 to 4) also answers to `class`, `title` and `description`. In JSON lines it is a key.
+        lines: Make a document of each line; not with `column`. Lines end with `\n` or `\r\n`; other separators belong
+            to the text.
         encoding: The encoding of the files, as Python names it.
         unescape: Turn HTML's character references (`&lt;`, and AG News' damaged ` #39;`) into characters.
         strip_gutenberg: Cut each text to what lies between Project Gutenberg's START and END lines.

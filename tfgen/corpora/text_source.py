@@ -47,6 +47,11 @@ class Reading:
         files.check_encoding(self.encoding)
         if not isinstance(self.column, str | None):
             raise InputError(f"column must be a str such as 'title' or '2', got {self.column!r}")
+        if self.column is not None and self.lines:
+            raise InputError(
+                f"a document is a row of the column {self.column!r} or a line, not both: leave away --column "
+                "(column=) or --lines (lines=)"
+            )
 
     def clean(self, text: str) -> str:
         """Clean a text, or as many of its lines as there are."""

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.export import archive as archives
-from tfgen.export.step_function import step_function, told
+from tfgen.export.step_function import in_float32, step_function, told
 from tfgen.text_generator import TextGenerator
 
 MODEL = "step.tflite"
@@ -32,9 +32,10 @@ def write(generator: TextGenerator, directory: Path, int8: bool = False) -> dict
     Raises:
         OSError: A file cannot be written.
     """
-    function = step_function(generator, batch_size=1)
+    network = in_float32(generator.network)
+    function = step_function(network, batch_size=1)
     optimizations = [tf.lite.Optimize.DEFAULT] if int8 else []
-    (directory / MODEL).write_bytes(_convert(generator.network, function, optimizations))
+    (directory / MODEL).write_bytes(_convert(network, function, optimizations))
     return told(function, MODEL, "litert", "int8" if int8 else "float32")
 
 
