@@ -333,7 +333,7 @@ def test_batches_that_cannot_begin_anywhere_are_refused(tmp_path):
         with pytest.raises(InputError, match=message):
             build().fit(wrong, **{"callbacks": [resume], "verbose": 0, **options})
     for every in (0, -1, 1.5, True, None):
-        with pytest.raises(InputError, match="every is a number of batches"):
+        with pytest.raises(InputError, match="every must be a whole number of at least 1"):
             callbacks.Resume(tmp_path, every)
     assert list(tmp_path.iterdir()) == []
 

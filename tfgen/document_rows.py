@@ -79,20 +79,25 @@ class Rows:
         together = max(_POOL // batch_size, 1)
 
         @functools.lru_cache(maxsize=2)
-        def pool(epoch: int, number: int) -> list[Places]:
+        def pool(epoch: int, number: int) -> tuple[Places, Numbers]:
+            """Give places by length, and the order in which batches are cut from them."""
             first = number * together * batch_size
             numbers = np.arange(first, min(first + together * batch_size, len(self)))
             rows = numbers if seed is None else shuffling.shuffled(numbers, len(self), seed, epoch)
             places = mapped.taken(self._places, rows)
             # Stable, so that rows of one length stay in random order and meet others in each epoch.
             by_length = places[np.argsort(places["length"], kind="stable")]
-            batches = [by_length[begin : begin + batch_size] for begin in range(0, len(by_length), batch_size)]
-            if seed is None:
-                return batches
-            draw = np.random.Generator(np.random.Philox(key=[seed, epoch + 1], counter=number))
-            return [batches[i] for i in draw.permutation(len(batches))]
+            order = np.arange(-(-len(by_length) // batch_size))
+            if seed is not None:
+                order = np.random.Generator(np.random.Philox(key=[seed, epoch + 1], counter=number)).permutation(order)
+            return by_length, order
 
-        return lambda epoch, step: pool(epoch, step // together)[step % together]
+        def batch(epoch: int, step: int) -> Places:
+            by_length, order = pool(epoch, step // together)
+            begin = order[step % together] * batch_size
+            return by_length[begin : begin + batch_size]
+
+        return batch
 
 
 def positions(places: Places) -> tuple[Numbers, npt.NDArray[np.bool_]]:
