@@ -18,7 +18,11 @@ import turns
 
 LENGTHS = [200, 1_000, 5_000, 10_000, 20_000, 50_000]
 # What must be there before anything of tfgen can work.
-LOADED = "import sys; from tfgen import model_files, quiet; quiet.import_tensorflow(); model_files.load(sys.argv[1])"
+LOADED = """import sys
+from tfgen import model_files, quiet
+quiet.import_tensorflow()
+model_files.load(sys.argv[1])
+print(flush=True)"""
 
 
 def generator_of(units: int) -> Any:
@@ -30,7 +34,7 @@ def generator_of(units: int) -> Any:
 
 
 def seconds_to_first_byte(command: list[str]) -> float:
-    """Start a process, and wait for its first byte or its end."""
+    """Start a process, and wait for its first byte."""
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None

@@ -172,7 +172,7 @@ class TextGenerator(TrainingModel):
             keep_stop: Whether the string at which it stopped is part of the text.
             max_time: Seconds after which no more is written, looked at every 64 tokens.
             jit_compile: Whether XLA compiles the loop, once for each number of rows: that takes about a second, and
-                each token is written in about half the time. None does it for a `length` of 20,000 or more. Logits
+                each token is written in about half the time. None does it for a `length` of 8,000 or more. Logits
                 then differ in their last bits, so that a draw on the border of two tokens may rarely differ too.
             n: How many texts to write for each prompt; None for one, which is then no list.
             num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them

@@ -25,7 +25,7 @@ STREAMED, WATCHED, WHOLE, SINGLE = (1, 32), (64, 64), (1024, 1024), (1, 1)
 
 # XLA takes about a second to compile the loop, and then saves some 20 to 60 microseconds a token (docs/performance.md):
 # it pays for texts of this length or more.
-_LONG = 20_000
+_LONG = 8_000
 
 
 @dataclasses.dataclass(frozen=True)
