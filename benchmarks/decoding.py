@@ -156,7 +156,7 @@ def reading(size: str) -> Callable[[], Any]:
     import numpy as np
 
     array = np.ones(int(size), np.float32)
-    return lambda: [array @ array for _ in range(10)]
+    return lambda: [array.max() for _ in range(10)]  # which was the fastest of several ways
 
 
 PEERS: dict[str, Callable[..., Callable[[], Any]]] = {

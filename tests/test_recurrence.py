@@ -1,5 +1,7 @@
 """The hand-written recurrence gives what Keras gives: results, states and gradients, for every setting it covers."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import layers
+from tfgen import layers, recurrence
 
 V = 5
 PAIRS = {"lstm": (layers.LSTM, keras.layers.LSTM), "gru": (layers.GRU, keras.layers.GRU)}
@@ -79,9 +81,33 @@ def test_results_and_gradients_are_those_of_keras(cell, shape, options, training
 
 
 @pytest.mark.parametrize("cell", PAIRS)
+@pytest.mark.parametrize(("threads", "B"), [(1, 3), (2, 1), (2, 2), (2, 5)])
 @pytest.mark.parametrize("D", [None, 3])
-def test_in_a_graph_too(cell, D):
-    assert_the_same(cell, {"B": 3, "T": 6, "U": 4, "D": D}, {"dtype": "float32"}, True, False, 5, compiled=True)
+def test_in_a_graph_too_whole_or_in_halves(cell, threads, B, D):
+    with mock.patch.object(recurrence, "_threads", return_value=threads):
+        assert_the_same(cell, {"B": B, "T": 6, "U": 4, "D": D}, {"dtype": "float32"}, True, False, 5, compiled=True)
+
+
+@pytest.mark.parametrize("cell", PAIRS)
+def test_a_batch_of_open_size_has_halves_too(cell):
+    ours, theirs, inputs, their_inputs, state = made(cell, {"B": 5, "T": 4, "U": 3, "D": None}, {"dtype": "float32"}, 7)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def gradients(inputs, *state):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(ours(inputs, initial_state=list(state), training=True)[0]))
+        return tape.gradient(loss, [weight.value for weight in ours.trainable_weights])
+
+    open_sizes = [tf.TensorSpec([None, 4], tf.int32), *(tf.TensorSpec([None, 3], tf.float32) for _ in state)]
+    with mock.patch.object(recurrence, "_threads", return_value=2):
+        compiled = gradients.get_concrete_function(*open_sizes)
+    for rows in (5, 2, 1):
+        with tf.GradientTape() as tape:
+            results = theirs(their_inputs[:rows], initial_state=[each[:rows] for each in state], training=True)
+            loss = tf.reduce_sum(tf.sin(results[0]))
+        expected = tape.gradient(loss, [weight.value for weight in theirs.trainable_weights])
+        given = compiled(inputs[:rows], *(each[:rows] for each in state))
+        assert_close([tf.convert_to_tensor(g).numpy() for g in given], [g.numpy() for g in expected], 1e-5)
 
 
 def assert_the_same(cell, shape, options, training, masked, seed, compiled=False):
