@@ -188,7 +188,7 @@ transforms compiles once. Each transform is also a function of logits: `TopK(2)(
 One uniform number, a function of seed, row and step, decides each token by inverting the cumulative distribution in
 float64. Padding and the unknown token have probability zero before any transform sees them.
 
-What a chain costs: `python benchmarks/sampling.py`.
+What a chain costs is in [performance.md](performance.md#sampling).
 """
 
 
