@@ -23,8 +23,8 @@ from tfgen.vocabulary import PADDING, Vocabulary
 # past the token that completed a stop string, for it goes on from there.
 STREAMED, WATCHED, WHOLE, SINGLE = (1, 32), (64, 64), (1024, 1024), (1, 1)
 
-# XLA takes half a second to compile the loop, and then saves some 50 microseconds a token (docs/performance.md): it pays
-# for texts of this length or more.
+# XLA takes half a second to compile the loop, and then saves some 50 microseconds a token (docs/performance.md): it
+# pays for texts of this length or more.
 _LONG = 8_000
 
 
