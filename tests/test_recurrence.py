@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import layers, recurrence
+from tfgen import layers, threads
 
 V = 5
 PAIRS = {"lstm": (layers.LSTM, keras.layers.LSTM), "gru": (layers.GRU, keras.layers.GRU)}
@@ -81,10 +81,10 @@ def test_results_and_gradients_are_those_of_keras(cell, shape, options, training
 
 
 @pytest.mark.parametrize("cell", PAIRS)
-@pytest.mark.parametrize(("threads", "B"), [(1, 3), (2, 1), (2, 2), (2, 5)])
+@pytest.mark.parametrize(("loops", "B"), [(1, 3), (2, 1), (2, 2), (2, 5)])
 @pytest.mark.parametrize("D", [None, 3])
-def test_in_a_graph_too_whole_or_in_halves(cell, threads, B, D):
-    with mock.patch.object(recurrence, "_threads", return_value=threads):
+def test_in_a_graph_too_whole_or_in_halves(cell, loops, B, D):
+    with mock.patch.object(threads, "between", return_value=loops):
         assert_the_same(cell, {"B": B, "T": 6, "U": 4, "D": D}, {"dtype": "float32"}, True, False, 5, compiled=True)
 
 
@@ -99,7 +99,7 @@ def test_a_batch_of_open_size_has_halves_too(cell):
         return tape.gradient(loss, [weight.value for weight in ours.trainable_weights])
 
     open_sizes = [tf.TensorSpec([None, 4], tf.int32), *(tf.TensorSpec([None, 3], tf.float32) for _ in state)]
-    with mock.patch.object(recurrence, "_threads", return_value=2):
+    with mock.patch.object(threads, "between", return_value=2):
         compiled = gradients.get_concrete_function(*open_sizes)
     for rows in (5, 2, 1):
         with tf.GradientTape() as tape:

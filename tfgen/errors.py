@@ -26,7 +26,7 @@ def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) ->
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or (number := int(value)) < least:
         raise InputError(f"{name} must be a whole number of at least {least}; received {value!r}.")
     if number > most:
-        raise InputError(f"{name} must be at most {most:,}; received {number:,}.")
+        raise InputError(f"{name} must be at most {most:,}; received {value!r}.")
     return number
 
 

@@ -8,10 +8,11 @@ time: what it does and how to do it").
 Everything is time-major. Axis letters: T time, B batch, U units, G gates (4 for an LSTM, 3 for a GRU).
 """
 
-import os
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
+
+from tfgen import threads
 
 State = list[tf.Tensor]
 
@@ -139,7 +140,7 @@ def run(
     if not differentiable:
         outputs, state, _ = _forward(cell, rows, weights, state, keep=False)
         return outputs[1:], state
-    if rows.shape[1] == 1 or tf.executing_eagerly() or _threads() == 1:
+    if rows.shape[1] == 1 or tf.executing_eagerly() or threads.between() == 1:
         return _differentiable(cell, rows, weights, state)
     # The products of a step are too small to keep two threads busy. Two halves of the batch are loops of their own.
     batch = rows.shape[1] or tf.shape(rows)[1]
@@ -150,12 +151,6 @@ def run(
         _differentiable(cell, half, weights, list(before)) for half, *before in zip(*halves, strict=True)
     )
     return tf.concat([one, two], axis=1), [tf.concat(ends, axis=0) for ends in zip(after_one, after_two, strict=True)]
-
-
-def _threads() -> int:
-    """Count the loops that can run at the same time."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return tf.config.threading.get_inter_op_parallelism_threads() or cores or 1
 
 
 def _differentiable(cell: Cell, rows: tf.Tensor, weights: Weights, state: State) -> tuple[tf.Tensor, State]:

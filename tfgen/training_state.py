@@ -6,7 +6,6 @@ The value is a tree of plain types and NumPy arrays, see `tfgen.checkpoints`.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen import networks, wording
+from tfgen import networks, threads, wording
 from tfgen.errors import InputError
 
 # What Keras' callbacks hold beside their settings. A callback of ours, or of a user, names it in `resumed`.
@@ -132,9 +131,8 @@ def identity(model: Any, course: Any) -> dict[str, Any]:
 
 def computed_with() -> str:
     """Name what the last digits of a result depend on beside the run itself."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
-    return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {platform.machine()}, {threads} threads"
+    used = f"{threads.within()} threads, {threads.between()} operations at once"
+    return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {platform.machine()}, {used}"
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.sampling.transform import NEVER, Transform, narrow, scalar, wide
 from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -41,8 +40,8 @@ class NoRepeatNgram(_LookingBack):
     n: int
 
     def __init__(self, n: int, window: int = 1024) -> None:
-        self.window = _length("window", window, 1, 2**16)
-        self.n = _length("n", n, 1, self.window)
+        self.window = whole_number("window", window, 1, 2**16)
+        self.n = whole_number("n", n, 1, self.window)
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Forbid by the text so far (B, W)."""
@@ -101,8 +100,8 @@ class DRY(_LookingBack):
             raise InputError(f"breakers must be a sequence of tokens; received {breakers!r}.")
         self.breakers = tuple(breakers)
         self.breaker_ids = tf.constant(breaker_ids, tf.int32, shape=[len(breaker_ids)])
-        self.window = _length("window", window, 1, 2**16)
-        self.longest = _length("longest", longest, 1, self.window)
+        self.window = whole_number("window", window, 1, 2**16)
+        self.longest = whole_number("longest", longest, 1, self.window)
 
     def bind(self, vocabulary: Vocabulary) -> "DRY":
         """Look up the breakers; one that the vocabulary does not have cannot occur."""
@@ -160,9 +159,3 @@ def _largest_by_token(tokens: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> 
     segments = tokens + tf.range(rows)[:, tf.newaxis] * size
     largest = tf.math.unsorted_segment_max(tf.reshape(values, [-1]), tf.reshape(segments, [-1]), rows * size)
     return tf.reshape(tf.maximum(largest, tf.zeros([], values.dtype)), [rows, size])
-
-
-def _length(name: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise InputError(f"{name} must be a whole number from {least} to {most}; received {value!r}.")
-    return int(value)
