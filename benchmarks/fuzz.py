@@ -25,9 +25,10 @@ def main(count: int = 5000, seed: int = 0, only: str = "") -> int:
     logging.disable()
     import hostile
 
-    from tfgen import TextGenerator, Vocabulary, quiet
+    from tfgen import TextGenerator, Vocabulary
+    from tfgen.cli import tensorflow_log
 
-    quiet.import_tensorflow()
+    tensorflow_log.import_tensorflow()
 
     total, faults = 0, []
     print("| reader | inputs | read | refused | anything else | ms each |\n|---|---|---|---|---|---|")

@@ -17,19 +17,20 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgen import quiet
-from tfgen.checkpoints import Checkpoints
+from tfgen.cli import tensorflow_log
+from tfgen.support.checkpoints import Checkpoints
 
 EPOCHS, EVERY = 8, 3
 
 
 def train(folder: Path) -> None:
     """Train, or go on, and write down the end of the run."""
-    quiet.import_tensorflow()
+    tensorflow_log.import_tensorflow()
     import keras
 
     import tfgen
-    from tfgen import callbacks, metrics, training, training_state
+    from tfgen import callbacks, metrics, training
+    from tfgen.fitting import snapshot
 
     class Samples(callbacks.SampleText):
         """Remembers its samples, over a kill too."""
@@ -58,7 +59,7 @@ def train(folder: Path) -> None:
     history = generator.fit(
         batches, validation_data=validation, epochs=EPOCHS, callbacks=[*watching, resume], verbose=0
     )
-    end = {**training_state.capture(generator, watching), "history": history.history, "batches": len(batches)}
+    end = {**snapshot.capture(generator, watching), "history": history.history, "batches": len(batches)}
     Checkpoints(folder / "end").save(end)
 
 

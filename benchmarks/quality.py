@@ -32,7 +32,8 @@ def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:
     """Give the mean loss of windows of so many characters, one after the other, each from the zero state."""
     import tensorflow as tf
 
-    from tfgen import networks, scoring
+    from tfgen import networks
+    from tfgen.writing import scoring
 
     network = generator.network
     score = tf.function(
@@ -48,7 +49,8 @@ def loss_carried(generator: Any, ids: np.ndarray, length: int = 2000) -> float:
     """Give the mean loss of the whole text, read once from the zero state."""
     import tensorflow as tf
 
-    from tfgen import networks, scoring
+    from tfgen import networks
+    from tfgen.writing import scoring
 
     network = generator.network
     score = tf.function(lambda x, y, state: scoring.score_tokens(network, x, y, state), reduce_retracing=True)

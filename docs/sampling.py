@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tfgen import model_files, networks, sampling
 from tfgen.sampling import chain as chains
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import END
+from tfgen.vocabulary.vocabulary import END
 
 HERE = Path(__file__).parent
 PROMPT = "The "

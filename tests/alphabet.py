@@ -10,10 +10,11 @@ import string
 import numpy as np
 import tensorflow as tf
 
-from tfgen import decoding, sampling
-from tfgen.decoder import Decoder
+from tfgen import sampling
 from tfgen.sampling import chain
-from tfgen.vocabulary import END, PADDING, RESERVED, UNKNOWN
+from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED, UNKNOWN
+from tfgen.writing import loop
+from tfgen.writing.compiled import Decoder
 
 FIRST = len(RESERVED)
 V = FIRST + len(string.ascii_lowercase)
@@ -66,7 +67,7 @@ def begin(texts, left=ENDLESS, seed=0, sampler=GREEDY):
     for padded, row in zip(history, rows, strict=True):
         padded[len(padded) - len(row) :] = row
     states = chain.start(sampler, tf.constant(history), V)
-    return decoding.begin(logits, state, states, tf.constant(sampling.row_seeds(seed, len(rows))))
+    return loop.begin(logits, state, states, tf.constant(sampling.row_seeds(seed, len(rows))))
 
 
 class FakeDecoder(Decoder):

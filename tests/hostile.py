@@ -168,7 +168,7 @@ def damaged_zip(chance: random.Random, data: bytes) -> bytes:
 
 def damaged_state(chance: random.Random, data: bytes) -> bytes:
     """A checkpoint in order, that holds something else."""
-    from tfgen import checkpoints
+    from tfgen.support import checkpoints
 
     state = checkpoints._unpack(data)
     for _ in range(chance.choice([1, 1, 2, 5])):
@@ -303,7 +303,7 @@ def compressed(ending: str) -> Callable[[bytes, random.Random, pathlib.Path], An
 
 
 def read_prompt(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.vocabulary import Vocabulary
+    from tfgen.vocabulary.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.from_config(json.loads(vocabulary_config(chance.choice(["character", "word"]))))
     ids = vocabulary.encode(_text(data, chance), chance.choice(["error", "skip", "unknown"]))
@@ -316,14 +316,14 @@ def _text(data: bytes, chance: random.Random) -> str:
 
 
 def count_text(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.vocabulary import Vocabulary
+    from tfgen.vocabulary.vocabulary import Vocabulary
 
     limits = {"max_tokens": chance.choice([None, 4, 10]), "min_count": chance.choice([1, 2])}
     return Vocabulary.from_texts([_text(data, chance)], split=chance.choice(["character", "word"]), **limits)
 
 
 def read_vocabulary(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.vocabulary import Vocabulary
+    from tfgen.vocabulary.vocabulary import Vocabulary
 
     try:
         config = json.loads(data)
@@ -335,13 +335,13 @@ def read_vocabulary(data: bytes, chance: random.Random, folder: pathlib.Path) ->
 def read_model_config(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
     """What `tfgen inspect` and the beginning of every other command do."""
     from tfgen import model_files
-    from tfgen.vocabulary import Vocabulary
+    from tfgen.vocabulary.vocabulary import Vocabulary
 
     return Vocabulary.from_config(model_files.read_config(written(folder, "a.keras", data))["vocabulary"])
 
 
 def read_manifest(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.prepared import open_prepared
+    from tfgen.prepared.corpus import open_prepared
 
     written(folder, "ids.bin", bytes([3, 4, 5]))
     written(folder, "manifest.json", data)
@@ -349,7 +349,7 @@ def read_manifest(data: bytes, chance: random.Random, folder: pathlib.Path) -> A
 
 
 def read_ids(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.prepared import open_prepared
+    from tfgen.prepared.corpus import open_prepared
 
     written(folder, "ids.bin", data)
     written(folder, "manifest.json", manifest())
@@ -359,7 +359,7 @@ def read_ids(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
 
 
 def prepare(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
-    from tfgen.preparing import prepare_corpus
+    from tfgen.prepared.preparing import prepare_corpus
 
     path = written(folder, "a.txt", data)
     try:
@@ -373,7 +373,7 @@ def prepare(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
 
 def manifest() -> bytes:
     """A prepared corpus of three ids."""
-    from tfgen.vocabulary import Vocabulary
+    from tfgen.vocabulary.vocabulary import Vocabulary
 
     return json.dumps(
         {
@@ -394,29 +394,29 @@ def manifest() -> bytes:
 
 @functools.cache
 def vocabulary_config(split: str = "word") -> bytes:
-    from tfgen.vocabulary import Vocabulary
+    from tfgen.vocabulary.vocabulary import Vocabulary
 
     return json.dumps(Vocabulary.from_texts([BOOK], split=split).get_config()).encode()
 
 
 def read_checkpoint(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
     """What `tfgen train --resume` does before it imports TensorFlow; most files have the checksum that they should."""
-    from tfgen import checkpoints
-    from tfgen.cli import unfinished
+    from tfgen.cli import stopped_runs
+    from tfgen.support import checkpoints
 
-    place = unfinished.directory(folder / "a.keras")
+    place = stopped_runs.directory(folder / "a.keras")
     place.mkdir()
     checksum = hashlib.sha256(data if chance.random() < 0.9 else b"").hexdigest()
     path = written(place, f"checkpoint-00000001-{checksum}.npz", data)
     checkpoints.read(path)
-    return unfinished.find(folder / "a.keras")
+    return stopped_runs.find(folder / "a.keras")
 
 
 def checkpoint() -> bytes:
     """A checkpoint of a run, as far as it is read without TensorFlow."""
     import numpy as np
 
-    from tfgen import checkpoints
+    from tfgen.support import checkpoints
 
     identity = {"seed": 1, "retried.0": 0.5, "optimizer.class_name": "Adam"}
     numbers = {"format": 1, "epoch": 2, "step": 3, "steps": 9, "epochs": 5, "stopped": False}
@@ -472,7 +472,8 @@ def run_in_environment(data: bytes, chance: random.Random, folder: pathlib.Path)
 
 def _tfgen(words: list[str], variables: dict[str, str], given: bytes, folder: pathlib.Path) -> Any:
     """Run the command line in this process, up to where TensorFlow would be imported."""
-    from tfgen import cli, quiet
+    from tfgen import cli
+    from tfgen.cli import tensorflow_log
 
     out, err = io.StringIO(), io.StringIO()
 
@@ -481,8 +482,10 @@ def _tfgen(words: list[str], variables: dict[str, str], given: bytes, folder: pa
 
     with contextlib.ExitStack() as stack:
         for owner, name, value in (
-            (sys, "argv", ["tfgen", *words]), (sys, "stdin", io.TextIOWrapper(io.BytesIO(given))), (quiet, "import_tensorflow", stop),
-        ):  # fmt: skip
+            (sys, "argv", ["tfgen", *words]),
+            (sys, "stdin", io.TextIOWrapper(io.BytesIO(given))),
+            (tensorflow_log, "import_tensorflow", stop),
+        ):
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, value)
         stack.enter_context(mock.patch.dict(os.environ, variables))
@@ -549,8 +552,9 @@ def load_model(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
 
 def resumed_run() -> Reader:
     """A training run that goes on from a checkpoint."""
-    from tfgen import TextGenerator, Vocabulary, callbacks, checkpoints, datasets
+    from tfgen import TextGenerator, Vocabulary, callbacks, datasets
     from tfgen.corpora import Corpus
+    from tfgen.support import checkpoints
 
     corpus = Corpus.from_text(BOOK * 3)
     vocabulary = Vocabulary.from_corpus(corpus)

@@ -10,10 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sampling_support import log_distribution
 
-from tfgen import decoding, networks, sampling
-from tfgen.decoder import Decoder
+from tfgen import networks, sampling
 from tfgen.sampling import chain as chains
-from tfgen.vocabulary import END, PADDING
+from tfgen.vocabulary.vocabulary import END, PADDING
+from tfgen.writing import loop
+from tfgen.writing.compiled import Decoder
 
 # Words
 
@@ -118,7 +119,7 @@ def begin(tables, chain=()):
     first = tf.fill([len(tables)], END + 1)
     states = chains.start(chain, first[:, tf.newaxis], SIZE)
     seeds = tf.constant(sampling.row_seeds(0, len(tables)))
-    return decoding.begin(*step(first, (tf.constant(tables), tf.zeros_like(first))), states, seeds)
+    return loop.begin(*step(first, (tf.constant(tables), tf.zeros_like(first))), states, seeds)
 
 
 def beams_of(tables, length, width, *, ends=True, min_length=0, length_penalty=0.0, chain=()):

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from tfgen import TextGenerator, Vocabulary, datasets, metrics
 from tfgen.callbacks import LearningCurve, Resume, SampleText, StopOnNaN
-from tfgen.checkpoints import Checkpoints
+from tfgen.cli.progress import TrainingProgress
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
-from tfgen.progress import TrainingProgress
+from tfgen.support.checkpoints import Checkpoints
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
 CORPUS = Corpus.from_text(TEXT)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgen import carried_state, datasets, networks
+from tfgen import datasets, networks
 from tfgen.errors import InputError
+from tfgen.fitting import carried_state
 from tfgen.metrics import NatsPerCharacter
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 TEXT = SimpleNamespace(documents=["the cat sat on the hat " * 5], ends=False)
 VOCABULARY = Vocabulary.from_corpus(TEXT)

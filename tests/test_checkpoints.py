@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tfgen import checkpoints
-from tfgen.checkpoints import Checkpoints
 from tfgen.errors import InputError
+from tfgen.support import checkpoints
+from tfgen.support.checkpoints import Checkpoints
 
 kinds = st.sampled_from([np.float32, np.float64, np.int32, np.int64, np.uint8, np.uint32, np.bool_])
 leaves = st.one_of(

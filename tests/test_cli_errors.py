@@ -9,8 +9,7 @@ import click
 import pytest
 from cli_support import TEXT, TINY, here_fixture, model_bytes_fixture, model_fixture, refused  # noqa: F401 - fixtures
 
-from tfgen import quiet
-from tfgen.cli import cli
+from tfgen.cli import cli, tensorflow_log
 
 # What each wrong corpus says, and how it says to mend it. All of these are refused before TensorFlow is imported.
 CORPORA = {
@@ -73,7 +72,7 @@ def folder(tmp_path):
 @pytest.fixture
 def before_tensorflow(here, folder, monkeypatch):
     """`tfgen` in this process and in a folder of wrong things; it may not come so far as to import TensorFlow."""
-    monkeypatch.setattr(quiet, "import_tensorflow", lambda: pytest.fail("it imports TensorFlow first"))
+    monkeypatch.setattr(tensorflow_log, "import_tensorflow", lambda: pytest.fail("it imports TensorFlow first"))
     return here
 
 

@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_support import forget_peak, peak
 
-from tfgen import datasets, document_rows
+from tfgen import datasets
+from tfgen.datasets import document_rows
 from tfgen.errors import InputError
-from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 # Every character occurs once in a corpus, so that a transition is known by its two tokens.
 ALPHABET = [chr(0x4E00 + i) for i in range(2000)]

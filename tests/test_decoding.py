@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling_support import apply, log_distribution
 
-from tfgen import decoding, networks, sampling
-from tfgen.decoder import Decoder
+from tfgen import networks, sampling
 from tfgen.sampling import chain as chains
-from tfgen.vocabulary import END, PADDING, UNKNOWN
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
+from tfgen.writing import loop
+from tfgen.writing.compiled import Decoder
 
 WARM = sampling.default_chain(12.0, top_k=8, top_p=0.95)
 WITH_MEMORY = (
@@ -27,8 +28,8 @@ every_memory = pytest.mark.parametrize("sampler", [WARM, WITH_MEMORY], ids=["wit
 
 def from_step(step, sampler, state, length, min_length=0):
     """Write with another step, in eager mode: a text a row."""
-    strategy = decoding.Sampling(tf.constant(ALLOWED), sampler, tf.constant(min_length))
-    _, record, _ = decoding.decode(step, strategy, state, tf.constant(length))
+    strategy = loop.Sampling(tf.constant(ALLOWED), sampler, tf.constant(min_length))
+    _, record, _ = loop.decode(step, strategy, state, tf.constant(length))
     return [text_of(row) for row in record["ids"]]
 
 

@@ -23,9 +23,11 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_b
 from faults_support import disk_fixture, environment_of_a_clock_that_runs_backwards, fill, make_read_only  # noqa: F401
 
 import tfgen
-from tfgen import progress, training_model, unfinished
-from tfgen.checkpoints import Checkpoints
+from tfgen.cli import progress
 from tfgen.errors import InputError
+from tfgen.fitting import model
+from tfgen.support import atomic_files
+from tfgen.support.checkpoints import Checkpoints
 
 TRAIN = [
     "fox.txt",
@@ -182,12 +184,12 @@ def test_a_signal_in_the_middle_of_a_batch_keeps_what_was_saved_and_says_how_to_
             os.kill(os.getpid(), number)
         return np.int64(0)
 
-    def train_step(model, data, step=training_model.TrainingModel.train_step):
+    def train_step(model, data, step=model.TrainingModel.train_step):
         tf.numpy_function(send, [], tf.int64)
         return step(model, data)
 
     with monkeypatch.context() as during:
-        during.setattr(training_model.TrainingModel, "train_step", train_step)
+        during.setattr(model.TrainingModel, "train_step", train_step)
         ended, _, err = here("train", *TRAIN, "-o", "fox.keras", "--checkpoint-every", "3")
     assert ended == code
     assert "To go on:\n  tfgen train" in err
@@ -317,7 +319,7 @@ def test_two_processes_that_write_one_file_leave_one_of_theirs_whole(tmp_path):
 import pathlib, sys
 from tfgen import unfinished
 for _ in range(60):
-    with unfinished.file(pathlib.Path("model.keras")) as new:
+    with atomic_files.file(pathlib.Path("model.keras")) as new:
         new.write_bytes(sys.argv[1].encode() * 400_000)
 print("done")
 """
@@ -338,7 +340,7 @@ def test_a_link_to_a_file_stays_a_link(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link.keras").symlink_to(tmp_path / "elsewhere" / "model.keras")
     for content in (b"first", b"second"):
-        with unfinished.file(tmp_path / "link.keras") as new:
+        with atomic_files.file(tmp_path / "link.keras") as new:
             new.write_bytes(content)
         assert (tmp_path / "link.keras").is_symlink()
         assert (tmp_path / "elsewhere" / "model.keras").read_bytes() == content
@@ -349,7 +351,7 @@ def test_what_a_killed_save_left_goes_away_with_the_next(tmp_path):
     program = """
 import pathlib, sys, time
 from tfgen import unfinished
-with unfinished.file(pathlib.Path("model.keras")) as new:
+with atomic_files.file(pathlib.Path("model.keras")) as new:
     new.write_bytes(b"half")
     print("begun", flush=True)
     time.sleep(60)
@@ -358,17 +360,17 @@ with unfinished.file(pathlib.Path("model.keras")) as new:
         [sys.executable, "-c", program], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE
     ) as run:
         run.stdout.readline()
-        with unfinished.file(tmp_path / "other.keras") as new:
+        with atomic_files.file(tmp_path / "other.keras") as new:
             new.write_bytes(b"whole")
         assert len(list(tmp_path.iterdir())) == 2  # nothing is taken from a process that runs
         run.kill()
         os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie, as in containers
-        with unfinished.file(tmp_path / "model.keras") as new:
+        with atomic_files.file(tmp_path / "model.keras") as new:
             new.write_bytes(b"whole")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "other.keras"]
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError) as error, unfinished.file(tmp_path / "none" / "model.keras"):
+    with pytest.raises(FileNotFoundError) as error, atomic_files.file(tmp_path / "none" / "model.keras"):
         pass
     assert error.value.filename == str(tmp_path / "none")

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfgen import InputError, TextGenerator, Vocabulary, interop, networks
-from tfgen.vocabulary import END
+from tfgen.vocabulary.vocabulary import END
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 VOCABULARY = Vocabulary(list("abcdefgh"))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfgen.metrics import BitsPerCharacter, NatsPerCharacter, Perplexity
-from tfgen.vocabulary import PADDING
+from tfgen.vocabulary.vocabulary import PADDING
 
 KINDS = [NatsPerCharacter, BitsPerCharacter, Perplexity]
 V = 6

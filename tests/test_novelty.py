@@ -16,10 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tfgen
-from tfgen import novelty, suffix_automaton
+from tfgen import novelty
 from tfgen.cli import cli
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
+from tfgen.novelty import suffix_automaton
 
 # Few characters, so that much is copied; of one to four bytes in UTF-8, which share bytes in part.
 CHARACTERS = "abæøêオカ👍👎"

@@ -12,11 +12,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import decoding, sampling
+from tfgen import sampling
 from tfgen.errors import InputError
 from tfgen.sampling import Pattern
 from tfgen.sampling.automaton import START
-from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
+from tfgen.writing import loop
 
 ALPHABET = "ab\n"
 SMALL = Vocabulary(list(ALPHABET))
@@ -351,9 +352,9 @@ def write(pattern, prompts, length=20, ends=True, before=(), after=GREEDY, min_l
     logits, network = next_token(history[:, -1], ())
     states = tuple(transform.start(history, len(LETTERS)) for transform in chain)
     seeds = tf.constant(sampling.row_seeds(0, len(prompts)))
-    strategy = decoding.Sampling(tf.constant(allowed), chain, tf.constant(min_length))
-    state = decoding.begin(logits, network, states, seeds)
-    _, record, _ = decoding.decode(next_token, strategy, state, tf.constant(length))
+    strategy = loop.Sampling(tf.constant(allowed), chain, tf.constant(min_length))
+    state = loop.begin(logits, network, states, seeds)
+    _, record, _ = loop.decode(next_token, strategy, state, tf.constant(length))
     return [
         "".join("." if i == END else "_" if i == PADDING else LETTERS.decode([i]) for i in row.tolist())
         for row in record["ids"].numpy()

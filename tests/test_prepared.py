@@ -24,12 +24,15 @@ from corpora_support import TEXT as TEXTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfgen import counting, notes, prepared, preparing, splitting, unfinished, word_counts
+from tfgen import prepared
 from tfgen.corpora import compressed, files, load_corpus, text_source
 from tfgen.errors import InputError
-from tfgen.prepared import open_prepared
-from tfgen.preparing import prepare_corpus
-from tfgen.vocabulary import END, Vocabulary
+from tfgen.prepared import ids_file, preparing, workspace
+from tfgen.prepared.corpus import open_prepared
+from tfgen.prepared.preparing import prepare_corpus
+from tfgen.support import atomic_files, notes
+from tfgen.vocabulary import counting, counts_on_disk, splitting
+from tfgen.vocabulary.vocabulary import END, Vocabulary
 
 LINES = "to be\nor not\n\nto be\n"
 KEEPS_FOLDER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -256,9 +259,9 @@ def test_zst_without_its_reader_names_the_extra(folder, monkeypatch):
 @given(st.lists(st.lists(st.text("abc", min_size=1, max_size=3), max_size=20), max_size=12), st.integers(1, 12))
 def test_words_that_do_not_fit_in_memory_are_counted_exactly(lists, most):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(word_counts, "_HELD", 3)
-        patch.setattr(word_counts, "_RUNS", 3)
-        with word_counts.WordCounts() as counts:
+        patch.setattr(counts_on_disk, "_HELD", 3)
+        patch.setattr(counts_on_disk, "_RUNS", 3)
+        with counts_on_disk.WordCounts() as counts:
             for words in lists:
                 counts.add(words)
             found = counts.most_frequent(most)
@@ -272,8 +275,8 @@ def test_words_that_do_not_fit_in_memory_are_counted_exactly(lists, most):
 
 
 def test_very_long_words_are_put_aside_too(monkeypatch):
-    monkeypatch.setattr(word_counts, "_HELD_CHARACTERS", 1000)
-    with word_counts.WordCounts() as counts:
+    monkeypatch.setattr(counts_on_disk, "_HELD_CHARACTERS", 1000)
+    with counts_on_disk.WordCounts() as counts:
         for i in range(20):
             counts.add([f"{i:0500}"])
             assert len(counts._held) <= 3
@@ -289,7 +292,7 @@ def test_a_word_without_end_is_refused(monkeypatch):
 def test_a_vocabulary_that_counted_part_of_the_words_knows_how_much_it_left_out(monkeypatch):
     text = " ".join(f"w{i % 50}" for i in range(1000))
     whole = Vocabulary.from_texts([text], split="word", max_tokens=8)
-    monkeypatch.setattr(word_counts, "_HELD", 5)
+    monkeypatch.setattr(counts_on_disk, "_HELD", 5)
     part = Vocabulary.from_texts([text], split="word", max_tokens=8)
     assert part == whole
     assert part.coverage().distinct == whole.coverage().distinct
@@ -379,7 +382,7 @@ def test_a_text_that_changes_while_it_is_read_is_refused(folder, monkeypatch):
 def test_a_disk_with_too_little_space_is_refused_before_ids_are_written(folder, monkeypatch):
     (folder / "a.txt").write_text(LINES)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 5, 5))
-    monkeypatch.setattr(notes.Ids, "add", lambda *_: pytest.fail("it writes"))
+    monkeypatch.setattr(ids_file.IdsFile, "add", lambda *_: pytest.fail("it writes"))
     with pytest.raises(InputError, match=rf"has 5 bytes free, and {len(LINES)} are needed"):
         prepare_corpus("a.txt")
     assert entries(folder) == []
@@ -420,7 +423,7 @@ def test_a_run_that_was_stopped_again_and_again_gives_the_same_ids(folder, small
 
 
 @pytest.mark.parametrize("split", ["character", "word"])
-@pytest.mark.parametrize("name", [None, notes.COUNTED, notes.WRITTEN, notes.IDS])
+@pytest.mark.parametrize("name", [None, workspace.COUNTED, workspace.WRITTEN, workspace.IDS])
 def test_what_was_noted_is_not_done_again_and_what_is_damaged_is(folder, small_pieces, monkeypatch, split, name):
     (folder / "a.txt").write_text(LINES * 9)
     with monkeypatch.context() as patch:
@@ -433,7 +436,10 @@ def test_what_was_noted_is_not_done_again_and_what_is_damaged_is(folder, small_p
         (left / name).write_bytes(bytes([data[0] ^ 1]) + data[1:])
     told = []
     found = prepare_corpus("a.txt", split=split, show=told.append)
-    assert [("stopped run" in stage) for stage in told[1:]] == [name != notes.COUNTED, name in (None, notes.COUNTED)]
+    assert [("stopped run" in stage) for stage in told[1:]] == [
+        name != workspace.COUNTED,
+        name in (None, workspace.COUNTED),
+    ]
     assert found.ids.tolist() == joined(load_corpus("a.txt"), found.vocabulary)
     assert entries(folder) == [found.path.name]
     assert sorted(path.name for path in found.path.iterdir()) == ["ids.bin", "manifest.json"]
@@ -443,7 +449,7 @@ def test_a_process_killed_again_and_again_goes_on(folder):
     (folder / "a.txt").write_text("".join(f"{i} to be or not to be\n" for i in range(60_000)))
     program = """
 import sys, tfgen
-from tfgen import notes
+from tfgen.support import notes
 notes._EVERY = 1 << 16
 show = lambda stage: print(stage, flush=True)
 tfgen.prepare_corpus("a.txt", split="word", show=show)
@@ -469,12 +475,12 @@ def test_what_a_killed_run_left_of_other_work_is_cleared_away_and_nothing_of_a_r
     ended.wait()
     names = {}
     for process_ in (ended.pid, os.getppid()):
-        work = notes.Work(cache(folder))
+        work = workspace.Workspace(cache(folder))
         names[process_] = work._path.name.replace(f".{os.getpid()}.", f".{process_}.")
         (cache(folder) / names[process_]).mkdir()
-    removed = unfinished.new(cache(folder))  # it was killed while it removed this
+    removed = atomic_files.new(cache(folder))  # it was killed while it removed this
     (cache(folder) / removed.name.replace(f".{os.getpid()}.", f".{ended.pid}.")).mkdir()
-    with notes.Work(cache(folder)) as other:  # of another thread
+    with workspace.Workspace(cache(folder)) as other:  # of another thread
         other.write("key", b"x")
         found = prepare_corpus("a.txt")
         assert entries(folder) == sorted([names[os.getppid()], found.path.name, other._path.name])
@@ -494,13 +500,13 @@ def test_two_runs_at_once_both_succeed(folder):
 
 def test_the_slower_of_two_runs_takes_what_the_other_made(folder, monkeypatch):
     (folder / "a.txt").write_text(LINES)
-    become = unfinished.Directory.become
+    become = atomic_files.Directory.become
 
     def late(work, goal):
         shutil.copytree(work._path, goal)
         become(work, goal)
 
-    monkeypatch.setattr(unfinished.Directory, "become", late)
+    monkeypatch.setattr(atomic_files.Directory, "become", late)
     found = prepare_corpus("a.txt")
     assert entries(folder) == [found.path.name]
 

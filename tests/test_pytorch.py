@@ -8,7 +8,7 @@ import tensorflow as tf
 from test_interop import CASES, FIXTURES, VOCABULARY, build, gradients_of, logits_of, random_ids
 
 from tfgen import interop
-from tfgen.vocabulary import END
+from tfgen.vocabulary.vocabulary import END
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 sys.path.insert(0, str(FIXTURES))

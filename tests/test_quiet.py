@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tfgen import quiet
+from tfgen.cli import tensorflow_log
 
 CHATTER = (
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -36,14 +36,14 @@ def write(text):
 
 
 def test_chatter_is_dropped_and_the_rest_passes_in_order(capfd):
-    with quiet.sifted():
+    with tensorflow_log.sifted():
         for chatter, news in zip(CHATTER.splitlines(True), NEWS.splitlines(True), strict=True):
             write(chatter + news)
     assert capfd.readouterr().err == NEWS
 
 
 def test_lines_of_python_pass_too(capfd):
-    with quiet.sifted():
+    with tensorflow_log.sifted():
         print("a warning", file=sys.stderr)
         write(CHATTER)
     print("after", file=sys.stderr, flush=True)
@@ -51,7 +51,7 @@ def test_lines_of_python_pass_too(capfd):
 
 
 def test_an_error_in_the_block_passes_with_what_was_written_before_it(capfd):
-    @quiet.sifted()
+    @tensorflow_log.sifted()
     def fail():
         write(CHATTER + NEWS)
         raise ImportError("no such library")
@@ -63,7 +63,7 @@ def test_an_error_in_the_block_passes_with_what_was_written_before_it(capfd):
 
 
 def test_bytes_that_are_no_text_pass(capfdbinary):
-    with quiet.sifted():
+    with tensorflow_log.sifted():
         os.write(2, b"\xff\x00\n")
     assert capfdbinary.readouterr().err == b"\xff\x00\n"
 
@@ -71,6 +71,6 @@ def test_bytes_that_are_no_text_pass(capfdbinary):
 def test_no_file_descriptor_is_left_open():
     before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []  # noqa: PTH112, PTH208
     for _ in range(3):
-        with quiet.sifted():
+        with tensorflow_log.sifted():
             pass
     assert len(os.listdir("/proc/self/fd") if before else []) == len(before)  # noqa: PTH208

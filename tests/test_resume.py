@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, training, training_state
-from tfgen.checkpoints import Checkpoints
+from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, training
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
+from tfgen.fitting import snapshot
+from tfgen.support.checkpoints import Checkpoints
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 24
 CORPUS = Corpus.from_text(TEXT)
@@ -79,14 +80,14 @@ def compiled(shape, optimizer, steps_per_execution, weighted):
         weighted_metrics=["accuracy"] if weighted else None,
         steps_per_execution=steps_per_execution,
     )
-    training_state.prepare(generator)
-    return generator, [variable.numpy() for variable in training_state._variables(generator)]
+    snapshot.prepare(generator)
+    return generator, [variable.numpy() for variable in snapshot._variables(generator)]
 
 
 def build(shape="deep", optimizer="schedule", steps_per_execution=1, weighted=False):
     """A generator as a process makes it: what a run has left in it is gone."""
     generator, before = compiled(shape, optimizer, steps_per_execution, weighted)
-    for variable, value in zip(training_state._variables(generator), before, strict=True):
+    for variable, value in zip(snapshot._variables(generator), before, strict=True):
         variable.assign(value)
     keras.utils.set_random_seed(7)
     return generator
@@ -130,7 +131,7 @@ def run(folder=None, kill=None, shape="quick", every=3, epochs=EPOCHS, more=(), 
     except Killed:
         return None
     return {
-        "variables": training_state.capture(generator, [])["variables"],
+        "variables": snapshot.capture(generator, [])["variables"],
         "history": (history.history, history.epoch),
         "curve": (curve.training, curve.validation),
         "diary": diary.pages,
@@ -194,13 +195,13 @@ def test_more_epochs_go_on_where_fewer_ended(tmp_path):
 def test_a_schedule_may_be_of_another_length_if_the_number_of_epochs_is_another(begun):
     before = Checkpoints(begun).latest().state["identity"]
     generator = build("quick", "longer schedule")
-    now = training_state.identity(generator, datasets.course_of(batches()[0]))
-    differ = training_state.differences(before, now, new_length=False, new_rate=False)
+    now = snapshot.identity(generator, datasets.course_of(batches()[0]))
+    differ = snapshot.differences(before, now, new_length=False, new_rate=False)
     assert [each.split(" was ")[0] for each in differ] == [
         "optimizer.learning_rate.decay_steps",
         "optimizer.learning_rate.warmup_steps",
     ]
-    assert training_state.differences(before, now, new_length=True, new_rate=False) == []
+    assert snapshot.differences(before, now, new_length=True, new_rate=False) == []
 
 
 def test_what_callbacks_have_stopped_stays_stopped(tmp_path):

@@ -16,9 +16,9 @@ import tensorflow as tf
 from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
 from faults_support import environment_of_a_clock_that_runs_backwards
 
-from tfgen import progress, training_model
-from tfgen.checkpoints import Checkpoints
-from tfgen.cli import unfinished
+from tfgen.cli import progress, stopped_runs
+from tfgen.fitting import model
+from tfgen.support.checkpoints import Checkpoints
 
 SHAPE = ["--units", "6", "--layers", "2", "--dropout", "0.2", "--length", "16", "--batch-size", "4"]
 OPTIONS = ["fox.txt", *SHAPE, "--epochs", "3", "--checkpoint-every", "3", "--prompt", "the "]
@@ -109,14 +109,14 @@ def test_a_run_that_did_not_end_is_never_forgotten_in_silence(here, stopped):
     out = here.done(*command, "--epochs", "4", "--patience", "9", "--resume")
     assert out.index("going on with the run") < out.index("4 epochs instead of 3") < out.index("epoch 2/4")
     assert "epoch 4/4" in out
-    assert not unfinished.directory(here.folder / "fox.keras").exists()
+    assert not stopped_runs.directory(here.folder / "fox.keras").exists()
 
 
 def test_overwrite_begins_anew(here, stopped):
     out = here.done("train", *OPTIONS, "-o", "fox.keras", "--no-sample", "--overwrite", "--units", "5")
     assert "going on" not in out
     assert "epoch 1/3" in out
-    assert not unfinished.directory(here.folder / "fox.keras").exists()
+    assert not stopped_runs.directory(here.folder / "fox.keras").exists()
 
 
 def test_a_finished_model_is_not_trained_again_by_resume(here, model):
@@ -135,7 +135,7 @@ def test_a_checkpoint_of_something_else_is_a_clear_error(here, state):
 
 def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
     """The weights become no number in step 45 at rates above 0.015, which the first half of 0.04 still is."""
-    step = training_model.TrainingModel.train_step
+    step = model.TrainingModel.train_step
 
     def train_step(model, data):
         logs = step(model, data)
@@ -144,14 +144,14 @@ def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
             variable.assign(tf.where(bad, tf.fill(variable.shape, np.nan), variable))
         return logs
 
-    monkeypatch.setattr(training_model.TrainingModel, "train_step", train_step)
+    monkeypatch.setattr(model.TrainingModel, "train_step", train_step)
     (here.folder / "fox.txt").write_text(TEXT)
     command = ["train", *OPTIONS, "-o", "fox.keras", "--no-sample", "--learning-rate", "0.04", "--cell", "rnn"]
     code, _, err = here(*command)
     assert (code, len(err.splitlines())) == (1, 1)
     assert "at a learning rate of 0.03" in err
     assert err.endswith("fox.txt -o fox.keras --resume --retry 1\n")
-    place = Checkpoints(unfinished.directory(here.folder / "fox.keras"))
+    place = Checkpoints(stopped_runs.directory(here.folder / "fox.keras"))
     assert all(np.isfinite(array).all() for array in place.latest().state["variables"])
 
     code, out, err = here(*command, "--resume", "--retry", "1")

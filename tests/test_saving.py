@@ -17,7 +17,7 @@ from tfgen import datasets, networks
 from tfgen.errors import InputError
 from tfgen.metrics import NatsPerCharacter
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 CORPUS = SimpleNamespace(documents=["hé llo\n" * 9, "漢\u2028\x85\U0001f680"], ends=True)
 VOCABULARY = Vocabulary.from_corpus(CORPUS)

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tfgen import TextGenerator, Vocabulary, scoring
+from tfgen import TextGenerator, Vocabulary
 from tfgen.cli import cli, heat, terminal
 from tfgen.cli.score import coloured
+from tfgen.writing import scoring
 
 ESCAPE = "\x1b"
 PRINTED = st.text(st.characters(exclude_categories=["C"]) | st.sampled_from("\t "))

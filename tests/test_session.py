@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfgen import InputError, TextGenerator, Vocabulary
 from tfgen.sampling import DRY, Mirostat, Temperature
-from tfgen.session import Session
+from tfgen.writing.session import Session
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen import shuffling
-from tfgen.shuffling import shuffled
+from tfgen.datasets import permutation
+from tfgen.datasets.permutation import shuffled
 
 SEEDS = st.integers(0, 2**63)
 
@@ -43,8 +43,8 @@ def test_neighbours_do_not_stay_neighbours_and_epochs_differ():
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 20), st.none() | SEEDS)
 def test_batches_are_the_order_cut_however_many_are_looked_up_at_once(count, batch_size, together, seed):
-    with mock.patch.object(shuffling, "_TOGETHER", together):
-        batch = shuffling.batches(count, batch_size, seed)
+    with mock.patch.object(permutation, "_TOGETHER", together):
+        batch = permutation.batches(count, batch_size, seed)
     order = np.arange(count) if seed is None else shuffled(np.arange(count), count, seed, 1)
     steps = range(-(-count // batch_size))
     cut = [order[step * batch_size : (step + 1) * batch_size].tolist() for step in steps]

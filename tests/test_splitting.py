@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tfgen import splitting
 from tfgen.errors import InputError
+from tfgen.vocabulary import splitting
 
 # Characters of every class, so that all neighbourhoods occur: Hypothesis alone would rarely put two of a kind together.
 TRICKY = " \n\r\t\u2028\u00a0\x03ab9_é'’-.\"漢かノไกक\u0301\u093f\ufe0f\u200c\u200d👩🏽❤🇫\U000e0067\0"

@@ -22,7 +22,7 @@ from tfgen.sampling import (
     TopK,
     default_chain,
 )
-from tfgen.stopping import StopStrings
+from tfgen.writing.stops import StopStrings
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
 

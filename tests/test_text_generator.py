@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfgen import datasets, networks, sampling
 from tfgen.errors import InputError
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 TEXT = SimpleNamespace(documents=["abcdefgh"], ends=False)
 VOCABULARY = Vocabulary.from_corpus(TEXT)

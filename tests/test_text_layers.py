@@ -12,9 +12,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import splitting, text_layers
 from tfgen.errors import InputError
-from tfgen.vocabulary import RESERVED, UNKNOWN, Split, Vocabulary
+from tfgen.vocabulary import keras_layers, splitting
+from tfgen.vocabulary.vocabulary import RESERVED, UNKNOWN, Split, Vocabulary
 
 # Characters of every class, and all that end a line somewhere.
 TRICKY = (
@@ -36,7 +36,7 @@ def decoded(strings: Any) -> Any:
 @given(BATCHES)
 @few
 def test_words_in_the_graph_are_the_words_in_numpy(batch: list[str]) -> None:
-    assert decoded(text_layers.split_words(tf.constant(batch)).to_list()) == [
+    assert decoded(keras_layers.split_words(tf.constant(batch)).to_list()) == [
         list(splitting.words(text)) for text in batch
     ]
 
@@ -45,16 +45,16 @@ def test_words_of_all_characters() -> None:
     shuffled = random.Random(0).sample(EVERY_CHARACTER, 200_000)
     shuffled[::3] = random.Random(1).choices(TRICKY, k=len(shuffled[::3]))
     batch = ["".join(EVERY_CHARACTER), "".join(shuffled)]
-    assert decoded(text_layers.split_words(tf.constant(batch)).to_list()) == [
+    assert decoded(keras_layers.split_words(tf.constant(batch)).to_list()) == [
         list(splitting.words(text)) for text in batch
     ]
 
 
 def test_words_of_one_text_of_none_and_of_empty_ones() -> None:
-    assert decoded(text_layers.split_words(tf.constant("Hello, you")).numpy()) == ["Hello", ",", " you"]
-    assert text_layers.split_words(tf.constant([], tf.string)).to_list() == []
-    assert text_layers.split_words(tf.constant(["", "a", ""])).to_list() == [[], [b"a"], []]
-    assert text_layers.split_words(tf.constant("")).shape == (0,)
+    assert decoded(keras_layers.split_words(tf.constant("Hello, you")).numpy()) == ["Hello", ",", " you"]
+    assert keras_layers.split_words(tf.constant([], tf.string)).to_list() == []
+    assert keras_layers.split_words(tf.constant(["", "a", ""])).to_list() == [[], [b"a"], []]
+    assert keras_layers.split_words(tf.constant("")).shape == (0,)
 
 
 @given(BATCHES, BATCHES, st.sampled_from(["character", "word"]))
@@ -116,15 +116,15 @@ def test_text_from_ids_decodes_alike(known: list[str], split: Split, data: st.Da
 
 def test_text_from_ids_refuses_what_it_cannot_use() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="5"):
-        text_layers.TextFromIds(["", "a"])(tf.constant([5]))
+        keras_layers.TextFromIds(["", "a"])(tf.constant([5]))
     for texts in ([], "abc", ["a", 1], None, {"a": "b"}):
         with pytest.raises(InputError, match="texts must be a list"):
-            text_layers.TextFromIds(texts)  # type: ignore[arg-type]
+            keras_layers.TextFromIds(texts)  # type: ignore[arg-type]
 
 
 def test_text_from_ids_survives_its_config_and_symbolic_use() -> None:
     layer = Vocabulary(AWKWARD).text_from_ids(name="text")
-    again = text_layers.TextFromIds.from_config(layer.get_config())
+    again = keras_layers.TextFromIds.from_config(layer.get_config())
     assert (again.name, again.texts) == ("text", layer.texts)
     ids = keras.Input((None,), dtype="int32")
     assert (layer(ids).shape, layer(ids).dtype) == ((None,), "string")

@@ -22,7 +22,7 @@ from tfgen.sampling import (
 from tfgen.sampling import (
     chain as chains,
 )
-from tfgen.vocabulary import END, PADDING, UNKNOWN
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
 
 V = 7  # with padding, unknown and end of text
 WINDOW = 6

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tfgen import counting, splitting
 from tfgen.errors import InputError
-from tfgen.vocabulary import END, PADDING, RESERVED, UNKNOWN, Coverage, Split, Vocabulary
+from tfgen.vocabulary import counting, splitting
+from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED, UNKNOWN, Coverage, Split, Vocabulary
 
 # Few letters, so that counts differ and tie, among all of Unicode; NUL and U+0003 are refused in a corpus.
 CHARACTERS = st.one_of(

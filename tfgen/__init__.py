@@ -20,12 +20,12 @@ _PUBLIC = {
     "Generated": "writing",
     "NAMED_CORPORA": "corpora",
     "Prepared": "prepared",
-    "Session": "session",
+    "Session": "writing",
     "TextGenerator": "text_generator",
     "Vocabulary": "vocabulary",
     "load_corpus": "corpora",
     "open_prepared": "prepared",
-    "prepare_corpus": "preparing",
+    "prepare_corpus": "prepared",
     **{
         name: name
         for name in (
@@ -60,7 +60,7 @@ def __dir__() -> list[str]:
 
 def _register_with_keras() -> None:
     """Import everything that Keras can load from a file, so that it is registered."""
-    for module in ("layers", "metrics", "text_generator", "text_layers"):
+    for module in ("layers", "metrics", "text_generator", "vocabulary.keras_layers"):
         importlib.import_module(f"tfgen.{module}")
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfgen import metrics, sampling, training_state
+from tfgen import metrics, sampling
 from tfgen.errors import InputError, whole_number
-from tfgen.resume import Resume as Resume
+from tfgen.fitting import snapshot
+from tfgen.fitting.resume import Resume as Resume
 
 
 class SampleText(keras.callbacks.Callback):
@@ -78,7 +79,7 @@ class SampleText(keras.callbacks.Callback):
             self._sample(f"epoch {epoch + 1}")
 
     def _sample(self, when: str) -> None:
-        if not training_state.are_numbers(self.model):
+        if not snapshot.are_numbers(self.model):
             self._show(f"\n--- {when}: the weights are no numbers any more ---")
             return
         for temperature in self._temperatures:
@@ -140,7 +141,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights, unless the last step has spoiled them: what follows may come before the next loss."""
-        if training_state.are_numbers(self.model):
+        if snapshot.are_numbers(self.model):
             self._keep()
         else:
             self._stop(f"weights became no numbers in batch {self._done}")

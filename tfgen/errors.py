@@ -3,7 +3,7 @@
 import numbers
 from collections.abc import Sequence
 
-from tfgen import wording
+from tfgen.support import wording
 
 
 class InputError(ValueError):

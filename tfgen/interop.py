@@ -23,11 +23,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfgen import layers as recurrent
-from tfgen import networks, unfinished, wording
 from tfgen.errors import InputError
+from tfgen.layers import keras_layers
+from tfgen.networks import recurrent
+from tfgen.networks.building import CELLS
+from tfgen.support import atomic_files, wording
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 Arrays = dict[str, np.ndarray]
 
@@ -64,7 +66,7 @@ def to_torch(generator: TextGenerator) -> Arrays:
     for layer in network.layers:
         if isinstance(layer, keras.layers.Embedding):
             arrays["embedding.weight"] = layer.get_weights()[0]
-    for index, layer in enumerate(networks.recurrent_layers(network)):
+    for index, layer in enumerate(recurrent.recurrent_layers(network)):
         parts = _layer_to_torch(_kind(layer), *layer.get_weights())
         arrays |= {f"rnn.{name}_l{index}": array for name, array in parts.items()}
     kernel, bias = network.layers[-1].get_weights()
@@ -88,7 +90,7 @@ def from_torch(generator: TextGenerator, state_dict: Mapping[str, Any]) -> None:
     for layer in network.layers:
         if isinstance(layer, keras.layers.Embedding):
             new.append((layer, [given["embedding.weight"]]))
-    for index, layer in enumerate(networks.recurrent_layers(network)):
+    for index, layer in enumerate(recurrent.recurrent_layers(network)):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         new.append((layer, _layer_from_torch(_kind(layer), *(given[f"rnn.{name}_l{index}"] for name in names))))
     new.append((network.layers[-1], [given["fc.weight"].T, given["fc.bias"]]))
@@ -111,7 +113,7 @@ def save_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
     if path.suffix != ".safetensors":
         raise InputError(f"the file's name must end in .safetensors; received {str(path)!r}.")
     content = _safetensors().save(to_torch(generator), metadata={"format": "pt"})
-    with unfinished.file(path) as new:
+    with atomic_files.file(path) as new:
         new.write_bytes(content)
 
 
@@ -195,13 +197,13 @@ def from_keras(vocabulary: Vocabulary, sequential: keras.Sequential) -> TextGene
     rows, *others = [None, *sequential.layers] if len(sequential.input_shape) == 3 else sequential.layers
     reads_one_hot = rows is None or (isinstance(rows, keras.Model) and not rows.weights)
     kind = type(others[0]).__name__ if others else ""
-    if not reads_one_hot or kind not in networks.CELLS.values():
+    if not reads_one_hot or kind not in CELLS.values():
         raise InputError(
             f"the network begins with {type(sequential.layers[0]).__name__}, not with one-hot rows and a recurrent "
             "layer; one that reads ids through an Embedding is taken by TextGenerator(vocabulary, network)."
         )
     size = sequential.input_shape[-1] if rows is None else rows.output_shape[-1]
-    first = getattr(recurrent, kind).from_config({**others[0].get_config(), "one_hot": size})
+    first = getattr(keras_layers, kind).from_config({**others[0].get_config(), "one_hot": size})
     ids = keras.Input(shape=(None,), batch_size=sequential.input_shape[0], dtype="int32", name="ids")
     rest = [type(layer).from_config(layer.get_config()) for layer in others[1:]]
     network = keras.Sequential([ids, first, *rest], name=sequential.name)
@@ -216,19 +218,19 @@ def _one_hot(size: int, dtype: str) -> keras.Model:
 
 
 def _kind(layer: Any) -> str:
-    return next(kind for kind, name in networks.CELLS.items() if isinstance(layer, getattr(keras.layers, name)))
+    return next(kind for kind, name in CELLS.items() if isinstance(layer, getattr(keras.layers, name)))
 
 
 def _check_twin(network: keras.Sequential) -> None:
     """Refuse a network that the PyTorch twin cannot express."""
-    first, *others = stack = networks.recurrent_layers(network) or [None]
+    first, *others = stack = recurrent.recurrent_layers(network) or [None]
     if first is None:
         raise InputError("the network has no recurrent layer; its PyTorch twin has at least one.")
     for layer in others:
         if _kind(layer) != _kind(first) or layer.units != first.units:
             raise InputError(
-                f"{networks.named(layer)} differs from {networks.named(first)} in kind or units; those of the PyTorch "
-                "twin are alike."
+                f"{recurrent.named(layer)} differs from {recurrent.named(first)} in kind or units; those of the "
+                "PyTorch twin are alike."
             )
     for layer in stack:
         _check_layer(layer)
@@ -236,7 +238,7 @@ def _check_twin(network: keras.Sequential) -> None:
     if isinstance(steps[0], keras.layers.Embedding):
         steps = steps[1:]
     if steps[:-1] != stack or network.layers[-1].bias is None:
-        found = ", ".join(networks.named(layer) for layer in network.layers)
+        found = ", ".join(recurrent.named(layer) for layer in network.layers)
         raise InputError(
             f"the PyTorch twin has an embedding or none, recurrent layers and a head with a bias; received {found}."
         )
@@ -250,7 +252,7 @@ def _check_layer(layer: Any) -> None:
         expected["reset_after"] = True
     for name, value in expected.items():
         if getattr(layer, name) != value:
-            raise InputError(f"{networks.named(layer)} has another {name} than PyTorch, which has {value!r}.")
+            raise InputError(f"{recurrent.named(layer)} has another {name} than PyTorch, which has {value!r}.")
 
 
 def _layer_to_torch(kind: str, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Arrays:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.vocabulary import PADDING
+from tfgen.vocabulary.vocabulary import PADDING
 
 # The smallest normal float32: a probability that has underflowed costs 87 nats, not infinity.
 _SMALLEST = 1.1754944e-38

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfgen import wording
 from tfgen.errors import InputError
+from tfgen.support import wording
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator

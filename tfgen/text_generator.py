@@ -14,15 +14,19 @@ from typing import Any, overload
 import keras
 import numpy as np
 
-from tfgen import decoding, networks, sampling, scoring, unfinished, writing
 from tfgen import export as exporting
-from tfgen.decoder import NOTHING_LEFT, Decoder
+from tfgen import sampling
 from tfgen.errors import InputError, whole_number
+from tfgen.fitting.model import TrainingModel
+from tfgen.networks import building, recurrent
 from tfgen.sampling.chain import Chain, chain_of
-from tfgen.session import Session
-from tfgen.stopping import as_stops
-from tfgen.training_model import TrainingModel
-from tfgen.vocabulary import END, OnUnknown, Vocabulary
+from tfgen.support import atomic_files
+from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
+from tfgen.writing import loop, scoring
+from tfgen.writing.compiled import NOTHING_LEFT, Decoder
+from tfgen.writing.session import Session
+from tfgen.writing.stops import as_stops
+from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Limits, Writing
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -65,8 +69,8 @@ class TextGenerator(TrainingModel):
         Raises:
             InputError: The network has a layer that cannot be stepped through, or another V.
         """
-        networks.check(network)
-        outputs = networks.vocabulary_size(network)
+        recurrent.check(network)
+        outputs = recurrent.vocabulary_size(network)
         if outputs != len(vocabulary):
             raise InputError(f"the vocabulary has {len(vocabulary)} tokens, but the network predicts {outputs}.")
         super().__init__(network, restart, **kwargs)
@@ -111,7 +115,7 @@ class TextGenerator(TrainingModel):
         """
         if not isinstance(vocabulary, Vocabulary):
             raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {vocabulary!r}.")
-        network = networks.build(
+        network = building.build(
             len(vocabulary),
             cell=cell,
             units=units,
@@ -130,7 +134,7 @@ class TextGenerator(TrainingModel):
         Args:
             batch_size: B of a stateful network, to train on `datasets.streams`; None starts each batch at zero.
         """
-        network = networks.with_batch_size(self.network, batch_size)
+        network = recurrent.with_batch_size(self.network, batch_size)
         twin = TextGenerator(self.vocabulary, network, provenance=self.provenance, restart=self.restart, name=self.name)
         if self.compiled:
             twin.compile_from_config(self.get_compile_config())
@@ -196,7 +200,7 @@ class TextGenerator(TrainingModel):
         Raises:
             InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
         """
-        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         prompts = _texts("prompt", prompt)
         copies = whole_number("n", 1 if n is None else n, 1)
@@ -217,7 +221,7 @@ class TextGenerator(TrainingModel):
     def _write(
         self,
         prompts: list[str],
-        limits: writing.Limits,
+        limits: Limits,
         chain: Chain,
         alternatives: int,
         seed: int | Sequence[int] | None,
@@ -228,7 +232,7 @@ class TextGenerator(TrainingModel):
         if not prompts:
             return []
         batch = self._writing(prompts, limits, chain, alternatives, seed, unknown)
-        for _ in batch.pieces(writing.WATCHED if limits.watched else writing.WHOLE):
+        for _ in batch.pieces(WATCHED if limits.watched else WHOLE):
             pass
         heads = [prompt if echo else "" for prompt in prompts]
         if alternatives:
@@ -239,7 +243,7 @@ class TextGenerator(TrainingModel):
         self,
         prompts: list[str],
         copies: int,
-        limits: writing.Limits,
+        limits: Limits,
         chain: Chain,
         beams: int,
         length_penalty: float,
@@ -276,7 +280,7 @@ class TextGenerator(TrainingModel):
 
     def _read(
         self, prompts: list[str], chain: Chain, seed: int | Sequence[int] | None, unknown: OnUnknown
-    ) -> decoding.Decoding:
+    ) -> loop.Decoding:
         """Read prompts; every text begins after an end of text, so that an empty prompt is a row like any other."""
         seeds = sampling.row_seeds(random.getrandbits(62) if seed is None else seed, len(prompts))
         start = np.array([END], np.int32)
@@ -286,14 +290,14 @@ class TextGenerator(TrainingModel):
     def _writing(
         self,
         prompts: list[str],
-        limits: writing.Limits,
+        limits: Limits,
         chain: Chain,
         alternatives: int,
         seed: int | Sequence[int] | None,
         unknown: OnUnknown,
-    ) -> writing.Writing:
+    ) -> Writing:
         state = self._read(prompts, chain, seed, unknown)
-        return writing.Writing(self._decoder, self.vocabulary, chain, state, limits, alternatives)
+        return Writing(self._decoder, self.vocabulary, chain, state, limits, alternatives)
 
     def start(self, prompt: str = "", *, seed: int | None = None, unknown: OnUnknown = "error") -> Session:
         """Read a prompt and give a session that writes on from it, as often as one likes.
@@ -356,9 +360,9 @@ class TextGenerator(TrainingModel):
         """
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {prompt!r}.")
-        limits = writing.Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         batch = self._writing([prompt], limits, chain_of(sampler, settings, self.vocabulary), 0, seed, unknown)
-        return (text for (text,) in batch.pieces(writing.STREAMED) if text)
+        return (text for (text,) in batch.pieces(STREAMED) if text)
 
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error") -> scoring.Score: ...
@@ -408,7 +412,7 @@ class TextGenerator(TrainingModel):
             raise InputError(f"a model file's name ends in .keras; received {str(path)!r}.")
         if path.exists() and not overwrite:
             raise InputError(f"{str(path)!r} exists; choose another name or give overwrite=True.")
-        with unfinished.file(path) as new:
+        with atomic_files.file(path) as new:
             super().save(new, **kwargs)
 
     def export(self, filepath: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False) -> None:

@@ -18,12 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 import tfgen
-from tfgen import datasets, metrics, networks
+from tfgen import metrics
 from tfgen.corpora import Corpus
+from tfgen.datasets import cuts
 from tfgen.errors import InputError, whole_number
-from tfgen.prepared import Prepared
+from tfgen.networks import recurrent
+from tfgen.prepared.corpus import Prepared
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary import Split, Vocabulary, default_max_tokens
+from tfgen.vocabulary.vocabulary import Split, Vocabulary, default_max_tokens
 
 Cut = Literal["streams", "windows", "documents"]
 
@@ -178,7 +180,7 @@ def prepare(
     before: dict[str, Any] | None = None
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
     counted = generator is None and isinstance(corpus, Corpus)
-    tokens = sum(vocabulary.counts) if counted else len(datasets.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
+    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
     settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
     train, validation = _batches(corpus, vocabulary, settings)
     batch_size = settings.batch_size if settings.cut == "streams" else None
@@ -188,7 +190,7 @@ def prepare(
         generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
     else:
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
-        settings = dataclasses.replace(settings, **networks.shape(generator.network))
+        settings = dataclasses.replace(settings, **recurrent.shape(generator.network))
     generator.provenance = _provenance(corpus, settings, generator) | ({} if before is None else {"before": before})
     of_training = 1 - settings.validation
     job = Job(
@@ -237,9 +239,7 @@ def _batches(
     options["unknown"] = vocabulary.on_unknown
     if settings.cut != "streams":
         options["seed"] = settings.seed
-    cut = {"streams": datasets.streams, "windows": datasets.windows, "documents": datasets.documents}[
-        settings.cut or ""
-    ]
+    cut = {"streams": cuts.streams, "windows": cuts.windows, "documents": cuts.documents}[settings.cut or ""]
     return cut(corpus, vocabulary, **options)
 
 

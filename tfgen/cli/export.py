@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from tfgen import export as exporting
-from tfgen import model_files, quiet
+from tfgen import model_files
+from tfgen.cli import tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.export import directories
 
@@ -36,9 +37,9 @@ def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
     """
     model_files.read_config(model)  # says at once what is wrong with the file
     directories.check(directory, overwrite)
-    quiet.import_tensorflow()
+    tensorflow_log.import_tensorflow()
     generator = model_files.load(model)
-    with quiet.sifted():
+    with tensorflow_log.sifted():
         generator.export(directory, format_, overwrite)
     files = {path.relative_to(directory): path.stat().st_size for path in directory.rglob("*") if path.is_file()}
     click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from tfgen import model_files, quiet
-from tfgen.cli import options, terminal
+from tfgen import model_files
+from tfgen.cli import options, tensorflow_log, terminal
 
 
 @click.command()
@@ -62,7 +62,7 @@ def generate(
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
     model_files.read_config(model)  # says at once what is wrong with the file
-    quiet.import_tensorflow()
+    tensorflow_log.import_tensorflow()
     generator = model_files.load(model)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
     shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}

@@ -9,7 +9,7 @@ import click
 from tfgen import model_files
 from tfgen.cli import terminal
 from tfgen.errors import InputError
-from tfgen.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 
 @click.command()

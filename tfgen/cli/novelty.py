@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from tfgen import novelty as novelty_
 from tfgen.cli import options, terminal
 from tfgen.corpora import load_corpus
-from tfgen.wording import number, shorten
+from tfgen.novelty import passages
+from tfgen.support.wording import number, shorten
 
 _LENGTHS = (4, 8, 12, 16, 24, 32, 48, 64, 100)
 _BAR = 40
@@ -31,7 +31,7 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
         raise click.UsageError("standard input is either the sample or the corpus: give a file for one of them.")
     text = terminal.read_text(sample)
     source = load_corpus(options.as_source(corpus), **reading)
-    report = novelty_.report(text, source)
+    report = passages.report(text, source)
     longest = len(report.longest[0].text) if report.longest else 0
     if as_json:
         facts = {

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from tfgen import model_files, preparing
+from tfgen import model_files
 from tfgen.cli import options, terminal
 from tfgen.corpora import Corpus
-from tfgen.prepared import Prepared
-from tfgen.vocabulary import RESERVED, Vocabulary
+from tfgen.prepared import preparing
+from tfgen.prepared.corpus import Prepared
+from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
 
 @click.command()

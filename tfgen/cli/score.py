@@ -10,15 +10,16 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from tfgen import model_files, quiet, splitting
-from tfgen.cli import heat, terminal
+from tfgen import model_files
+from tfgen.cli import heat, tensorflow_log, terminal
 from tfgen.errors import InputError
-from tfgen.vocabulary import END, Vocabulary
+from tfgen.vocabulary import splitting
+from tfgen.vocabulary.vocabulary import END, Vocabulary
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tfgen.scoring import Score
+    from tfgen.writing.scoring import Score
 
 _SURPRISES = 5
 _CONTEXT = 20
@@ -49,7 +50,7 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
     if not text:
         raise InputError("there is no text to score.")
     model_files.read_config(model)
-    quiet.import_tensorflow()
+    tensorflow_log.import_tensorflow()
     generator = model_files.load(model)
     result = generator.score(text, unknown=unknown)
     totals = {

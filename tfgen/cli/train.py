@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tfgen import model_files, plots, prepared, preparing, quiet
-from tfgen.checkpoints import Checkpoints
-from tfgen.cli import options, terminal, unfinished
+from tfgen import model_files, plots
+from tfgen.cli import options, stopped_runs, tensorflow_log, terminal
 from tfgen.cli.options import as_source
 from tfgen.cli.prepare import described, vocabulary_of, was_counted
+from tfgen.cli.stopped_runs import Unfinished
 from tfgen.cli.terminal import quote
-from tfgen.cli.unfinished import Unfinished
 from tfgen.corpora import Corpus, open_source
 from tfgen.errors import InputError
-from tfgen.prepared import Prepared
+from tfgen.prepared import preparing
+from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
+from tfgen.support.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +75,7 @@ def train(
     reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
-    found = unfinished.to_go_on_with(output, resume, overwrite)
+    found = stopped_runs.to_go_on_with(output, resume, overwrite)
     check_output(output, overwrite or output == init_from or found is not None)
     if plot:
         plots.check_path(plot)
@@ -95,7 +96,7 @@ def train(
         go_on=f"tfgen train {' '.join([*map(quote, options_given), *texts])} -o {quote(output)} --resume",
         prompts=(prompts or ("",)) if sample else (),
         plot=plot,
-        checkpoints=Checkpoints(unfinished.directory(output)),
+        checkpoints=Checkpoints(stopped_runs.directory(output)),
         every=checkpoint_every,
         found=found,
         retry=retry,
@@ -108,10 +109,10 @@ def _read(
     corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
 ) -> Corpus | Prepared:
     """Hold the text in memory, or its ids on disk where it is large or was prepared before."""
-    if len(corpus) == 1 and prepared.is_prepared(corpus[0]):
+    if len(corpus) == 1 and is_prepared(corpus[0]):
         if given := _given(*(option.name for option in train.params if option.name not in {*how, *counting})):
             raise click.UsageError(f"{corpus[0]!r} was prepared, with a vocabulary: leave away {given[0]}.")
-        return prepared.open_prepared(corpus[0])
+        return open_prepared(corpus[0])
     text = open_source(as_source(corpus), **how)
     if text.bytes_on_disk() <= _LARGE:
         return text.load()
@@ -170,7 +171,7 @@ def prepare(
     """Import TensorFlow and build vocabulary, batches and generator."""
     if init_from:
         model_files.read_config(init_from)  # says at once what is wrong with the file
-    quiet.import_tensorflow()
+    tensorflow_log.import_tensorflow()
     from tfgen import training
 
     generator = model_files.load(init_from) if init_from else None
@@ -240,7 +241,8 @@ class TrainingRun:
         """Train until the end, and say what is wrong if that came too early."""
         import keras
 
-        from tfgen import callbacks, progress, training
+        from tfgen import callbacks, training
+        from tfgen.cli import progress
 
         bar = progress.TrainingProgress(self.console, job.characters)
         curve = callbacks.LearningCurve(job.characters)

@@ -14,7 +14,7 @@ from tfgen.corpora import compressed
 from tfgen.corpora.corpus import Document
 from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
-from tfgen.wording import listing, shorten
+from tfgen.support.wording import listing, shorten
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tfgen.errors import InputError
-from tfgen.wording import number
+from tfgen.support.wording import number
 
 END_OF_TEXT = "\x03"
 """U+0003 closes a document when it is hashed and when it is learned, so no document may hold it."""

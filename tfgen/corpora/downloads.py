@@ -11,9 +11,9 @@ import sys
 import types
 from collections.abc import Iterator
 
-from tfgen import unfinished
 from tfgen.corpora.files import read_file
 from tfgen.errors import InputError
+from tfgen.support import atomic_files
 
 _PATIENCE = 30  # seconds without a single byte before a download is given up
 
@@ -101,7 +101,7 @@ def _fetch(download: Download, name: str) -> bytes:
     if path.exists() and not download.fault(data := read_file(path)):
         return data
     # What is faulty may be half of what an earlier version was downloading when it was killed: it is replaced.
-    with unfinished.file(path) as new:
+    with atomic_files.file(path) as new:
         keras.utils.get_file(new.name, download.url, cache_dir=str(new.parent), cache_subdir="")
         data = new.read_bytes()
         if fault := download.fault(data):

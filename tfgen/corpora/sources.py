@@ -13,7 +13,7 @@ from typing import TypeAlias
 from tfgen.corpora import compressed
 from tfgen.corpora.named import BY_NAME, NAMED_CORPORA, NamedCorpus
 from tfgen.errors import InputError
-from tfgen.wording import listing
+from tfgen.support.wording import listing
 
 StrPath: TypeAlias = str | os.PathLike[str]
 

@@ -5,7 +5,6 @@
 | `saved_model` | strings in, strings out, for TensorFlow alone |
 | `onnx`, `litert` | one step with its state as arguments, for small runtimes |
 | `step_function` | the step of these two |
-| `archive` | Keras' archive, on disk |
 | `directories` | a directory is written whole or not at all |
 | `manifest` | what an export says of itself |
 """

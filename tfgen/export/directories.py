@@ -7,10 +7,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tfgen import unfinished
 from tfgen.errors import InputError
 from tfgen.export import manifest
+from tfgen.support import atomic_files
+
+if TYPE_CHECKING:
+    import keras
 
 
 def check(path: Path, overwrite: bool) -> None:
@@ -46,9 +50,9 @@ def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
         OSError: It cannot be written.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    unfinished.clear(path.parent)  # which may bring back what was there
+    atomic_files.clear(path.parent)  # which may bring back what was there
     check(path, overwrite)
-    new = unfinished.new(path.parent)
+    new = atomic_files.new(path.parent)
     new.mkdir()
     try:
         yield new
@@ -62,5 +66,24 @@ def _swap(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    with unfinished.set_aside(path):  # Python has no call that swaps two directories
+    with atomic_files.set_aside(path):  # Python has no call that swaps two directories
         new.rename(path)
+
+
+def write_archive(archive: keras.export.ExportArchive, directory: str | os.PathLike[str]) -> None:
+    """Write Keras' archive of endpoints, a SavedModel.
+
+    Args:
+        archive: With all its endpoints.
+        directory: Does not exist, or is empty.
+
+    Raises:
+        OSError: A file cannot be written; TensorFlow has errors of its own for that.
+    """
+    import tensorflow as tf
+
+    try:
+        archive.write_out(directory, verbose=False)
+    except tf.errors.OpError as error:
+        reason = error.message.rsplit("; ", 1)[-1].split(" [Op:")[0]  # behind names of devices and of its own files
+        raise OSError(f"the export cannot be written: {reason[:200]}") from error

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.export import archive as archives
+from tfgen.export import directories
 from tfgen.export.step_function import in_float32, step_function, told
 from tfgen.text_generator import TextGenerator
 
@@ -45,7 +45,7 @@ def _convert(network: keras.Sequential, function: Any, optimizations: list[Any])
         archive = keras.export.ExportArchive()
         archive.track(network)
         archive.add_endpoint("step", function)
-        archives.write(archive, folder)
+        directories.write_archive(archive, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["step"])
         converter.optimizations = optimizations
         return converter.convert()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tfgen
-from tfgen import vocabulary as vocabularies
+from tfgen.vocabulary import vocabulary as vocabularies
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
@@ -27,13 +27,13 @@ def write(generator: TextGenerator, directory: Path, format: str, told: dict[str
         told: What this format tells beside the vocabulary, network, provenance, versions and hashes of the files, as
             plain JSON types.
     """
-    from tfgen import networks
+    from tfgen.networks import recurrent
 
     description = {
         "format": format,
         **told,
         "vocabulary": _vocabulary(generator.vocabulary),
-        "network": networks.shape(generator.network),
+        "network": recurrent.shape(generator.network),
         "provenance": generator.provenance,
         "versions": {"tfgen": tfgen.__version__, **{name: _version(name) for name in ("tensorflow", "keras", "numpy")}},
         "sha256": {

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from tfgen import decoding, networks, scoring
-from tfgen.export import archive as archives
+from tfgen.export import directories
+from tfgen.networks import recurrent
 from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
 from tfgen.sampling.truncation import MinP, TopK, TopP
-from tfgen.vocabulary import END
+from tfgen.vocabulary.vocabulary import END
+from tfgen.writing import loop, scoring
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
@@ -67,7 +68,7 @@ def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
         OSError: A file cannot be written.
     """
     with _without_cudnn(generator.network):
-        archives.write(_archive(Endpoints(generator)), path)
+        directories.write_archive(_archive(Endpoints(generator)), path)
     return {"signatures": ["generate", "score", "start", "continue"]}
 
 
@@ -88,7 +89,7 @@ def _archive(endpoints: Endpoints) -> keras.export.ExportArchive:
 @contextlib.contextmanager
 def _without_cudnn(network: keras.Sequential) -> Iterator[None]:
     """Keep kernels out of the graph that a machine without a GPU does not have."""
-    layers = [layer for layer in networks.recurrent_layers(network) if hasattr(layer, "use_cudnn")]
+    layers = [layer for layer in recurrent.recurrent_layers(network) if hasattr(layer, "use_cudnn")]
     chosen = [layer.use_cudnn for layer in layers]
     try:
         for layer in layers:
@@ -190,7 +191,7 @@ class Endpoints:
             each text.
         """
         ids, lengths = self._ids(_valid(texts), min(TOKENS, _LOGITS // self._allowed.shape[0]))
-        state = networks.zero_state(self._network, tf.shape(ids)[0])
+        state = recurrent.zero_state(self._network, tf.shape(ids)[0])
         # An empty text has nothing to predict; a column of padding keeps the network from reading no column at all.
         ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 1, tf.int32)]])
         log_p, _, _ = scoring.score_tokens(self._network, ids[:, :-1], ids[:, 1:], state)
@@ -205,21 +206,19 @@ class Endpoints:
         with tf.control_dependencies([padded]):
             return ids.to_tensor(), tf.cast(ids.row_lengths(), tf.int32)
 
-    def _read(self, prompts: tf.Tensor, seed: tf.Tensor) -> decoding.Decoding:
+    def _read(self, prompts: tf.Tensor, seed: tf.Tensor) -> loop.Decoding:
         seeds = _row_seeds(seed, tf.shape(prompts)[0])
         ids, lengths = self._ids(prompts, TOKENS)
-        state = networks.zero_state(self._network, tf.shape(ids)[0])
+        state = recurrent.zero_state(self._network, tf.shape(ids)[0])
         # As in Python: a mask changes the last digits, so that it is there only where it is needed.
         logits, network = tf.cond(
             tf.reduce_all(lengths == tf.shape(ids)[1]),
-            lambda: networks.prefill(self._network, ids, None, state),
-            lambda: networks.prefill(self._network, ids, lengths, state),
+            lambda: recurrent.prefill(self._network, ids, None, state),
+            lambda: recurrent.prefill(self._network, ids, lengths, state),
         )
-        return decoding.begin(logits, network, (), seeds)
+        return loop.begin(logits, network, (), seeds)
 
-    def _write(
-        self, state: decoding.Decoding, length: tf.Tensor, *settings: tf.Tensor
-    ) -> tuple[decoding.Decoding, tf.Tensor]:
+    def _write(self, state: loop.Decoding, length: tf.Tensor, *settings: tf.Tensor) -> tuple[loop.Decoding, tf.Tensor]:
         length = _require(length, length >= 1, "length must be at least 1; received")
         rows = tf.size(state.finished, tf.int64)
         with tf.control_dependencies([_at_most(rows * tf.cast(length, tf.int64), TOKENS, "write")]):
@@ -228,24 +227,24 @@ class Endpoints:
         # None of these transforms looks back, so that none is told what there was.
         nothing = tf.zeros([tf.size(state.finished), 0], tf.int32)
         state = state._replace(sampler=chains.start(chain, nothing, self._allowed.shape[0]))
-        strategy = decoding.Sampling(self._allowed, chain, tf.constant(0))
-        after, record, _ = decoding.decode(self._step, strategy, state, length)
+        strategy = loop.Sampling(self._allowed, chain, tf.constant(0))
+        after, record, _ = loop.decode(self._step, strategy, state, length)
         return after, self._text_from_ids(record["ids"])
 
-    def _decoding(self, flat: dict[str, tf.Tensor]) -> decoding.Decoding:
+    def _decoding(self, flat: dict[str, tf.Tensor]) -> loop.Decoding:
         """Give back what `_flat` has made flat."""
         drawn = flat["drawn"]
         rows = [tf.shape(tensor)[0] for tensor in flat.values() if tensor.shape.rank]
         # Rows of another number would be broadcast in silence.
         fits = tf.reduce_all(tf.stack(rows) == rows[0]) & (rows[0] > 0) & (drawn >= 0) & (drawn < _STEPS)
         flat = {**flat, "drawn": _require(drawn, fits, "this is no state that start or continue has given, at step")}
-        zero = networks.zero_state(self._network, 1)
+        zero = recurrent.zero_state(self._network, 1)
         leaves = [flat[f"network_{i}"] for i in range(len(tf.nest.flatten(zero)))]
         network = tf.nest.pack_sequence_as(zero, leaves)
-        return decoding.Decoding(network=network, sampler=(), **{name: flat[name] for name in decoding.PLAIN})
+        return loop.Decoding(network=network, sampler=(), **{name: flat[name] for name in loop.PLAIN})
 
     def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        return networks.step(self._network, ids, state)
+        return recurrent.step(self._network, ids, state)
 
 
 class Unless(Transform):
@@ -300,9 +299,9 @@ def _valid(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
 
 
-def _flat(state: decoding.Decoding) -> dict[str, tf.Tensor]:
+def _flat(state: loop.Decoding) -> dict[str, tf.Tensor]:
     network = {f"network_{i}": leaf for i, leaf in enumerate(tf.nest.flatten(state.network))}
-    return {**{name: getattr(state, name) for name in decoding.PLAIN}, **network}
+    return {**{name: getattr(state, name) for name in loop.PLAIN}, **network}
 
 
 def _at_most(tokens: tf.Tensor, most: int, verb: str) -> tf.Tensor:

@@ -8,25 +8,25 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen import networks
+from tfgen.networks import recurrent
 
 
 def in_float32(network: keras.Sequential) -> keras.Sequential:
     """Give a network that calculates in float32 all along, with the same weights: small runtimes lack other types.
 
     Args:
-        network: A network that passes `networks.check`, of any dtype policy.
+        network: A network that passes `recurrent.check`, of any dtype policy.
 
     Returns:
         The network itself if that is what it does, else a new one.
     """
     if all(layer.dtype_policy.name == "float32" for layer in network.layers):
         return network
-    return networks.with_batch_size(network, None, "float32")
+    return recurrent.with_batch_size(network, None, "float32")
 
 
 def step_function(network: keras.Sequential, batch_size: int | None) -> Any:
-    """Give `networks.step` as a function of tensors alone.
+    """Give `recurrent.step` as a function of tensors alone.
 
     Args:
         network: What steps, as `in_float32` gives it.
@@ -36,10 +36,10 @@ def step_function(network: keras.Sequential, batch_size: int | None) -> Any:
         A `tf.function` of `ids`, int32 (B,), and `state_0`, `state_1` and so on, (B, U) each, all zero before a text;
         it gives `logits` (B, V) of the next token, and `new_state_0` and so on.
     """
-    zero = networks.zero_state(network, 1)
+    zero = recurrent.zero_state(network, 1)
 
     def step(ids: tf.Tensor, *state: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, after = networks.step(network, ids, tf.nest.pack_sequence_as(zero, state))
+        logits, after = recurrent.step(network, ids, tf.nest.pack_sequence_as(zero, state))
         return {"logits": logits, **{f"new_state_{i}": tensor for i, tensor in enumerate(tf.nest.flatten(after))}}
 
     states = [

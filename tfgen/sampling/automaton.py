@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen import wording
 from tfgen.errors import InputError
+from tfgen.support import wording
 
 DEAD, START = 0, 1  # states: from the first one, no text matches
 

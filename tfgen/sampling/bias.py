@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgen import wording
 from tfgen.errors import InputError
 from tfgen.sampling.transform import Transform, array, mask, narrow, wide
-from tfgen.vocabulary import END, RESERVED, Vocabulary
+from tfgen.support import wording
+from tfgen.vocabulary.vocabulary import END, RESERVED, Vocabulary
 
 _LARGEST = 1_000_000
 

@@ -12,7 +12,7 @@ from tfgen.sampling.penalties import RepetitionPenalty
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
 from tfgen.sampling.truncation import MinP, TopK, TopP, Typical
-from tfgen.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 Chain = tuple[Transform, ...]
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen import wording
 from tfgen.errors import InputError
 from tfgen.sampling.automaton import DEAD, START, Automaton, Expression, compiled
 from tfgen.sampling.transform import NEVER, Transform, mask
-from tfgen.vocabulary import END, PADDING, RESERVED, Vocabulary
+from tfgen.support import wording
+from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED, Vocabulary
 
 _MOST_TRANSITIONS = 2**25  # 128 MiB
 

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen.sampling.transform import Transform, narrow, scalar, wide
-from tfgen.vocabulary import END
+from tfgen.vocabulary.vocabulary import END
 
 
 class _Counting(Transform):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, whole_number
 from tfgen.sampling.transform import NEVER, Transform, narrow, scalar, wide
-from tfgen.vocabulary import END, PADDING, UNKNOWN, Vocabulary
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 
 class _LookingBack(Transform):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 # "Never": a token of this logit has probability zero.
 NEVER = -math.inf

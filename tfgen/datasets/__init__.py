@@ -1,0 +1,15 @@
+"""From ids to `tf.data` batches.
+
+| module | its one idea |
+|---|---|
+| `cuts` | three ways to cut text: streams, windows, documents; training and validation |
+| `course` | batches as a function of epoch and step, and the dataset of them |
+| `document_rows` | where rows of documents lie, without holding them |
+| `permutation` | a random order, looked up place by place and never held |
+| `memory_map` | pages of mapped files are let go |
+"""
+
+from tfgen.datasets.course import Course, course_of
+from tfgen.datasets.cuts import documents, joined_ids, streams, windows
+
+__all__ = ["Course", "course_of", "documents", "joined_ids", "streams", "windows"]

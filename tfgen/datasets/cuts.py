@@ -1,0 +1,285 @@
+"""Ids to batches: three ways to cut text, and the split into training and validation.
+
+- `streams`: B parallel rows that run through the text from batch to batch, for a stateful network (truncated
+  backpropagation through time, Williams and Peng 1990).
+- `windows`: pieces of one length, in random order, each from the zero state.
+- `documents`: one title, verse or name a row, from its beginning to its end of text.
+
+Each gives `tf.data` datasets of `(inputs, targets)`, int32 (B, T), where the target of a position is the next token.
+Every transition of the training part is a target exactly once an epoch; positions that only fill a batch up have target
+0 (padding), which `TextGenerator` leaves out of loss and metrics. A batch is a function of (seed, epoch, step) alone; a
+dataset counts its own epochs: each iterator made of it is one. Its `Course` knows where the next one begins.
+
+Axis letters: B batch, T time.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfgen.datasets import document_rows, memory_map, permutation
+from tfgen.datasets.course import Batch, dataset_of
+from tfgen.datasets.document_rows import Rows
+from tfgen.errors import InputError, whole_number
+from tfgen.prepared.corpus import Prepared
+from tfgen.vocabulary.vocabulary import END, PADDING, OnUnknown, Vocabulary
+
+Ids = npt.NDArray[np.integer]
+
+# So many batches of a stream are read before pages are let go: a page has 4096 ids or less.
+_ON_A_PAGE = 16
+
+
+class Texts(Protocol):
+    """What batches are made from; `tfgen.corpora.Corpus` is one; `tfgen.prepared.Prepared` is taken in its place."""
+
+    @property
+    def documents(self) -> Sequence[str]:
+        """The texts, in order."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether each document ends by itself, as a title does, rather than being cut off."""
+
+
+def streams(
+    corpus: Texts | Prepared,
+    vocabulary: Vocabulary | None = None,
+    *,
+    batch_size: int = 64,
+    length: int = 100,
+    validation: float = 0.1,
+    unknown: OnUnknown = "unknown",
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
+    """Cut the text into `batch_size` parallel streams, and these into batches that follow on one another.
+
+    Row b of a batch goes on where row b of the batch before stopped. Documents that end are joined, each between ends
+    of text. The order is the text's own, so it needs no seed.
+
+    Args:
+        corpus: The text.
+        vocabulary: Turns it into ids; a prepared corpus has its own.
+        batch_size: B.
+        length: T, over which gradients flow.
+        validation: Share of the text, its last part, that is kept from training; 0 for none.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+
+    Returns:
+        Training and validation batches, (B, T) all of them; None for no validation. A validation part that is shorter
+        than B streams of T has a smaller T.
+
+    Raises:
+        InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
+    """
+    _check(corpus, batch_size=batch_size, length=length, validation=validation)
+    ids = joined_ids(corpus, vocabulary, unknown)
+    training, held_out = _split_text(ids, validation)
+    if len(training) - 1 < batch_size * length:
+        raise InputError(_too_short(max(len(training) - 1, 0), batch_size, length))
+    if not validation:
+        return _streams(training, batch_size, length), None
+    transitions = max(len(held_out) - 1, 0)
+    if transitions < batch_size:
+        mend = f"lower batch_size to {transitions}" if transitions else f"raise validation above {validation}"
+        raise InputError(
+            f"the validation part is too short for {batch_size} streams: it has {transitions:,} tokens to predict; "
+            f"{mend}, or set validation to 0."
+        )
+    return _streams(training, batch_size, length), _streams(held_out, batch_size, length)
+
+
+def _too_short(transitions: int, batch_size: int, length: int) -> str:
+    mends = []
+    if transitions >= batch_size:
+        mends.append(f"lower length to {transitions // batch_size}")
+    if transitions >= length:
+        mends.append(f"lower batch_size to {transitions // length}")
+    if not mends:
+        mends = [f"lower both batch_size to 1 and length to {transitions}"] * (transitions > 0) + ["give more text"]
+    return (
+        f"the text is too short: {transitions:,} tokens to predict, and batch_size {batch_size} times length {length} "
+        f"needs {batch_size * length:,}; {' or '.join(mends)}."
+    )
+
+
+def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
+    transitions = len(ids) - 1
+    per_row = math.ceil(transitions / batch_size)
+    length = min(length, per_row)
+    rows = np.arange(batch_size)[:, np.newaxis] * per_row
+    within = np.arange(length)
+
+    def batch(_: int, step: int) -> Batch:
+        offsets = step * length + within
+        positions = rows + offsets
+        # The last row may be shorter than the others, and the last batch than its length.
+        real = (offsets < per_row) & (positions < transitions)
+        # The next batches lie on the same pages.
+        return _read(ids, positions, real, keep=step % _ON_A_PAGE > 0)
+
+    return dataset_of(batch, math.ceil(per_row / length), (batch_size, length))
+
+
+def windows(
+    corpus: Texts | Prepared,
+    vocabulary: Vocabulary | None = None,
+    *,
+    batch_size: int = 64,
+    length: int = 100,
+    validation: float = 0.1,
+    seed: int = 0,
+    unknown: OnUnknown = "unknown",
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
+    """Cut the text every `length` tokens and shuffle the pieces, each to be read from the zero state.
+
+    Args:
+        corpus: The text; documents that end are joined, each between ends of text.
+        vocabulary: Turns it into ids; a prepared corpus has its own.
+        batch_size: B; the last batch of an epoch may be smaller.
+        length: T; the last piece of the text may be shorter, and is padded.
+        validation: Share of the text, its last part, that is kept from training; 0 for none.
+        seed: Of the order, which is another one in each epoch.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+
+    Returns:
+        Training and validation batches; None for no validation.
+
+    Raises:
+        InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
+    """
+    _check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
+    ids = joined_ids(corpus, vocabulary, unknown)
+    training, held_out = _split_text(ids, validation)
+    for name, part in (("training", training), ("validation", held_out)):
+        transitions = max(len(part) - 1, 0)
+        if transitions < length and (validation or name == "training"):
+            mend = f"lower length to {transitions}" if transitions else "give more text"
+            raise InputError(
+                f"the {name} part is too short for one window of length {length}: it has {transitions:,} tokens to "
+                f"predict; {mend}{', or set validation to 0' if name == 'validation' else ''}."
+            )
+    train = _windows(training, batch_size, length, seed)
+    return train, _windows(held_out, batch_size, length, None) if validation else None
+
+
+def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.data.Dataset:
+    transitions = len(ids) - 1
+    count = math.ceil(transitions / length)
+    within = np.arange(length)
+    order = permutation.batches(count, batch_size, seed)
+
+    def batch(epoch: int, step: int) -> Batch:
+        chosen = order(epoch, step)
+        positions = chosen[:, np.newaxis] * length + within
+        real = positions < transitions
+        return _read(ids, positions, real)
+
+    return dataset_of(batch, math.ceil(count / batch_size), (None, length))
+
+
+def documents(
+    corpus: Texts | Prepared,
+    vocabulary: Vocabulary | None = None,
+    *,
+    batch_size: int = 64,
+    length: int = 500,
+    validation: float = 0.1,
+    seed: int = 0,
+    unknown: OnUnknown = "unknown",
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
+    """Give each document a row: the end of text before it is its first input, the one after it its last target.
+
+    Documents of about one length share a batch, padded to the longest; batches come in random order.
+
+    Args:
+        corpus: Documents that end.
+        vocabulary: Turns them into ids; a prepared corpus has its own.
+        batch_size: B; one batch of an epoch may be smaller.
+        length: The longest row. A longer document goes on in rows of its own, each from the zero state, whose first
+            input is the last token of the row before: no transition is lost.
+        validation: Share of the documents, chosen at random, that is kept from training; 0 for none.
+        seed: Of that choice, and of the order, which is another one in each epoch.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+
+    Returns:
+        Training and validation batches (B, T), T at most `length`; None for no validation.
+
+    Raises:
+        InputError: A setting is out of range, the corpus is one running text, or it has too few documents.
+    """
+    _check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
+    if not corpus.ends:
+        raise InputError(
+            "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
+            "document a line (lines=True, --lines)."
+        )
+    ids = joined_ids(corpus, vocabulary, unknown)
+    count = document_rows.count(ids)
+    held_out = round(validation * count)
+    if (validation and not held_out) or held_out == count:
+        raise InputError(
+            f"{count:,} documents cannot be split with validation {validation}: give more documents or set validation "
+            "to 0."
+        )
+
+    def is_held_out(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        return permutation.shuffled(numbers, count, seed, -1) < held_out if held_out else np.zeros(len(numbers), bool)
+
+    train, kept = document_rows.split(ids, length, is_held_out)
+    return _documents(ids, train, batch_size, seed), _documents(ids, kept, batch_size, None) if validation else None
+
+
+def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
+    of_batch = rows.batches(batch_size, seed)
+
+    def batch(epoch: int, step: int) -> Batch:
+        return _read(ids, *document_rows.positions(of_batch(epoch, step)))
+
+    return dataset_of(batch, math.ceil(len(rows) / batch_size), (None, None))
+
+
+def joined_ids(corpus: Texts | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
+    """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
+
+    Raises:
+        InputError: A prepared corpus was prepared with another vocabulary; or there is none.
+    """
+    if isinstance(corpus, Prepared):
+        return corpus.ids_of(vocabulary)
+    if vocabulary is None:
+        raise InputError("text needs a vocabulary: give Vocabulary.from_corpus(corpus), or a corpus that is prepared.")
+    end = [np.array([END], vocabulary.id_type)] if corpus.ends else []
+    pieces = [np.empty(0, vocabulary.id_type), *end]
+    for text in corpus.documents:
+        pieces += [*vocabulary.encode_pieces([text], unknown, vocabulary.id_type), *end]
+    return np.concatenate(pieces)
+
+
+def _read(ids: Ids, positions: Ids, real: npt.NDArray[np.bool_], keep: bool = False) -> Batch:
+    """Give inputs (B, T) and targets (B, T) from the positions that are real, and padding from all others.
+
+    Pages of mapped ids are let go, unless they are to be kept for the next batch.
+    """
+    positions = np.where(real, positions, 0)
+    batch = np.where(real, ids[positions], PADDING), np.where(real, ids[positions + 1], PADDING)
+    if not keep:
+        memory_map.let_go(ids)
+    return batch
+
+
+def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
+    cut = len(ids) - round(validation * len(ids))
+    return ids[:cut], ids[cut:]
+
+
+def _check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
+    if isinstance(corpus, str):
+        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {corpus[:40]!r}.")
+    for name, value, least in (("batch_size", batch_size, 1), ("length", length, 1), ("seed", seed, 0)):
+        whole_number(name, value, least, most=2**64 - 1)
+    if not (isinstance(validation, (int, float)) and 0 <= validation < 1):
+        raise InputError(f"validation is a share, at least 0 and below 1; received {validation!r}.")

@@ -1,0 +1,118 @@
+"""Rows of documents: where each lies in an array of ids, however many there are. The places lie in a file.
+
+Axis letters: B batch, T time, R rows.
+"""
+
+import functools
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen.datasets import memory_map, permutation
+from tfgen.vocabulary.vocabulary import END
+
+Ids = npt.NDArray[np.integer[Any]]
+Numbers = npt.NDArray[np.int64]
+Places = npt.NDArray[np.void]  # of rows: where each starts, and its length
+
+_PIECE = 1 << 20  # ids that are looked at together
+_PLACE = np.dtype([("start", np.int64), ("length", np.int32)])
+# Rows that are sorted by length together: enough for batches of equal rows, few enough to be held.
+_POOL = 1 << 16
+
+
+def count(ids: Ids) -> int:
+    """Count the documents of an array of ids, each of which stands between ends of text."""
+    return sum(len(begins) for _, begins, _ in _documents(ids))
+
+
+def _documents(ids: Ids) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
+    """Give the numbers of documents, where they begin and where they end, some of them at a time."""
+    last = number = 0
+    for begin in range(1, len(ids), _PIECE):
+        ends = np.flatnonzero(ids[begin : begin + _PIECE] == END) + begin
+        memory_map.let_go(ids)
+        if len(ends):
+            yield np.arange(number, number + len(ends)), np.concatenate([[last], ends[:-1]]), ends
+            last, number = int(ends[-1]), number + len(ends)
+
+
+def split(ids: Ids, length: int, held_out: Callable[[Numbers], npt.NDArray[np.bool_]]) -> tuple["Rows", "Rows"]:
+    """Find the rows of documents that are trained on, and of those that are held out.
+
+    Args:
+        ids: All documents (T,), each between ends of text.
+        length: The longest row. A longer document has several, each of which begins where the one before ended.
+        held_out: Says which documents are, by their numbers.
+    """
+    with tempfile.TemporaryFile() as trained_on, tempfile.TemporaryFile() as kept:
+        for numbers, begins, ends in _documents(ids):
+            out = held_out(numbers)
+            for file, these in ((trained_on, ~out), (kept, out)):
+                _places(begins[these], ends[these], length).tofile(file)
+        return Rows(trained_on), Rows(kept)
+
+
+class Rows:
+    """Where some rows lie, in a file of places."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Map the file, which may then be closed."""
+        empty = not file.seek(0, io.SEEK_END)
+        self._places: Places = np.empty(0, _PLACE) if empty else np.memmap(file, _PLACE, "r")
+
+    def __len__(self) -> int:
+        """Give R."""
+        return len(self._places)
+
+    def batches(self, batch_size: int, seed: int | None) -> Callable[[int, int], Places]:
+        """Give the places of a batch as a function of (epoch, step): random, those of about one length together.
+
+        Args:
+            batch_size: B.
+            seed: The order is a function of it and the epoch; None for the order of the text.
+        """
+        together = max(_POOL // batch_size, 1)
+
+        @functools.lru_cache(maxsize=2)
+        def pool(epoch: int, number: int) -> tuple[Places, Numbers]:
+            """Give places by length, and the order in which batches are cut from them."""
+            first = number * together * batch_size
+            numbers = np.arange(first, min(first + together * batch_size, len(self)))
+            rows = numbers if seed is None else permutation.shuffled(numbers, len(self), seed, epoch)
+            places = memory_map.taken(self._places, rows)
+            # Stable, so that rows of one length stay in random order and meet others in each epoch.
+            by_length = places[np.argsort(places["length"], kind="stable")]
+            order = np.arange(-(-len(by_length) // batch_size))
+            if seed is not None:
+                order = np.random.Generator(np.random.Philox(key=[seed, epoch + 1], counter=number)).permutation(order)
+            return by_length, order
+
+        def batch(epoch: int, step: int) -> Places:
+            by_length, order = pool(epoch, step // together)
+            begin = order[step % together] * batch_size
+            return by_length[begin : begin + batch_size]
+
+        return batch
+
+
+def positions(places: Places) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which of them are real."""
+    starts, lengths = places["start"][:, np.newaxis], places["length"][:, np.newaxis]
+    within = np.arange(lengths.max())
+    return starts + within, within < lengths
+
+
+def _places(begins: Numbers, ends: Numbers, length: int) -> Places:
+    """Cut documents into rows."""
+    rows = -(-(ends - begins) // length)
+    first = np.cumsum(rows) - rows
+    within = np.arange(rows.sum()) - np.repeat(first, rows)
+    places = np.empty(rows.sum(), _PLACE)
+    places["start"] = np.repeat(begins, rows) + within * length
+    places["length"] = np.minimum(length, np.repeat(ends, rows) - places["start"])
+    return places

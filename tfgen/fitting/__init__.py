@@ -1,0 +1,11 @@
+"""A `fit` that loses nothing.
+
+| module | its one idea |
+|---|---|
+| `model` | the Keras model: loss over real targets, the carried state kept right in `fit` |
+| `carried_state` | the state that `fit` carries from batch to batch |
+| `snapshot` | all that a `fit` holds between two batches, as a value |
+| `resume` | a run that goes on where another was killed |
+"""
+
+import keras  # noqa: F401 - first, see tfgen.layers

@@ -1,0 +1,70 @@
+"""The state that a stateful network carries from batch to batch while it trains, and who may touch it.
+
+Keras keeps it in the layers, resets it never, and lets evaluation move it. Here each epoch begins at zero, evaluation
+works on a zero state of its own, and single rows start again now and then. Nothing else in tfgen reads this state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgen.networks import recurrent
+
+# Keeps the draws of `restart_rows` apart from every other use of small seeds.
+_STREAM = 0x7E57A7
+
+
+def reset(network: keras.Sequential) -> None:
+    """Set the carried state of all rows to zero."""
+    for variable in recurrent.training_state(network):
+        variable.assign(tf.zeros_like(variable))
+
+
+@contextlib.contextmanager
+def set_aside(network: keras.Sequential) -> Iterator[None]:
+    """Begin the block with a zero state, and put the state back that was there before it."""
+    variables = recurrent.training_state(network)
+    saved = [variable.numpy() for variable in variables]
+    reset(network)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, saved, strict=True):
+            variable.assign(value)
+
+
+def restart_rows(network: keras.Sequential, probability: float, step: tf.Tensor) -> None:
+    """Set each row's state to zero with a given probability; the choice is a function of the step alone.
+
+    A network that only ever sees a carried state writes badly from an empty one, which is where every prompt begins.
+
+    Args:
+        network: A network whose stateful layers share their batch size B.
+        probability: From 0 to 1, for each row by itself.
+        step: Scalar integer, the number of the training step.
+    """
+    variables = recurrent.training_state(network)
+    if not variables or not probability:
+        return
+    seed = tf.stack([tf.constant(_STREAM, tf.int64), tf.cast(step, tf.int64)])
+    draws = tf.random.stateless_uniform([variables[0].shape[0], 1], seed=seed, alg="philox")
+    for variable in variables:
+        variable.assign(tf.where(draws < probability, tf.zeros_like(variable), variable))
+
+
+class ResetEachEpoch(keras.callbacks.Callback):
+    """Begins each epoch of `fit` at the zero state."""
+
+    def __init__(self, network: keras.Sequential) -> None:
+        """Take the network whose state it resets."""
+        super().__init__()
+        self._network = network
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Reset."""
+        reset(self._network)

@@ -1,0 +1,159 @@
+"""What a Keras model must do beside Keras' own to train a recurrent network on text rightly.
+
+Axis letters: B batch, T time, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfgen.errors import InputError
+from tfgen.fitting import carried_state, resume
+from tfgen.vocabulary.vocabulary import PADDING
+
+
+class TrainingModel(keras.Model):
+    """Trains a `keras.Sequential` from ids (B, T) to probabilities (B, T, V), which may be stateful.
+
+    `compile` and `fit` are Keras' own. Padding (target 0) counts in no loss; the state that a stateful network carries
+    begins each epoch at zero and is kept from evaluation; now and then a row starts from the zero state; batches of a
+    wrong size are refused.
+
+    Attributes:
+        network: The plain Sequential.
+    """
+
+    def __init__(self, network: keras.Sequential, restart: float, **kwargs: Any) -> None:
+        """Take the network, and the chance that a row of a training batch starts from the zero state.
+
+        Raises:
+            InputError: `restart` is no probability, or Keras runs on something else than TensorFlow.
+        """
+        super().__init__(**kwargs)
+        if keras.backend.backend() != "tensorflow":
+            raise InputError(
+                f"tfgen computes with TensorFlow, and Keras was imported with {keras.backend.backend()!r}: set "
+                "KERAS_BACKEND=tensorflow before that."
+            )
+        if not (isinstance(restart, (int, float)) and 0 <= restart <= 1):
+            raise InputError(f"restart is a probability, from 0 to 1; received {restart!r}.")
+        self.network = network
+        self._restart = restart
+
+    @property
+    def restart(self) -> float:
+        """The chance that a row of a training batch starts from the zero state."""
+        return self._restart
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Map ids (B, T) to probabilities of each next token (B, T, V), as Keras does for `fit`."""
+        expected = self.network.input_shape[0]
+        if expected is not None:
+            # Keras would broadcast the state of a wrong batch in silence.
+            received = tf.shape(inputs)[0]
+            message = (
+                f"the network carries the state of batch_size {expected} rows: give batches of this size, or change it "
+                "with with_batch_size(...)"
+            )
+            with tf.control_dependencies([tf.debugging.assert_equal(received, expected, message)]):
+                inputs = tf.identity(inputs)
+        return self.network(inputs, training=training)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Average the compiled loss over real targets: padding weighs nothing, the rest makes up for it."""
+        y = None if y is None else tf.convert_to_tensor(y)
+        real = _real_targets(y, sample_weight)
+        if real is not None and getattr(self.loss, "reduction", "mean") != "sum":
+            share = tf.reduce_mean(tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32))
+            real = tf.math.divide_no_nan(real, share)
+        return super().compute_loss(x, y, y_pred, real, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Update metrics; those compiled as `weighted_metrics` leave padding out, and so do tfgen's own."""
+        return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
+
+    def train_step(self, data: Any) -> Any:
+        """Train on one batch, some rows of it from the zero state."""
+        carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations)
+        return super().train_step(data)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
+
+        Raises:
+            InputError: The batches do not have the batch size of a stateful network.
+        """
+        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        if isinstance(given.get("x"), tf.data.Dataset):
+            given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
+        self._check_batches(given.get("x"))
+        self._check_batches(given.get("validation_data"))
+        callbacks = given.pop("callbacks", None)
+        reset = carried_state.ResetEachEpoch(self.network)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            reset.set_model(self)
+            callbacks.callbacks.insert(0, reset)
+        else:
+            callbacks = [reset, *tf.nest.flatten(callbacks if callbacks is not None else [])]
+            for callback in callbacks:
+                if isinstance(callback, resume.Resume):
+                    return callback.fit(self, super().fit, given, callbacks)
+        return super().fit(**given, callbacks=callbacks)
+
+    def _check_batches(self, x: Any) -> None:
+        expected = self.network.input_shape[0]
+        if expected is None or not isinstance(x, tf.data.Dataset):
+            return
+        received = tf.nest.flatten(x.element_spec)[0].shape[0]
+        if received != expected:
+            raise InputError(
+                f"the network carries the state of batch_size {expected} rows, but the batches have "
+                f"{'no fixed number of' if received is None else received} rows: use datasets.streams with batch_size "
+                f"{expected}, or with_batch_size({received}) for another network."
+            )
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
+        self._check_batches(args[0] if args else kwargs.get("x"))
+        with carried_state.set_aside(self.network):
+            return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().predict(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Test as `keras.Model.test_on_batch` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Predict as `keras.Model.predict_on_batch` does, from the zero state; the state of training stays as it is."""
+        with carried_state.set_aside(self.network):
+            return super().predict_on_batch(x)
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: writing and scoring read the weights themselves.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError("a TextGenerator cannot be quantized: it writes with the weights themselves.")
+
+
+def _real_targets(y: Any, sample_weight: Any) -> Any:
+    """Weigh padding with zero; None for targets that are not ids."""
+    if y is None or y.shape.rank != 2:
+        return sample_weight
+    real = tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32)
+    if sample_weight is None:
+        return real
+    sample_weight = tf.cast(sample_weight, tf.float32)
+    return real * (sample_weight[:, tf.newaxis] if sample_weight.shape.rank == 1 else sample_weight)

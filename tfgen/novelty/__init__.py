@@ -1,0 +1,11 @@
+"""Is it quoting? How much of a sample is copied from a corpus.
+
+| module | its one idea |
+|---|---|
+| `passages` | which share of a sample's passages occur in a corpus, and the longest of them |
+| `suffix_automaton` | all substrings of a short text, looked up in a long one |
+"""
+
+from tfgen.novelty.passages import MOST_BYTES, Passage, Report, report
+
+__all__ = ["MOST_BYTES", "Passage", "Report", "report"]

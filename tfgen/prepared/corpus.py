@@ -1,0 +1,168 @@
+"""Text of any size as a file of ids, which training maps into memory; `tfgen.preparing` makes it.
+
+A prepared corpus is a directory of two files: `ids.bin`, the ids in the smallest integer type that holds them all, and
+`manifest.json`: the vocabulary, where the text came from, and the hashes that tell whether both are whole.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen.corpora.sources import StrPath
+from tfgen.errors import InputError
+from tfgen.support import wording
+from tfgen.vocabulary.vocabulary import Vocabulary
+
+FORMAT = "tfgen ids 1"
+MANIFEST, IDS = "manifest.json", "ids.bin"
+_LARGEST_MANIFEST = 256 << 20  # bytes
+_PIECE = 1 << 20  # bytes
+
+# What a manifest says, and of which type each is.
+_FIELDS: dict[str, type] = {
+    "format": str,
+    "key": str,
+    "source": str,
+    "ends": bool,
+    "documents": int,
+    "characters": int,
+    "sha256": str,
+    "tokens": int,
+    "type": str,
+    "ids_sha256": str,
+    "vocabulary": dict,
+}
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Prepared:
+    """Text to learn from, as ids.
+
+    Attributes:
+        path: The directory.
+        vocabulary: What the ids mean.
+        ids: All of the text (T,), mapped from the file; each document that ends stands between ends of text.
+        ends: Whether each document ends by itself.
+        source: What the user asked for.
+        number_of_documents: How many documents there are.
+        characters: How many characters (code points), without the ends.
+        sha256: Of the text, as `Corpus.sha256`.
+    """
+
+    path: Path
+    vocabulary: Vocabulary
+    ids: npt.NDArray[np.unsignedinteger[Any]]
+    ends: bool
+    source: str
+    number_of_documents: int
+    characters: int
+    sha256: str
+
+    def ids_of(self, vocabulary: Vocabulary | None) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Give the ids, for a vocabulary that must be this one; None does not ask.
+
+        Raises:
+            InputError: The vocabulary is another.
+        """
+        if vocabulary is not None and (vocabulary.tokens, vocabulary.split) != (
+            self.vocabulary.tokens,
+            self.vocabulary.split,
+        ):
+            raise InputError(
+                f"{str(self.path)!r} was prepared with another vocabulary; prepare the text again with the model's "
+                "(vocabulary=generator.vocabulary, tfgen prepare --init-from MODEL)"
+            )
+        return self.ids
+
+    def summary(self) -> dict[str, str | int]:
+        """Describe the text for a model's provenance, as `Corpus.summary` does."""
+        return {
+            "source": self.source,
+            "documents": self.number_of_documents,
+            "characters": self.characters,
+            "sha256": self.sha256,
+        }
+
+    def __repr__(self) -> str:
+        """Name and size."""
+        return f"Prepared({str(self.path)!r}, {self.source!r}, {wording.number(len(self.ids), 'token')})"
+
+
+def is_prepared(path: StrPath) -> bool:
+    """Whether there is a directory that `prepare_corpus` has written, whole or damaged."""
+    return (Path(path) / MANIFEST).is_file() and (Path(path) / IDS).is_file()
+
+
+def open_prepared(path: StrPath) -> Prepared:
+    """Open a prepared corpus. All of it is read once, to check that it is as it was written.
+
+    Args:
+        path: A directory that `prepare_corpus` or `tfgen prepare` has written.
+
+    Raises:
+        InputError: It is none, or it is damaged.
+    """
+    path = Path(path)
+    try:
+        manifest = read_manifest(path)
+        vocabulary = Vocabulary.from_config(manifest["vocabulary"])
+        _check_ids(path / IDS, manifest, vocabulary)
+        ids = np.memmap(path / IDS, manifest["type"], "r", shape=(manifest["tokens"],))
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read: {error.strerror or error}; give a directory that tfgen prepare has written"
+        ) from None
+    except (InputError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} is no prepared corpus, or damaged: {error}; prepare the text again") from None
+    return Prepared(
+        path,
+        vocabulary,
+        np.asarray(ids),
+        manifest["ends"],
+        manifest["source"],
+        manifest["documents"],
+        manifest["characters"],
+        manifest["sha256"],
+    )
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read what a prepared corpus says of itself.
+
+    Raises:
+        OSError, ValueError, RecursionError: It cannot be read, or is no manifest.
+    """
+    with (path / MANIFEST).open("rb") as file:
+        data = file.read(_LARGEST_MANIFEST + 1)
+    if len(data) > _LARGEST_MANIFEST:
+        raise InputError("the manifest is too large")
+    manifest = json.loads(data)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(f"the manifest is not of the format {FORMAT!r}")
+    for name, kind in _FIELDS.items():
+        value = manifest.get(name)
+        if type(value) is not kind or (isinstance(value, int) and value < 0):
+            raise InputError(f"its {name} is {wording.shorten(repr(value))}")
+    return manifest
+
+
+def _check_ids(path: Path, manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
+    """Compare the file of ids with what the manifest says, before any of it is used."""
+    kind = vocabulary.id_type
+    if manifest["type"] != kind.name or not manifest["tokens"]:
+        raise InputError(f"it claims {manifest['tokens']} ids of type {wording.shorten(manifest['type'])}")
+    size, claimed = path.stat().st_size, manifest["tokens"] * kind.itemsize
+    if size != claimed:
+        raise InputError(f"{IDS} has {size:,} bytes and should have {claimed:,}")
+    digest, highest = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            highest = max(highest, int(np.frombuffer(piece, kind).max()))
+    if digest.hexdigest() != manifest["ids_sha256"] or highest >= len(vocabulary):
+        raise InputError(f"{IDS} was changed after it was written")

@@ -1,0 +1,10 @@
+"""What any program needs: files that are whole or not there, messages of one line, the number of threads.
+
+| module | its one idea |
+|---|---|
+| `atomic_files` | files and directories that are whole or not there |
+| `checkpoints` | states on disk that are verified when they are read |
+| `notes` | how far long work has come, noted on disk |
+| `wording` | how tokens, names and numbers are put into messages |
+| `threads` | how many TensorFlow computes with |
+"""

@@ -1,0 +1,251 @@
+"""Checkpoint files: a state as one value, written whole or not at all, verified when it is read.
+
+A state is a tree of dicts with text keys, lists, tuples, texts, numbers, None and NumPy arrays. A file is a plain
+`.npz` (uncompressed, no pickle) whose name ends in the SHA-256 of its content, so that one rename makes file and
+checksum appear together. Whatever instant a process is killed at, the files that were there before are still there.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen.errors import InputError
+from tfgen.support import atomic_files
+
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of this kind
+    fcntl = None  # type: ignore[assignment]
+
+_NAME = re.compile(r"checkpoint-(\d{8,18})-([0-9a-f]{64})\.npz")
+_UNFINISHED = ".unfinished"
+_LOCK = ".lock"
+# Far above a state of any network that fits in memory; a larger file is no checkpoint.
+_LARGEST = 2**36
+_LARGEST_TREE = 2**26
+
+
+class Checkpoint(NamedTuple):
+    """A state, and the file it was read from."""
+
+    path: Path
+    state: Any
+
+
+class Checkpoints:
+    """The checkpoints of one run in a directory of their own, of which the last two are kept."""
+
+    def __init__(self, directory: str | os.PathLike[str], keep: int = 2) -> None:
+        """Name the directory, which need not exist, and say how many checkpoints to keep."""
+        self.directory = Path(directory)
+        self._keep = keep
+        self._damaged: set[Path] = set()
+
+    def save(self, state: Any) -> Path:
+        """Write a state; when this returns it outlasts a loss of power.
+
+        Returns:
+            The file.
+
+        Raises:
+            OSError: It cannot be written; the checkpoints that were there are unharmed.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        before = self._files()
+        content = _pack(state)
+        number = _number(before[-1]) + 1 if before else 1
+        path = self.directory / f"checkpoint-{number:08d}-{hashlib.sha256(content).hexdigest()}.npz"
+        new = path.with_suffix(_UNFINISHED)
+        try:
+            with new.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+        atomic_files.sync(self.directory)
+        self._tidy([*before, path])
+        return path
+
+    def _tidy(self, files: list[Path]) -> None:
+        """Remove what is too old or damaged, and what a killed process left unfinished."""
+        good = [path for path in files if path not in self._damaged]
+        kept = good[-self._keep :]
+        for path in [*files, *self.directory.glob(f"checkpoint-*{_UNFINISHED}")]:
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
+    def latest(self, warn: Callable[[str], Any] = warnings.warn) -> Checkpoint | None:
+        """Read the last good checkpoint; None where there is none.
+
+        Args:
+            warn: Is told of each damaged file that was passed over.
+        """
+        for path in reversed(self._files()):
+            try:
+                return Checkpoint(path, read(path))
+            except InputError as error:
+                self._damaged.add(path)
+                warn(f"{error} It is passed over, for the one before it.")
+        return None
+
+    def clear(self) -> None:
+        """Remove all checkpoints, the last one last, and the directory if nothing else is in it.
+
+        Raises:
+            InputError: Another process trains into it.
+        """
+        if not self.directory.is_dir():
+            return
+        with self.locked():
+            for path in [*self.directory.glob(f"checkpoint-*{_UNFINISHED}"), *self._files(), self.directory / _LOCK]:
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into the directory while the block runs; a kill frees it.
+
+        Raises:
+            InputError: Another process does.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / _LOCK
+        with path.open("w") as lock:
+            if not _taken(lock) or not path.exists() or not os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+                # Where the file of the lock is another one by now, a process that ended took it away meanwhile.
+                raise InputError(self._in_use())
+            yield
+
+    def check_free(self) -> None:
+        """Look whether another process trains into the directory, changing nothing.
+
+        Raises:
+            InputError: It does.
+        """
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), (self.directory / _LOCK).open() as lock:
+            if not _taken(lock, shared=True):
+                raise InputError(self._in_use())
+
+    def _in_use(self) -> str:
+        return f"another process trains into {str(self.directory)!r} now: wait for it, or choose another directory."
+
+    def _files(self) -> list[Path]:
+        """Give the finished checkpoints, oldest first."""
+        try:
+            found = [path for path in self.directory.iterdir() if _NAME.fullmatch(path.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(found, key=_number)
+
+
+def _taken(lock: IO[str], shared: bool = False) -> bool:
+    """Take a lock, and say whether it could be had: always, where the system or the file system has none.
+
+    A shared one can be had of a file that is open for reading; network file systems refuse the other.
+    """
+    if fcntl:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # ENOLCK, EOPNOTSUPP and others
+            pass
+    return True
+
+
+def _number(path: Path) -> int:
+    matched = _NAME.fullmatch(path.name)
+    return int(matched[1]) if matched else 0
+
+
+def read(path: Path) -> Any:
+    """Read and verify a checkpoint.
+
+    Raises:
+        InputError: It cannot be read, or is damaged.
+    """
+    matched = _NAME.fullmatch(path.name)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"the checkpoint {str(path)!r} is larger than any that tfgen writes.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"the checkpoint {str(path)!r} cannot be read: {error.strerror or error}.") from None
+    if matched is None or hashlib.sha256(content).hexdigest() != matched[2]:
+        raise InputError(f"the checkpoint {str(path)!r} is damaged: its content is not what was written.")
+    try:
+        return _unpack(content)
+    except Exception:  # the content is not ours; an archive can fail anywhere, with any class of error
+        raise InputError(f"the checkpoint {str(path)!r} is damaged: it holds no state.") from None
+
+
+def _pack(state: Any) -> bytes:
+    arrays: list[npt.NDArray[Any]] = []
+    tree = json.dumps(_encode(state, arrays)).encode()
+    content = io.BytesIO()
+    named: dict[str, Any] = {str(i): array for i, array in enumerate(arrays)}
+    np.savez(content, tree=np.frombuffer(tree, np.uint8), **named)
+    return content.getvalue()
+
+
+def _unpack(content: bytes) -> Any:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        # Nothing is compressed, so nothing can be larger than the file.
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+            raise ValueError("compressed")
+        if entries["tree.npy"].file_size > _LARGEST_TREE:
+            raise ValueError("tree")
+        tree = json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
+        return _decode(tree, [_array(archive.read(entries[f"{i}.npy"])) for i in range(len(entries))])
+
+
+def _array(data: bytes) -> npt.NDArray[Any]:
+    """Read an array without believing what its header says of its size."""
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("version")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    flat = np.frombuffer(data, dtype, offset=file.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def _encode(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
+    """Give a value as JSON, its arrays set aside."""
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":  # a np.float64 is also a float
+        arrays.append(np.asarray(value))
+        return {"array" if isinstance(value, np.ndarray) else "number": len(arrays) - 1}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return {"list" if isinstance(value, list) else "tuple": [_encode(each, arrays) for each in value]}
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {"dict": {name: _encode(each, arrays) for name, each in value.items()}}
+    raise TypeError(f"a state holds plain values and arrays; received {type(value).__name__}: {value!r}")
+
+
+def _decode(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "array":
+        return arrays[content]
+    if kind == "number":
+        return arrays[content][()]
+    if kind == "dict":
+        return {name: _decode(each, arrays) for name, each in content.items()}
+    return {"list": list, "tuple": tuple}[kind](_decode(each, arrays) for each in content)

@@ -1,0 +1,37 @@
+"""Text to ids and back.
+
+| module | its one idea |
+|---|---|
+| `vocabulary` | which tokens a model knows, in which order |
+| `splitting` | where one token ends and the next begins |
+| `counting` | the tokens of a corpus counted, and what a vocabulary of them covers |
+| `counted` | the tokens that were counted so far, noted on disk |
+| `counts_on_disk` | words counted exactly, however many there are |
+| `keras_layers` | the same in a graph, as Keras layers |
+"""
+
+from tfgen.vocabulary.counting import Coverage
+from tfgen.vocabulary.splitting import Split
+from tfgen.vocabulary.vocabulary import (
+    END,
+    PADDING,
+    RESERVED,
+    UNKNOWN,
+    Documents,
+    OnUnknown,
+    Vocabulary,
+    default_max_tokens,
+)
+
+__all__ = [
+    "END",
+    "PADDING",
+    "RESERVED",
+    "UNKNOWN",
+    "Coverage",
+    "Documents",
+    "OnUnknown",
+    "Split",
+    "Vocabulary",
+    "default_max_tokens",
+]

@@ -1,0 +1,558 @@
+"""Text to ids and back: which tokens a model knows, in which order, counted from its corpus.
+
+A vocabulary is a value: it never changes, compares by content, and travels in a model file as plain JSON. It encodes
+and decodes in NumPy; `Vocabulary.text_vectorization` and `Vocabulary.text_from_ids` give Keras layers that do exactly
+the same in a graph.
+
+Axis letters: B batch, T time, V vocabulary (all ids, the three reserved ones included).
+"""
+
+import functools
+import itertools
+import math
+import numbers
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen.corpora.corpus import END_OF_TEXT
+from tfgen.errors import InputError, check_choice
+from tfgen.support import wording
+from tfgen.vocabulary import counting, splitting
+from tfgen.vocabulary.counted import Counted
+from tfgen.vocabulary.counting import Coverage
+from tfgen.vocabulary.splitting import Split
+
+OnUnknown = Literal["error", "skip", "unknown"]
+
+PADDING, UNKNOWN, END = 0, 1, 2
+PADDING_TOKEN, UNKNOWN_TOKEN = "", "[UNK]"
+RESERVED = (PADDING_TOKEN, UNKNOWN_TOKEN, END_OF_TEXT)  # by id
+
+_UNKNOWN_TEXT = "\ufffd"  # what an unknown token reads as: U+FFFD REPLACEMENT CHARACTER
+_LOOKED_THROUGH = 100_000  # tokens, to name those that are unknown
+_SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
+
+
+class Documents(Protocol):
+    """What a vocabulary is made from; `tfgen.corpora.Corpus` is one."""
+
+    @property
+    def documents(self) -> Iterable[str]:
+        """The texts, in order."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether each document ends by itself, as a title does, rather than being cut off."""
+
+
+class Vocabulary:
+    """The tokens of a model, by id.
+
+    Ids 0, 1 and 2 are reserved for padding, the unknown token and the end of a text. The others are single characters
+    (code points), or words which keep the space before them (see `tfgen.splitting`).
+
+    Attributes:
+        tokens: the V tokens in id order, `("", "[UNK]", "\\x03", ...)`.
+        counts: V numbers, how often each token occurs in the corpus: none for padding, the tokens that the vocabulary
+            leaves out for the unknown token, the documents that end for the end of a text. All zero where no corpus
+            was counted.
+        split: "character" or "word".
+
+    >>> vocabulary = Vocabulary.from_texts(["to be or not to be"])
+    >>> vocabulary.encode("bee")
+    array([6, 7, 7], dtype=int32)
+    >>> vocabulary.decode([6, 7, 3, 8])
+    'be n'
+    """
+
+    tokens: tuple[str, ...]
+    counts: tuple[int, ...]
+    split: Split
+
+    def __init__(self, tokens: Sequence[str], counts: Sequence[int] | None = None, split: Split = "character") -> None:
+        """Make a vocabulary of given tokens.
+
+        Args:
+            tokens: the tokens without the reserved three: `tokens[k]` gets the id k + 3.
+            counts: V = len(tokens) + 3 occurrences, see the attribute; all zero if None.
+            split: "character" (each token is one code point) or "word".
+
+        Raises:
+            InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit.
+        """
+        check_choice("split", split, get_args(Split))
+        _check_tokens(tokens, split)
+        self.tokens = (*RESERVED, *tokens)
+        self.counts = _checked_counts(counts, len(self.tokens))
+        self.split = split
+        self._distinct_left_out: int | None = None  # known, with examples, only where the corpus was counted
+        self._examples_left_out: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def from_corpus(
+        cls, corpus: Documents, split: Split = "character", max_tokens: int | None = None, min_count: int = 1
+    ) -> "Vocabulary":
+        """Count the tokens of a corpus and keep them, the most frequent first, equal ones in code point order.
+
+        The documents are read once, one by one, and never held together.
+
+        Args:
+            corpus: a `tfgen.corpora.Corpus`, or anything that has `documents` and `ends`.
+            split: "character" or "word".
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
+            min_count: tokens that occur less often are left out.
+
+        Returns:
+            The vocabulary; its `coverage()` tells what was left out.
+
+        Raises:
+            InputError: there is no text, nothing would be left, or a document holds half a character (a lone
+                surrogate), NUL or U+0003.
+        """
+        if isinstance(corpus, str):
+            raise InputError(f"a corpus is what tfgen.load_corpus gives; received {corpus[:40]!r}: use from_texts.")
+        return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        split: Split = "character",
+        max_tokens: int | None = None,
+        min_count: int = 1,
+        ends: bool = False,
+    ) -> "Vocabulary":
+        """Count the tokens of texts given as strings; see `from_corpus`.
+
+        Args:
+            texts: the texts, read once.
+            split: "character" or "word".
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
+            min_count: tokens that occur less often are left out.
+            ends: whether each text ends by itself.
+
+        Raises:
+            InputError: as `from_corpus` does; or `texts` is a single string.
+        """
+        if isinstance(texts, str):
+            raise InputError("from_texts takes several texts, got one str; put it in a list: [text]")
+        return cls._from_documents(texts, ends, split, max_tokens, min_count)
+
+    @classmethod
+    def _from_documents(
+        cls, documents: Iterable[str], ends: bool, split: Split, max_tokens: int | None, min_count: int
+    ) -> "Vocabulary":
+        check_choice("split", split, get_args(Split))
+        _check_limits(max_tokens, min_count)
+        return cls._from_counts(counting.count(documents, split, max_tokens), ends, split, max_tokens, min_count)
+
+    @classmethod
+    def from_pieces(
+        cls,
+        pieces: Iterable[str],
+        ends: bool,
+        split: Split = "character",
+        max_tokens: int | None = None,
+        min_count: int = 1,
+        counted: Counted | None = None,
+    ) -> "Vocabulary":
+        """Count the tokens of a text that is never held as a whole; see `from_corpus`.
+
+        Args:
+            pieces: the text, cut anywhere; U+0003 stands after each document that ends.
+            ends: whether the documents end by themselves.
+            split: "character" or "word".
+            max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
+            min_count: tokens that occur less often are left out.
+            counted: what was counted of the text before, and where to note how far this has come.
+
+        Raises:
+            InputError: as `from_corpus` does.
+
+        >>> Vocabulary.from_pieces(["on", "e\x03two\x03"], ends=True).counts
+        (0, 0, 2, 2, 1, 1, 1, 1)
+        """
+        check_choice("split", split, get_args(Split))
+        _check_limits(max_tokens, min_count)
+        counts = counting.count_pieces(pieces, split, max_tokens, counted)
+        return cls._from_counts(counts, ends, split, max_tokens, min_count)
+
+    @classmethod
+    def _from_counts(
+        cls, counts: counting.Counts, ends: bool, split: Split, max_tokens: int | None, min_count: int
+    ) -> "Vocabulary":
+        if not counts.tokens:
+            raise InputError("the corpus holds no text; give one with at least one character")
+        ranked = sorted(counts.tokens.items(), key=lambda item: (-item[1], item[0]))
+        wanted = None if max_tokens is None else max_tokens - len(RESERVED)
+        kept = [item for item in ranked[:wanted] if item[1] >= min_count]
+        if not kept:
+            most = f"the most frequent, {wording.name(ranked[0][0])}, occurs {wording.number(ranked[0][1], 'time')}"
+            raise InputError(f"min_count={min_count} leaves no token: {most}; lower min_count")
+        left_out = ranked[len(kept) :]
+        unknown = sum(count for _, count in left_out) + counts.others
+        reserved_counts = [0, unknown, counts.documents if ends else 0]
+        vocabulary = cls([token for token, _ in kept], [*reserved_counts, *(count for _, count in kept)], split)
+        vocabulary._distinct_left_out = len(left_out) + counts.distinct_others
+        vocabulary._examples_left_out = tuple(left_out if len(left_out) <= 10 else left_out[:5] + left_out[-5:])
+        return vocabulary
+
+    @property
+    def ends(self) -> bool:
+        """Whether the texts of this vocabulary end by themselves (their end was counted)."""
+        return self.counts[END] > 0
+
+    @property
+    def writable(self) -> npt.NDArray[np.bool_]:
+        """Which tokens (V,) may ever be written: no padding, no unknown, and the end of text where texts end."""
+        writable = np.ones(len(self), bool)
+        writable[[PADDING, UNKNOWN, END]] = [False, False, self.ends]
+        return writable
+
+    @property
+    def on_unknown(self) -> OnUnknown:
+        """What unknown tokens of a corpus should do: a vocabulary that left none out has not learned what they mean."""
+        return "unknown" if self.counts[UNKNOWN] else "error"
+
+    def __len__(self) -> int:
+        """Return V, the number of ids."""
+        return len(self.tokens)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by content."""
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (self.tokens, self.counts, self.split) == (other.tokens, other.counts, other.split)
+
+    def __hash__(self) -> int:
+        """Hash by content."""
+        return hash((self.tokens, self.counts, self.split))
+
+    def __repr__(self) -> str:
+        """Describe it without listing the tokens."""
+        return f"<Vocabulary of {len(self)} tokens, split={self.split!r}>"
+
+    @property
+    def id_type(self) -> np.dtype[Any]:
+        """The smallest integer type that holds every id."""
+        return np.min_scalar_type(len(self) - 1)
+
+    def encode(self, text: str, unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32) -> npt.NDArray[Any]:
+        """Turn text into ids.
+
+        The character U+0003 gives the id of the end of a text, as any token gives its own.
+
+        Args:
+            text: any text, of any length.
+            unknown: what a token outside the vocabulary does: "error" raises, "skip" leaves it out, "unknown" gives
+                it the id 1.
+            dtype: of the ids, an integer type that holds them all, such as `id_type`.
+
+        Returns:
+            Ids (T,) of that type.
+
+        Raises:
+            InputError: the text holds unknown tokens (and `unknown` is "error") or a lone surrogate; the message
+                names them and their positions.
+        """
+        check_choice("unknown", unknown, get_args(OnUnknown))
+        if not isinstance(text, str):
+            raise InputError(f"encode takes a str, got {type(text).__name__}; decode bytes, or encode texts one by one")
+        return np.concatenate([np.empty(0, dtype), *self.encode_pieces([text], unknown, dtype)])
+
+    def encode_pieces(
+        self, pieces: Iterable[str], unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32
+    ) -> Iterator[npt.NDArray[np.integer[Any]]]:
+        """Turn a text that comes in pieces into ids, some at a time; see `encode`.
+
+        Args:
+            pieces: the text, cut anywhere, also within a word.
+            unknown: see `encode`.
+            dtype: see `encode`.
+
+        Yields:
+            Ids (t,), which joined are those of the whole text.
+
+        Raises:
+            InputError: as `encode` does.
+
+        >>> vocabulary = Vocabulary.from_texts(["to be or not to be"], split="word")
+        >>> [ids.tolist() for ids in vocabulary.encode_pieces(["to b", "e"])]
+        [[], [], [7, 3]]
+        """
+        return (ids for ids, _ in self.encode_from(0, pieces, unknown, dtype))
+
+    def encode_from(
+        self, position: int, pieces: Iterable[str], unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32
+    ) -> Iterator[tuple[npt.NDArray[np.integer[Any]], int]]:
+        """Turn the rest of a text into ids; see `encode_pieces`.
+
+        Args:
+            position: where the rest begins, a position that this has yielded.
+            pieces: the rest of the text, cut anywhere.
+            unknown: see `encode`.
+            dtype: see `encode`.
+
+        Yields:
+            Ids (t,), and the position after the characters that they and all before them stand for.
+
+        Raises:
+            InputError: as `encode` does.
+
+        >>> vocabulary = Vocabulary.from_texts(["to be or not to be"], split="word")
+        >>> [(ids.tolist(), position) for ids, position in vocabulary.encode_from(0, ["to be or", " not"])]
+        [([7], 2), ([3], 5), ([5, 4], 12)]
+        """
+        ids_of = self._character_ids if self.split == "character" else self._word_ids
+        encoded = ids_of(pieces, dtype, position)
+        for tokens, ids in encoded:
+            known = ids != UNKNOWN
+            if unknown == "error" and not known.all():
+                more = itertools.chain.from_iterable(tokens for tokens, _ in encoded)
+                raise InputError(self._unknown_message(itertools.chain(tokens, more), position))
+            position += len(tokens) if isinstance(tokens, str) else sum(map(len, tokens))
+            yield ids[known] if unknown == "skip" else ids, position
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """Turn ids into text.
+
+        Args:
+            ids: integers (T,) from 0 to V - 1. Padding and the end of a text read as nothing, unknown as U+FFFD.
+
+        Raises:
+            InputError: an id is outside the vocabulary, or `ids` is not one row of integers.
+        """
+        checked = self._checked_ids(ids)
+        if self.split == "word":
+            return "".join([self._texts[i] for i in checked.tolist()])
+        pieces = (checked[begin : begin + splitting.PIECE] for begin in range(0, len(checked), splitting.PIECE))
+        return "".join(map(self._characters, pieces))
+
+    def decode_each(self, ids: npt.ArrayLike) -> tuple[str, ...]:
+        """Turn ids into the text of each, see `decode`.
+
+        Raises:
+            InputError: As for `decode`.
+        """
+        return tuple(self._texts[i] for i in self._checked_ids(ids).tolist())
+
+    def entropy(self) -> float:
+        """Return the entropy of single tokens, in nats per token, as they were counted in the corpus.
+
+        It is the loss of a model that knows how frequent tokens are but sees no context.
+
+        Raises:
+            InputError: the vocabulary has no counts.
+
+        >>> round(Vocabulary.from_texts(["abab"]).entropy(), 4)
+        0.6931
+        """
+        self._check_counted()
+        total = sum(self.counts)
+        shares = [count / total for count in self.counts if count]
+        return math.fsum(-share * math.log(share) for share in shares)
+
+    def coverage(self) -> Coverage:
+        """Return how much of its corpus the vocabulary knows.
+
+        A loaded vocabulary still knows the share, but no longer the examples.
+
+        Raises:
+            InputError: the vocabulary has no counts.
+
+        >>> print(Vocabulary.from_texts(["abracadabra"], min_count=2).coverage())
+        covers 81.81 % of the corpus, leaving out 2 tokens of 2 kinds: 'c' (1), 'd' (1)
+        """
+        self._check_counted()
+        total = sum(self.counts) - self.counts[END]
+        left_out = self.counts[UNKNOWN]
+        percent = 100 * (total - left_out) / total if total else 100.0
+        return Coverage(percent, left_out, self._distinct_left_out, self._examples_left_out)
+
+    def text_vectorization(
+        self, *, ragged: bool = False, output_sequence_length: int | None = None, name: str | None = None
+    ) -> Any:
+        """Return the Keras layer that does what `encode(text, unknown="unknown")` does, in a graph.
+
+        Args:
+            ragged: return a ragged tensor rather than one that is padded with id 0.
+            output_sequence_length: cut and pad every text to this T.
+            name: of the layer.
+
+        Returns:
+            A `keras.layers.TextVectorization` from strings (B,) or () to int64 ids (B, T) or (T,). Its vocabulary is
+            in its config, so that it survives saving.
+        """
+        import keras
+
+        from tfgen.vocabulary import keras_layers
+
+        return keras.layers.TextVectorization(
+            standardize=None,
+            split=keras_layers.split_words if self.split == "word" else "character",
+            vocabulary=list(self.tokens[END:]),  # Keras adds the first two itself
+            ragged=ragged,
+            output_sequence_length=output_sequence_length,
+            name=name,
+        )
+
+    def text_from_ids(self, *, name: str | None = None) -> Any:
+        """Return the Keras layer that does what `decode` does, in a graph: ids (B, T) or (T,) to strings (B,) or ()."""
+        from tfgen.vocabulary import keras_layers
+
+        return keras_layers.TextFromIds(self._texts, name=name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the vocabulary as plain JSON types."""
+        return {
+            "tokens": list(self.tokens[len(RESERVED) :]),
+            "counts": list(self.counts),
+            "split": self.split,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Vocabulary":
+        """Make the vocabulary that `get_config` described.
+
+        Raises:
+            InputError: `config` is damaged.
+        """
+        expected = {"tokens", "counts", "split"}
+        if not isinstance(config, Mapping) or set(config) != expected or config["counts"] is None:
+            got = wording.shorten(repr(config))
+            raise InputError(
+                f"a vocabulary's config has {', '.join(sorted(expected))}; got {got}; save the model again"
+            )
+        return cls(**config)
+
+    @functools.cached_property
+    def _texts(self) -> tuple[str, ...]:
+        """The text of each id."""
+        return ("", _UNKNOWN_TEXT, "", *self.tokens[len(RESERVED) :])
+
+    @functools.cached_property
+    def _id_by_token(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens) if i >= END}
+
+    @functools.cached_property
+    def _id_by_code(self) -> npt.NDArray[np.int32]:
+        """Ids by code point; the last entry stands for every code point beyond the highest of the vocabulary."""
+        codes = [ord(token) for token in self.tokens[END:]]
+        table = np.full(max(codes) + 2, UNKNOWN, np.int32)
+        table[codes] = np.arange(END, len(self.tokens))
+        return table
+
+    @functools.cached_property
+    def _code_by_id(self) -> npt.NDArray[np.uint32]:
+        return np.array([ord(text) if text else _SILENT for text in self._texts], "<u4")
+
+    def _character_ids(
+        self, pieces: Iterable[str], dtype: npt.DTypeLike, position: int
+    ) -> Iterator[tuple[str, npt.NDArray[np.integer[Any]]]]:
+        table = self._id_by_code.astype(dtype)
+        for piece in splitting.cut(pieces):
+            # Clipping sends every high code point to the last entry, and spares NumPy a check and a buffer.
+            yield piece, np.take(table, splitting.codepoints(piece, position), mode="clip")
+            position += len(piece)
+
+    def _characters(self, ids: npt.NDArray[np.integer[Any]]) -> str:
+        codes = self._code_by_id[ids]
+        return codes[codes != _SILENT].tobytes().decode("utf-32-le")
+
+    def _word_ids(
+        self, pieces: Iterable[str], dtype: npt.DTypeLike, position: int
+    ) -> Iterator[tuple[list[str], npt.NDArray[np.integer[Any]]]]:
+        id_by_token = self._id_by_token
+        for words in splitting.word_lists(pieces, position):
+            yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), dtype, len(words))
+
+    def _unknown_message(self, tokens: Iterable[str], position: int) -> str:
+        positions: dict[str, list[int]] = {}
+        for token in itertools.islice(tokens, _LOOKED_THROUGH):
+            if token not in self._id_by_token:
+                positions.setdefault(token, []).append(position)
+            position += len(token)
+        named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
+        return (
+            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; take them out, or "
+            "let unknown='skip' leave them out or unknown='unknown' read each as unknown (--unknown of tfgen generate "
+            "and score)"
+        )
+
+    def _check_counted(self) -> None:
+        if not any(self.counts):
+            raise InputError("this vocabulary has no counts; make it with Vocabulary.from_corpus")
+
+    def _checked_ids(self, ids: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
+        checked = np.asarray(ids)
+        if checked.ndim != 1:
+            raise InputError(f"decode takes one row of ids (T,), got the shape {checked.shape}; decode row by row")
+        if not checked.size:
+            return np.empty(0, np.int32)  # an empty list has no integer type of its own
+        if not np.issubdtype(checked.dtype, np.integer):
+            raise InputError(f"decode takes integers, got {checked.dtype}; give ids, not probabilities or text")
+        lowest, highest = int(checked.min()), int(checked.max())
+        if lowest < 0 or highest >= len(self):
+            wrong = lowest if lowest < 0 else highest
+            raise InputError(f"the vocabulary has no id {wrong}; its ids are 0 to {len(self) - 1}")
+        return checked
+
+
+def default_max_tokens(split: Split) -> int | None:
+    """Give the largest vocabulary for training where none is asked for: all characters, but not all words."""
+    return 10_000 if split == "word" else None
+
+
+def _check_limits(max_tokens: int | None, min_count: int) -> None:
+    fewest = len(RESERVED) + 1
+    if max_tokens is not None and not (isinstance(max_tokens, int) and max_tokens >= fewest):
+        raise InputError(f"max_tokens must be an int of at least {fewest} (three ids are reserved), got {max_tokens!r}")
+    if not (isinstance(min_count, int) and min_count >= 1):
+        raise InputError(f"min_count must be an int of at least 1, got {min_count!r}")
+
+
+def _check_tokens(tokens: Any, split: Split) -> None:
+    if not isinstance(tokens, Sequence) or isinstance(tokens, str) or not tokens:
+        raise InputError(f"tokens must be a list of at least one token, got {wording.shorten(repr(tokens))}")
+    seen = set()
+    for position, token in enumerate(tokens):
+        fault = _token_fault(token, split) or ("is there already" if token in seen else None)
+        if fault:
+            raise InputError(f"token {position} of the vocabulary, {wording.name(token)}, {fault}; leave it out")
+        seen.add(token)
+
+
+def _token_fault(token: Any, split: Split) -> str | None:
+    """Say what is wrong with a token, if anything is."""
+    if not isinstance(token, str):
+        return "is not a str"
+    if token in RESERVED:
+        return "is reserved"
+    if "\0" in token:
+        return "holds NUL, which Keras cannot keep in a vocabulary"
+    if any("\ud800" <= character <= "\udfff" for character in token):
+        return "holds half a character (a lone surrogate)"
+    if split == "character" and len(token) != 1:
+        return "is not a single character"
+    return None
+
+
+def _checked_counts(counts: Any, size: int) -> tuple[int, ...]:
+    if counts is None:
+        return (0,) * size
+    if not isinstance(counts, Sequence) or len(counts) != size:
+        raise InputError(
+            f"counts must be a list of {size} numbers, one for each id, got {wording.shorten(repr(counts))}"
+        )
+    for position, count in enumerate(counts):
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
+            raise InputError(
+                f"count {position} of the vocabulary must be an int from 0 up, got {wording.shorten(repr(count))}"
+            )
+    if counts[PADDING]:
+        raise InputError(f"the count of padding, the first, must be 0, got {counts[PADDING]}")
+    return tuple(map(int, counts))
