@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from tfgen.errors import InputError
-from tfgen.layers import keras_layers
+from tfgen.layers import keras_layers, stepping
 from tfgen.networks import recurrent
 from tfgen.networks.building import CELLS
 from tfgen.support import atomic_files, wording
@@ -229,7 +229,7 @@ def _check_twin(network: keras.Sequential) -> None:
     for layer in others:
         if _kind(layer) != _kind(first) or layer.units != first.units:
             raise InputError(
-                f"{recurrent.named(layer)} differs from {recurrent.named(first)} in kind or units; those of the "
+                f"{stepping.named(layer)} differs from {stepping.named(first)} in kind or units; those of the "
                 "PyTorch twin are alike."
             )
     for layer in stack:
@@ -238,7 +238,7 @@ def _check_twin(network: keras.Sequential) -> None:
     if isinstance(steps[0], keras.layers.Embedding):
         steps = steps[1:]
     if steps[:-1] != stack or network.layers[-1].bias is None:
-        found = ", ".join(recurrent.named(layer) for layer in network.layers)
+        found = ", ".join(stepping.named(layer) for layer in network.layers)
         raise InputError(
             f"the PyTorch twin has an embedding or none, recurrent layers and a head with a bias; received {found}."
         )
@@ -252,7 +252,7 @@ def _check_layer(layer: Any) -> None:
         expected["reset_after"] = True
     for name, value in expected.items():
         if getattr(layer, name) != value:
-            raise InputError(f"{recurrent.named(layer)} has another {name} than PyTorch, which has {value!r}.")
+            raise InputError(f"{stepping.named(layer)} has another {name} than PyTorch, which has {value!r}.")
 
 
 def _layer_to_torch(kind: str, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Arrays:

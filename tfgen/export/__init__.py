@@ -1,4 +1,4 @@
-"""A generator leaves Python: one directory that writes the same text somewhere else.
+"""A model leaves Python: one directory that writes the same text somewhere else.
 
 | module | its one idea |
 |---|---|
@@ -12,46 +12,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tfgen.errors import InputError
 from tfgen.export import directories, manifest
 
 if TYPE_CHECKING:
-    from tfgen.text_generator import TextGenerator
+    from tfgen.writing.writer import Writer
 
 
 # TensorFlow is imported by the modules of the formats; their names do not need it.
-def _saved_model(generator: TextGenerator, path: Path) -> dict[str, Any]:
+def _saved_model(writer: Writer, path: Path) -> dict[str, Any]:
     from tfgen.export import saved_model
 
-    return saved_model.write(generator, path)
+    return saved_model.write(writer, path)
 
 
-def _onnx(generator: TextGenerator, path: Path) -> dict[str, Any]:
+def _onnx(writer: Writer, path: Path) -> dict[str, Any]:
     from tfgen.export import onnx
 
-    return onnx.write(generator, path)
+    return onnx.write(writer, path)
 
 
-def _litert(generator: TextGenerator, path: Path) -> dict[str, Any]:
+def _litert(writer: Writer, path: Path) -> dict[str, Any]:
     from tfgen.export import litert
 
-    return litert.write(generator, path)
+    return litert.write(writer, path)
 
 
-def _litert_int8(generator: TextGenerator, path: Path) -> dict[str, Any]:
+def _litert_int8(writer: Writer, path: Path) -> dict[str, Any]:
     from tfgen.export import litert
 
-    return litert.write(generator, path, int8=True)
+    return litert.write(writer, path, int8=True)
 
 
 # How each format is written into an empty directory; each gives what its manifest tells beside the usual.
-FORMATS: dict[str, Callable[[TextGenerator, Path], dict[str, Any]]] = {
+FORMATS: dict[str, Callable[[Writer, Path], dict[str, Any]]] = {
     "saved-model": _saved_model,
     "onnx": _onnx,
     "litert": _litert,
@@ -60,15 +58,29 @@ FORMATS: dict[str, Callable[[TextGenerator, Path], dict[str, Any]]] = {
 
 
 def export(
-    generator: TextGenerator, path: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False
+    writer: Writer,
+    path: str | os.PathLike[str],
+    format: str = "saved-model",
+    overwrite: bool = False,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a directory; see `TextGenerator.export`."""
+    """Write a directory; see `TextGenerator.export`.
+
+    Args:
+        writer: What to export.
+        path: The directory.
+        format: One of `FORMATS`.
+        overwrite: Whether an earlier export there may be replaced.
+        about: What the manifest says of the model beside its vocabulary, as plain JSON types.
+
+    Raises:
+        InputError: There is no such format, or it cannot hold the model; or the place cannot be written to.
+        OSError: A file cannot be written.
+    """
     check_format(format)
-    if not all(np.isfinite(weight).all() for weight in generator.network.get_weights()):
-        raise InputError("some weights of the network are no numbers: its training has diverged, or it is damaged.")
     with directories.replaced(Path(path), overwrite) as unfinished:
-        told = FORMATS[format](generator, unfinished)
-        manifest.write(generator, unfinished, format, told)
+        described = FORMATS[format](writer, unfinished)
+        manifest.write(writer.vocabulary, unfinished, {"format": format, **described}, dict(about or {}))
 
 
 def check_format(format: str) -> None:

@@ -11,39 +11,42 @@ import keras
 import tensorflow as tf
 
 from tfgen.export import directories
-from tfgen.export.step_function import in_float32, step_function, told
-from tfgen.text_generator import TextGenerator
+from tfgen.export.step_function import described, in_float32, step_function
+from tfgen.networks.model import LanguageModel
+from tfgen.networks.recurrent import Recurrent
+from tfgen.writing.writer import Writer
 
 MODEL = "step.tflite"
 
 
-def write(generator: TextGenerator, directory: Path, int8: bool = False) -> dict[str, Any]:
+def write(writer: Writer, directory: Path, int8: bool = False) -> dict[str, Any]:
     """Write `step.tflite` for one row, B = 1.
 
     Args:
-        generator: Any.
+        writer: Any, of a model without a context.
         directory: Exists and is empty.
         int8: Whether each matrix of at least 1,024 weights is kept as whole numbers of 8 bits and scales, a quarter of
             the size (LiteRT's dynamic-range quantisation); states and logits are float32 either way.
 
     Returns:
-        What its manifest tells.
+        What its manifest says.
 
     Raises:
         OSError: A file cannot be written.
     """
-    network = in_float32(generator.network)
-    function = step_function(network, batch_size=1)
+    model = in_float32(writer.model)
+    function = step_function(model, batch_size=1)
     optimizations = [tf.lite.Optimize.DEFAULT] if int8 else []
-    (directory / MODEL).write_bytes(_convert(network, function, optimizations))
-    return told(function, MODEL, "litert", "int8" if int8 else "float32")
+    (directory / MODEL).write_bytes(_convert(model, function, optimizations))
+    return described(function, MODEL, "litert", "int8" if int8 else "float32")
 
 
-def _convert(network: keras.Sequential, function: Any, optimizations: list[Any]) -> bytes:
+def _convert(model: LanguageModel, function: Any, optimizations: list[Any]) -> bytes:
     # By way of a SavedModel: the converter loses the variables of a concrete function, and its logits are no numbers.
     with tempfile.TemporaryDirectory(prefix="tfgen-") as folder:
         archive = keras.export.ExportArchive()
-        archive.track(network)
+        if isinstance(model, Recurrent):
+            archive.track(model.network)
         archive.add_endpoint("step", function)
         directories.write_archive(archive, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["step"])

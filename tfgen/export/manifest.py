@@ -6,35 +6,27 @@ import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tfgen
-from tfgen.vocabulary import vocabulary as vocabularies
-
-if TYPE_CHECKING:
-    from tfgen.text_generator import TextGenerator
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 NAME = "tfgen.json"
 
 
-def write(generator: TextGenerator, directory: Path, format: str, told: dict[str, Any]) -> None:
+def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], about: dict[str, Any]) -> None:
     """Write it into a directory whose other files are there already.
 
     Args:
-        generator: What was exported.
+        vocabulary: Of the model.
         directory: Of the export.
-        format: Its name.
-        told: What this format tells beside the vocabulary, network, provenance, versions and hashes of the files, as
-            plain JSON types.
+        described: The format, and what a client of it must know beside the vocabulary, as plain JSON types.
+        about: What is known of the model itself, such as `network` and `provenance`.
     """
-    from tfgen.networks import recurrent
-
     description = {
-        "format": format,
-        **told,
-        "vocabulary": _vocabulary(generator.vocabulary),
-        "network": recurrent.shape(generator.network),
-        "provenance": generator.provenance,
+        **described,
+        "vocabulary": _vocabulary(vocabulary),
+        **about,
         "versions": {"tfgen": tfgen.__version__, **{name: _version(name) for name in ("tensorflow", "keras", "numpy")}},
         "sha256": {
             path.relative_to(directory).as_posix(): _digest(path)
@@ -46,13 +38,13 @@ def write(generator: TextGenerator, directory: Path, format: str, told: dict[str
     (directory / NAME).write_text(text + "\n", encoding="utf-8")
 
 
-def _vocabulary(vocabulary: vocabularies.Vocabulary) -> dict[str, Any]:
+def _vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "split": vocabulary.split,
         "tokens": list(vocabulary.tokens),
-        "padding": vocabularies.PADDING,
-        "unknown": vocabularies.UNKNOWN,
-        "end": vocabularies.END,
+        "padding": PADDING,
+        "unknown": UNKNOWN,
+        "end": END,
         "writable": vocabulary.writable.tolist(),
     }
 

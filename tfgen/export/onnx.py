@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from tfgen.errors import InputError
-from tfgen.export.step_function import in_float32, step_function, told
-from tfgen.text_generator import TextGenerator
+from tfgen.export.step_function import described, in_float32, step_function
+from tfgen.writing.writer import Writer
 
 MODEL = "step.onnx"
 _OPSET = 18  # the newest that tf2onnx 1.17 writes
 
 
-def write(generator: TextGenerator, directory: Path) -> dict[str, Any]:
+def write(writer: Writer, directory: Path) -> dict[str, Any]:
     """Write `step.onnx`; the number of rows B is free.
 
     Args:
-        generator: Any.
+        writer: Any, of a model without a context.
         directory: Exists and is empty.
 
     Returns:
-        What its manifest tells.
+        What its manifest says.
 
     Raises:
         InputError: tf2onnx is not installed, or cannot convert an operation of the network.
@@ -32,7 +32,7 @@ def write(generator: TextGenerator, directory: Path) -> dict[str, Any]:
         import tf2onnx
     except ImportError:
         raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
-    function = step_function(in_float32(generator.network), batch_size=None)
+    function = step_function(in_float32(writer.model), batch_size=None)
     model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
     for tensor in (*model.graph.input, *model.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "B"
@@ -42,4 +42,4 @@ def write(generator: TextGenerator, directory: Path) -> dict[str, Any]:
         reason = str(error).partition("\n")[0]
         raise InputError(f"this network cannot be written as ONNX: {reason}; export another format.") from error
     (directory / MODEL).write_bytes(model.SerializeToString())
-    return told(function, MODEL, "onnxruntime", "float32")
+    return described(function, MODEL, "onnxruntime", "float32")

@@ -1,4 +1,4 @@
-"""A generator as a SavedModel: strings in, strings out, with vocabulary, network, sampling and the loop inside.
+"""A writer as a SavedModel: strings in, strings out, with vocabulary, network, sampling and the loop inside.
 
 Four signatures. `generate` (also `serving_default`) writes on from prompts, and `score` tells how likely texts are.
 `start` and `continue` do what `generate` does in pieces: the state goes out to the caller and comes back in, so that a
@@ -20,25 +20,27 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from tfgen.errors import InputError
 from tfgen.export import directories
-from tfgen.networks import recurrent
+from tfgen.networks.model import LanguageModel, flat, packed, state_of_a_row
 from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
 from tfgen.sampling.truncation import MinP, TopK, TopP
 from tfgen.vocabulary.vocabulary import END
 from tfgen.writing import loop, scoring
+from tfgen.writing.loop import Position
+from tfgen.writing.prefill import prefill
+from tfgen.writing.strategies import Drawing
 
 if TYPE_CHECKING:
-    from tfgen.text_generator import TextGenerator
+    from tfgen.writing.writer import Writer
 
 # One call reads, and one call writes, at most so many tokens: rows times the longest of them. It bounds the memory
 # that one request can take from a server.
 TOKENS = 2**18
 # A text is written on by `continue` for at most so many tokens, far below the end of int32.
 _STEPS = 2**30
-# `score` holds that many float64 logits at once.
-_LOGITS = 2**27
 
 # What an input is when it is left out. Where a name is the same in Python, so is the meaning, but for the seed: a call
 # is a function of its inputs alone, so that without a seed it is 0.
@@ -54,21 +56,24 @@ _SETTINGS = [tf.TensorSpec([], value.dtype) for value in (_LENGTH, _TEMPERATURE,
 _SEEDS = tf.TensorSpec(None, tf.int64)
 
 
-def write(generator: TextGenerator, path: Path) -> dict[str, Any]:
+def write(writer: Writer, path: Path) -> dict[str, Any]:
     """Write a SavedModel.
 
     Args:
-        generator: What to export.
+        writer: What to export, of a model without a context.
         path: A directory that does not exist, or is empty.
 
     Returns:
-        What its manifest tells: the names of the signatures.
+        What its manifest says: the names of the signatures.
 
     Raises:
+        InputError: The model depends on a context.
         OSError: A file cannot be written.
     """
-    with _without_cudnn(generator.network):
-        directories.write_archive(_archive(Endpoints(generator)), path)
+    if tf.nest.flatten(writer.model.context):
+        raise InputError("a SavedModel holds a model without a context; this one writes in Python alone.")
+    with _without_cudnn(writer.model):
+        directories.write_archive(_archive(Endpoints(writer)), path)
     return {"signatures": ["generate", "score", "start", "continue"]}
 
 
@@ -87,9 +92,10 @@ def _archive(endpoints: Endpoints) -> keras.export.ExportArchive:
 
 
 @contextlib.contextmanager
-def _without_cudnn(network: keras.Sequential) -> Iterator[None]:
+def _without_cudnn(model: LanguageModel) -> Iterator[None]:
     """Keep kernels out of the graph that a machine without a GPU does not have."""
-    layers = [layer for layer in recurrent.recurrent_layers(network) if hasattr(layer, "use_cudnn")]
+    network = getattr(model, "network", None)
+    layers = [layer for layer in network.layers if hasattr(layer, "use_cudnn")] if network else []
     chosen = [layer.use_cudnn for layer in layers]
     try:
         for layer in layers:
@@ -101,7 +107,7 @@ def _without_cudnn(network: keras.Sequential) -> Iterator[None]:
 
 
 class Endpoints:
-    """The functions behind the signatures, over one generator.
+    """The functions behind the signatures, over one writer.
 
     Bad settings are an `InvalidArgumentError` that names them. No text is: an unknown token is read as unknown, and
     what is no UTF-8 as U+FFFD.
@@ -110,12 +116,13 @@ class Endpoints:
         ids_from_text: The Keras layer that holds the vocabulary.
     """
 
-    def __init__(self, generator: TextGenerator) -> None:
-        """Take a generator."""
-        self.ids_from_text = generator.vocabulary.text_vectorization(ragged=True)
-        self._text_from_ids = generator.vocabulary.text_from_ids()
-        self._network = generator.network
-        self._allowed = tf.constant(generator.vocabulary.writable)
+    def __init__(self, writer: Writer) -> None:
+        """Take a writer."""
+        vocabulary = writer.vocabulary
+        self.ids_from_text = vocabulary.text_vectorization(ragged=True)
+        self._text_from_ids = vocabulary.text_from_ids()
+        self._model = writer.model
+        self._allowed = tf.constant(vocabulary.writable)
 
     def generate(
         self,
@@ -177,7 +184,7 @@ class Endpoints:
             `texts`, string (B,): the new text alone; and the state, in which `finished`, bool (B,), says which rows
             have come to their end.
         """
-        after, texts = self._write(self._decoding(state), length, temperature, top_k, top_p, min_p)
+        after, texts = self._write(self._position(state), length, temperature, top_k, top_p, min_p)
         return {"texts": texts, **_flat(after)}
 
     def score(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -190,11 +197,10 @@ class Endpoints:
             `log_probabilities`, float64 (B, T), nats, 0 behind the end of a text; `lengths`, int32 (B,), the tokens of
             each text.
         """
-        ids, lengths = self._ids(_valid(texts), min(TOKENS, _LOGITS // self._allowed.shape[0]))
-        state = recurrent.zero_state(self._network, tf.shape(ids)[0])
-        # An empty text has nothing to predict; a column of padding keeps the network from reading no column at all.
+        ids, lengths = self._ids(_valid(texts), TOKENS)
+        # An empty text has nothing to predict; a column of padding keeps the model from reading no column at all.
         ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 1, tf.int32)]])
-        log_p, _, _ = scoring.score_tokens(self._network, ids[:, :-1], ids[:, 1:], state)
+        log_p, _ = scoring.score_tokens(self._model, ids, ())
         real = tf.sequence_mask(lengths - 1, tf.shape(log_p)[1])
         return {"log_probabilities": tf.where(real, log_p, tf.zeros_like(log_p)), "lengths": lengths - 1}
 
@@ -206,45 +212,45 @@ class Endpoints:
         with tf.control_dependencies([padded]):
             return ids.to_tensor(), tf.cast(ids.row_lengths(), tf.int32)
 
-    def _read(self, prompts: tf.Tensor, seed: tf.Tensor) -> loop.Decoding:
+    def _read(self, prompts: tf.Tensor, seed: tf.Tensor) -> Position:
         seeds = _row_seeds(seed, tf.shape(prompts)[0])
         ids, lengths = self._ids(prompts, TOKENS)
-        state = recurrent.zero_state(self._network, tf.shape(ids)[0])
         # As in Python: a mask changes the last digits, so that it is there only where it is needed.
-        logits, network = tf.cond(
+        logits, state = tf.cond(
             tf.reduce_all(lengths == tf.shape(ids)[1]),
-            lambda: recurrent.prefill(self._network, ids, None, state),
-            lambda: recurrent.prefill(self._network, ids, lengths, state),
+            lambda: prefill(self._model, ids, None, ()),
+            lambda: prefill(self._model, ids, lengths, ()),
         )
-        return loop.begin(logits, network, (), seeds)
+        return loop.begin(logits, state, (), seeds)
 
-    def _write(self, state: loop.Decoding, length: tf.Tensor, *settings: tf.Tensor) -> tuple[loop.Decoding, tf.Tensor]:
+    def _write(self, position: Position, length: tf.Tensor, *settings: tf.Tensor) -> tuple[Position, tf.Tensor]:
         length = _require(length, length >= 1, "length must be at least 1; received")
-        rows = tf.size(state.finished, tf.int64)
+        rows = tf.size(position.finished, tf.int64)
         with tf.control_dependencies([_at_most(rows * tf.cast(length, tf.int64), TOKENS, "write")]):
             length = tf.identity(length)
         chain = _sampler(*settings)
-        # None of these transforms looks back, so that none is told what there was.
-        nothing = tf.zeros([tf.size(state.finished), 0], tf.int32)
-        state = state._replace(sampler=chains.start(chain, nothing, self._allowed.shape[0]))
-        strategy = loop.Sampling(self._allowed, chain, tf.constant(0))
-        after, record, _ = loop.decode(self._step, strategy, state, length)
+        # None of these transforms looks back, so that none needs the text before.
+        nothing = tf.zeros([tf.size(position.finished), 0], tf.int32)
+        position = position._replace(sampler=chains.start(chain, nothing, self._allowed.shape[0]))
+        strategy = Drawing(self._allowed, chain, tf.constant(0))
+        after, record, _ = loop.decode(self._step, strategy, position, length)
         return after, self._text_from_ids(record["ids"])
 
-    def _decoding(self, flat: dict[str, tf.Tensor]) -> loop.Decoding:
+    def _position(self, tensors: dict[str, tf.Tensor]) -> Position:
         """Give back what `_flat` has made flat."""
-        drawn = flat["drawn"]
-        rows = [tf.shape(tensor)[0] for tensor in flat.values() if tensor.shape.rank]
+        drawn = tensors["drawn"]
+        rows = [tf.shape(tensor)[0] for tensor in tensors.values() if tensor.shape.rank]
         # Rows of another number would be broadcast in silence.
         fits = tf.reduce_all(tf.stack(rows) == rows[0]) & (rows[0] > 0) & (drawn >= 0) & (drawn < _STEPS)
-        flat = {**flat, "drawn": _require(drawn, fits, "this is no state that start or continue has given, at step")}
-        zero = recurrent.zero_state(self._network, 1)
-        leaves = [flat[f"network_{i}"] for i in range(len(tf.nest.flatten(zero)))]
-        network = tf.nest.pack_sequence_as(zero, leaves)
-        return loop.Decoding(network=network, sampler=(), **{name: flat[name] for name in loop.PLAIN})
+        tensors = {
+            **tensors,
+            "drawn": _require(drawn, fits, "this is no state that start or continue has given, at step"),
+        }
+        state = packed(state_of_a_row(self._model), tensors)
+        return Position(state=state, sampler=(), **{name: tensors[name] for name in loop.PLAIN})
 
     def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        return recurrent.step(self._network, ids, state)
+        return self._model.step(ids, state, ())
 
 
 class Unless(Transform):
@@ -299,9 +305,8 @@ def _valid(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
 
 
-def _flat(state: loop.Decoding) -> dict[str, tf.Tensor]:
-    network = {f"network_{i}": leaf for i, leaf in enumerate(tf.nest.flatten(state.network))}
-    return {**{name: getattr(state, name) for name in loop.PLAIN}, **network}
+def _flat(position: Position) -> dict[str, tf.Tensor]:
+    return {**{name: getattr(position, name) for name in loop.PLAIN}, **flat(position.state)}
 
 
 def _at_most(tokens: tf.Tensor, most: int, verb: str) -> tf.Tensor:

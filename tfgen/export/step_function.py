@@ -1,55 +1,65 @@
-"""One step of a network as a function of tensors, which ONNX and LiteRT keep, and how a client is told of it.
+"""One step of a network as a function of tensors, which ONNX and LiteRT keep, and what a client must know of it.
 
 Axis letters: B batch, V vocabulary, U units.
 """
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from tfgen.errors import InputError
 from tfgen.networks import recurrent
+from tfgen.networks.model import LanguageModel, flat, state_of_a_row
+from tfgen.networks.recurrent import Recurrent
 
 
-def in_float32(network: keras.Sequential) -> keras.Sequential:
-    """Give a network that calculates in float32 all along, with the same weights: small runtimes lack other types.
+def in_float32(model: LanguageModel) -> LanguageModel:
+    """Give a model that calculates in float32 all along, with the same weights: small runtimes lack other types.
 
     Args:
-        network: A network that passes `recurrent.check`, of any dtype policy.
+        model: Any; a network may have any dtype policy.
 
     Returns:
-        The network itself if that is what it does, else a new one.
+        The model itself if that is what it does, else a new one.
+
+    Raises:
+        InputError: The model depends on a context, which one step cannot hold.
     """
-    if all(layer.dtype_policy.name == "float32" for layer in network.layers):
-        return network
-    return recurrent.with_batch_size(network, None, "float32")
+    if tf.nest.flatten(model.context):
+        raise InputError("this format holds one step of a model without a context; export a SavedModel.")
+    if not isinstance(model, Recurrent):
+        return model
+    layers = model.network.layers
+    if all(layer.dtype_policy.name == "float32" for layer in layers):
+        return model
+    return Recurrent(recurrent.with_batch_size(model.network, None, "float32"))
 
 
-def step_function(network: keras.Sequential, batch_size: int | None) -> Any:
-    """Give `recurrent.step` as a function of tensors alone.
+def step_function(model: LanguageModel, batch_size: int | None) -> Any:
+    """Give the step of a model as a function of tensors alone.
 
     Args:
-        network: What steps, as `in_float32` gives it.
+        model: What steps, as `in_float32` gives it.
         batch_size: B; None leaves it free.
 
     Returns:
         A `tf.function` of `ids`, int32 (B,), and `state_0`, `state_1` and so on, (B, U) each, all zero before a text;
         it gives `logits` (B, V) of the next token, and `new_state_0` and so on.
     """
-    zero = recurrent.zero_state(network, 1)
+    first = state_of_a_row(model)
 
     def step(ids: tf.Tensor, *state: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, after = recurrent.step(network, ids, tf.nest.pack_sequence_as(zero, state))
-        return {"logits": logits, **{f"new_state_{i}": tensor for i, tensor in enumerate(tf.nest.flatten(after))}}
+        logits, after = model.step(ids, tf.nest.pack_sequence_as(first, state), ())
+        return {"logits": logits, **flat(after, "new_state")}
 
     states = [
-        tf.TensorSpec([batch_size, *tensor.shape[1:]], tensor.dtype, f"state_{i}")
-        for i, tensor in enumerate(tf.nest.flatten(zero))
+        tf.TensorSpec([batch_size, *tensor.shape[1:]], tensor.dtype, name)
+        for name, tensor in flat(first, "state").items()
     ]
     return tf.function(step, [tf.TensorSpec([batch_size], tf.int32, "ids"), *states], autograph=False)
 
 
-def told(function: Any, model: str, runtime: str, weights: str) -> dict[str, Any]:
+def described(function: Any, model: str, runtime: str, weights: str) -> dict[str, Any]:
     """Give what a client must know of a step.
 
     Args:
@@ -64,12 +74,12 @@ def told(function: Any, model: str, runtime: str, weights: str) -> dict[str, Any
         "model": model,
         "runtime": runtime,
         "weights": weights,
-        "inputs": [_described(spec.name, spec) for spec in function.input_signature],
-        "outputs": [_described(name, outputs[name]) for name in ("logits", *(f"new_{spec.name}" for spec in states))],
-        "state": [{**_described(spec.name, spec), "next": f"new_{spec.name}", "initial": 0} for spec in states],
+        "inputs": [_tensor(spec.name, spec) for spec in function.input_signature],
+        "outputs": [_tensor(name, outputs[name]) for name in ("logits", *(f"new_{spec.name}" for spec in states))],
+        "state": [{**_tensor(spec.name, spec), "next": f"new_{spec.name}", "initial": 0} for spec in states],
     }
 
 
-def _described(name: str, tensor: Any) -> dict[str, Any]:
+def _tensor(name: str, tensor: Any) -> dict[str, Any]:
     """Name a tensor and its type; null stands for a free axis."""
     return {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}

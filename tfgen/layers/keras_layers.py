@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.layers import recurrence, time_major
+from tfgen.layers import recurrence, stepping, time_major
 
 
 class _OneHotInput(keras.layers.RNN):
@@ -33,9 +33,27 @@ class _OneHotInput(keras.layers.RNN):
         if one_hot:
             self.input_spec = keras.layers.InputSpec(ndim=2)
 
-    def read(self, inputs: Any) -> Any:
+    def rows_of(self, inputs: Any) -> Any:
         """Give the rows that Keras' cell reads: one-hot for ids of any shape, the inputs themselves otherwise."""
         return keras.ops.one_hot(inputs, self.one_hot, dtype=self.compute_dtype) if self.one_hot else inputs
+
+    def first_state(self, rows: Any) -> list[Any]:
+        """Give the states of so many rows before their first token, zeros (B, U) in the layer's compute dtype."""
+        return self.get_initial_state(rows)
+
+    def read(self, inputs: Any, state: list[Any], mask: Any = None) -> tuple[Any, list[Any]]:
+        """Read sequences, in inference mode; see `tfgen.layers.Stepped`.
+
+        Args:
+            inputs: Ids (B, T), or rows (B, T, D).
+            state: The states before them, each (B, U).
+            mask: Bool (B, T), False where a row is padded on the right; None: no padding.
+
+        Returns:
+            The outputs (B, T, U), and the states after each row.
+        """
+        _, outputs, state = self.inner_loop(self._sequences(inputs), state, mask, training=False)
+        return stepping.cast(self, outputs, state)
 
     def step(self, inputs: Any, state: list[Any]) -> tuple[Any, list[Any]]:
         """Read one token a row, in inference mode.
@@ -47,8 +65,12 @@ class _OneHotInput(keras.layers.RNN):
         Returns:
             The output (B, U), and the states after it.
         """
-        output, state = self.cell(self.read(inputs), state, training=False)
+        output, state = self.cell(self.rows_of(inputs), state, training=False)
         return output, list(state)
+
+    def _sequences(self, inputs: Any) -> Any:
+        """Give what `inner_loop` reads."""
+        return self.rows_of(inputs)
 
     def _rows_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*shape, self.one_hot) if self.one_hot else shape
@@ -57,7 +79,7 @@ class _OneHotInput(keras.layers.RNN):
         super().build(self._rows_shape(sequences_shape), initial_state_shape)
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        return super().call(self.read(sequences), initial_state=initial_state, mask=mask, training=training)
+        return super().call(self._sequences(sequences), initial_state=initial_state, mask=mask, training=training)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         return super().compute_output_shape(self._rows_shape(sequences_shape), initial_state_shape)
@@ -93,9 +115,9 @@ class _Fast(_OneHotInput):
         # cuDNN is faster, and knows nothing of dropped weights.
         return usual and plain and whole and (self.weight_drop > 0 or not tf.config.list_physical_devices("GPU"))
 
-    def read(self, inputs: Any) -> Any:
+    def _sequences(self, inputs: Any) -> Any:
         """Give what `inner_loop` reads: ids (B, T, 1) where they are looked up, one-hot rows where Keras multiplies."""
-        return inputs[..., tf.newaxis] if self.one_hot and self.fast else super().read(inputs)
+        return inputs[..., tf.newaxis] if self.one_hot and self.fast else super()._sequences(inputs)
 
     def step(self, inputs: Any, state: list[Any]) -> tuple[Any, list[Any]]:
         """Read one token a row, in inference mode, see the base class."""
@@ -114,13 +136,13 @@ class _Fast(_OneHotInput):
         if keras.tree.flatten(mask) not in ([], [None]):
             if training and self.weight_drop:
                 raise ValueError("weight_drop trains on sequences without a mask only; set it to 0.")
-            rows = super().read(sequences[..., 0]) if self.one_hot else sequences
+            rows = self.rows_of(sequences[..., 0]) if self.one_hot else sequences
             return super().inner_loop(rows, initial_state, mask, training)
         kernel, bias, weights = self._weights()
         if training and self.weight_drop:
             dropped = keras.random.dropout(weights.kernel, self.weight_drop, seed=self._weight_drop_seed)
             weights = weights._replace(kernel=dropped)
-        rows = _project(sequences, kernel, bias, bool(self.one_hot))
+        rows = _project(sequences, kernel, bias, bool(self.one_hot), bool(training))
         rows = tf.reverse(rows, [0]) if self.go_backwards else rows
         outputs, state = recurrence.run(self._recurrence, rows, weights, list(state), differentiable=bool(training))
         last = outputs[-1]
@@ -139,11 +161,15 @@ class _Fast(_OneHotInput):
         return {**super().get_config(), "use_cudnn": self.use_cudnn, "weight_drop": self.weight_drop}
 
 
-def _project(sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, ids: bool) -> tf.Tensor:
+def _project(
+    sequences: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, ids: bool, differentiable: bool
+) -> tf.Tensor:
     """Multiply the inputs (B, T, D) with the kernel: (T, B, G * U)."""
     sequences = time_major.swapped(sequences)
     if ids:
-        return _look_up(kernel if bias is None else kernel + bias, sequences[..., 0])
+        # TensorFlow keeps every graph in which a gradient of one's own was traced.
+        look_up = _look_up if differentiable else tf.gather
+        return look_up(kernel if bias is None else kernel + bias, sequences[..., 0])
     rows = tf.tensordot(sequences, kernel, 1)
     return rows if bias is None else rows + bias
 

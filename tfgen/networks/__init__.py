@@ -3,29 +3,32 @@
 | module | its one idea |
 |---|---|
 | `building` | a plain stateful `keras.Sequential` of the usual kind |
-| `recurrent` | `prefill` and `step` over a Sequential, the state as a value |
+| `model` | what a language model is: the door for all that predicts a next token |
+| `recurrent` | a Sequential of layers that can be stepped, as a language model |
+| `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 
 import keras  # noqa: F401 - first, see tfgen.layers
 
-from tfgen.networks.building import CELLS, build
+from tfgen.layers.stepping import CELLS
+from tfgen.networks.building import build
+from tfgen.networks.functions import features, logits_of, prefill, step, zero_state
+from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import (
+    Recurrent,
     State,
     check,
-    features,
-    logits_of,
-    prefill,
     recurrent_layers,
     shape,
-    step,
     training_state,
     vocabulary_size,
     with_batch_size,
-    zero_state,
 )
 
 __all__ = [
     "CELLS",
+    "LanguageModel",
+    "Recurrent",
     "State",
     "build",
     "check",

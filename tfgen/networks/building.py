@@ -10,8 +10,7 @@ import keras
 
 from tfgen import errors
 from tfgen.layers import keras_layers
-
-CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
+from tfgen.layers.stepping import CELLS
 
 
 def build(

@@ -1,7 +1,23 @@
-"""The one loop, and texts while they are written."""
+"""The one loop, and texts while they are written.
+
+| module | its one idea |
+|---|---|
+| `loop` | choose tokens and feed each back |
+| `strategies` | how they are chosen: drawn, or searched for |
+| `prefill` | texts read by a model, in pieces |
+| `compiled` | the loop compiled over one model |
+| `stops` | strings that end a text |
+| `texts` | texts while they are written, within limits, and the numbers behind them |
+| `session` | a text that is written on, forked, saved and resumed |
+| `scoring` | how likely a text is |
+| `writer` | a vocabulary and a model that do all of this |
+"""
 
 import keras  # noqa: F401 - first, see tfgen.layers
 
+from tfgen.writing.scoring import Score
+from tfgen.writing.session import Session
 from tfgen.writing.texts import Generated
+from tfgen.writing.writer import Writer
 
-__all__ = ["Generated"]
+__all__ = ["Generated", "Score", "Session", "Writer"]

@@ -1,6 +1,7 @@
-"""The loop compiled over one network: shapes of batch, prompt and text are free, so it compiles once a sampler."""
+"""The loop compiled over one model: shapes of batch, prompt and text are free, so it compiles once a sampler."""
 
-import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,20 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent
+from tfgen.networks.model import NOT_A_NUMBER, LanguageModel
 from tfgen.sampling import chain as chains
 from tfgen.vocabulary.vocabulary import END, PADDING
-from tfgen.writing.loop import Beams, Decoding, Sampling, begin, decode
+from tfgen.writing.loop import Position, begin, decode, rows_of
+from tfgen.writing.prefill import prefill
+from tfgen.writing.strategies import BeamSearch, Drawing
 
 _WHOLE = tf.TensorSpec([], tf.int32)
 _REAL = tf.TensorSpec([], tf.float64)
 _IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
+
+# So many compiled functions are kept, some megabytes each: the usual caller has two or three, and a server that lets
+# its clients choose transforms, alternatives or numbers of beams must not grow for ever.
+KEPT = 24
 
 NOTHING_LEFT = (
     "the sampler leaves no token to choose from: put masks and biases before temperature 0 and truncation, "
@@ -26,48 +33,53 @@ NOTHING_LEFT = (
 Record = dict[str, npt.NDArray[Any]]
 
 
-class Decoder:
+class Compiled:
     """Reads prompts, and writes or searches on from them."""
 
-    def __init__(self, network: Any, allowed: npt.NDArray[np.bool_]) -> None:
-        """Take a network that passes `recurrent.check`, and which tokens (V,) may be chosen."""
-        self._network = network
+    def __init__(self, model: LanguageModel, allowed: npt.NDArray[np.bool_]) -> None:
+        """Take a model, and which tokens (V,) may be chosen."""
+        self.model = model
         self._allowed = tf.constant(allowed)
-        self._compiled: dict[Any, Any] = {}
-
-    def _read(self, ids: tf.Tensor, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, Any]:
-        state = recurrent.zero_state(self._network, tf.shape(ids)[0])
-        return recurrent.prefill(self._network, ids, lengths, state)
-
-    def zero_state(self) -> Any:
-        """Give the state of one text before its first token."""
-        return recurrent.zero_state(self._network, 1)
+        self._functions = Recent(KEPT)
 
     def fingerprint(self) -> str:
         """Give a hash of the weights and of which tokens may come, which tells one model from another."""
-        digest = hashlib.sha256(self._allowed.numpy().tobytes())
-        for weight in self._network.get_weights():
-            digest.update(repr((weight.shape, weight.dtype)).encode())
-            digest.update(weight.tobytes())
-        return digest.hexdigest()
+        return self.model.fingerprint(self._allowed.numpy().tobytes())
 
-    def read(self, prompts: list[npt.NDArray[np.int32]], seeds: npt.NDArray[np.int64], chain: chains.Chain) -> Decoding:
-        """Read prompts of any lengths, each of at least one token.
+    def read(
+        self,
+        prompts: list[npt.NDArray[np.int32]],
+        seeds: npt.NDArray[np.int64],
+        chain: chains.Chain,
+        context: Any = (),
+        copies: int = 1,
+    ) -> Position:
+        """Read prompts of any lengths, each of at least one token, once each.
 
         Args:
-            prompts: Ids, one row each.
-            seeds: See `sampling.row_seeds`.
+            prompts: Ids, P rows.
+            seeds: Of P times `copies` rows, see `sampling.row_seeds`.
             chain: The sampler that will write on.
+            context: Of the P rows.
+            copies: How many rows go on from each prompt, one after another.
         """
         lengths = np.array([len(ids) for ids in prompts], np.int32)
-        arguments = [tf.constant(_padded(prompts, lengths.max(), left=False))]
-        if (lengths < lengths.max()).any():
-            arguments.append(tf.constant(lengths))
-        read = self._compile(("read", len(arguments)), self._read, [_IDS, _LENGTHS][: len(arguments)])
-        logits, network = read(*arguments)
-        if not np.isfinite(logits.numpy()).all():
-            raise InputError(recurrent.NO_NUMBERS)
-        return begin(logits, network, self.start(chain, prompts), tf.constant(seeds))
+        ids = tf.constant(_padded(prompts, lengths.max(), left=False))
+        # A mask changes the last digits, so that it is there only where it is needed.
+        of_rows = [tf.constant(lengths)] if (lengths < lengths.max()).any() else []
+
+        def run(ids: tf.Tensor, context: Any, *lengths: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            return prefill(self.model, ids, lengths[0] if lengths else None, context)
+
+        signature = [_IDS, _with_rows(context, None), *[_LENGTHS][: len(of_rows)]]
+        logits, state = self._compile(("read", len(of_rows)), run, signature)(ids, context, *of_rows)
+        found = logits.numpy()
+        if np.isnan(found).any() or not np.isfinite(found).any(axis=1).all():
+            raise InputError(NOT_A_NUMBER)
+        # Each copy begins with all that was read of its prompt.
+        rows = None if copies == 1 else np.repeat(np.arange(len(prompts)), copies)
+        logits, state, sampler = rows_of((logits, state, self.start(chain, prompts)), rows)
+        return begin(logits, state, sampler, tf.constant(seeds))
 
     def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:
         """Give the states of a sampler that goes on from texts."""
@@ -77,48 +89,58 @@ class Decoder:
     def write(
         self,
         chain: chains.Chain,
-        state: Decoding,
+        position: Position,
         length: int,
         min_length: int = 0,
         alternatives: int = 0,
         capacity: int | None = None,
-    ) -> tuple[Decoding, Record]:
-        """Draw up to `length` tokens a row, see `decoding.Sampling`; there are no more alternatives than tokens.
+        context: Any = (),
+    ) -> tuple[Position, Record]:
+        """Draw up to `length` tokens a row, see `strategies.Drawing`; there are no more alternatives than tokens.
 
-        With a capacity, `length` at most, the loop is compiled by XLA, see `decoding.decode`.
+        With a capacity, `length` at most, the loop is compiled by XLA, see `loop.decode`.
         """
         alternatives = min(alternatives, self._allowed.shape[0])
 
-        def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor) -> Any:
-            strategy = Sampling(self._permitted(chain), chain, min_length, alternatives)
-            return decode(self._step, strategy, state, length, capacity)[:2]
+        def run(chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor) -> Any:
+            strategy = Drawing(self._permitted(chain), chain, min_length, alternatives)
+            return decode(self._step_in(context), strategy, position, length, capacity)[:2]
 
-        rows = None if capacity is None else len(state.finished)
-        loop = self._compile(
-            ("write", alternatives, capacity), run, [*_with_rows((chain, state), rows), _WHOLE, _WHOLE]
-        )
-        after, record = loop(chain, state, _whole(length), _whole(min_length))
+        rows = None if capacity is None else len(position.finished)
+        signature = [*_with_rows((chain, position, context), rows), _WHOLE, _WHOLE]
+        loop = self._compile(("write", alternatives, capacity), run, signature)
+        after, record = loop(chain, position, context, _whole(length), _whole(min_length))
         written = {name: value.numpy() for name, value in record.items()}
-        _check_written(written["ids"], state.finished.numpy())
+        self._check_written(written["ids"], position.finished.numpy(), after)
         return after, written
 
     def search(
-        self, chain: chains.Chain, state: Decoding, length: int, min_length: int, width: int, length_penalty: float
+        self,
+        chain: chains.Chain,
+        position: Position,
+        length: int,
+        min_length: int,
+        width: int,
+        length_penalty: float,
+        context: Any = (),
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-        """Search for the likeliest texts, see `decoding.Beams`.
+        """Search for the likeliest texts, see `strategies.BeamSearch`.
 
         Returns:
             Ids (P, K, N), the best first, and their scores (P, K).
         """
 
-        def run(chain: Any, state: Decoding, length: tf.Tensor, min_length: tf.Tensor, penalty: tf.Tensor) -> Any:
-            strategy = Beams(self._permitted(chain), chain, min_length, penalty, width)
-            _, record, (scores, lengths) = decode(self._step, strategy, state, length)
+        def run(
+            chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor, penalty: tf.Tensor
+        ) -> Any:
+            strategy = BeamSearch(self._permitted(chain), chain, min_length, penalty, width)
+            _, record, (scores, lengths) = decode(self._step_in(context), strategy, position, length)
             return record["ids"], record["parents"], scores / lengths**penalty
 
-        loop = self._compile(("search", width), run, [*_with_rows((chain, state), None), _WHOLE, _WHOLE, _REAL])
+        signature = [*_with_rows((chain, position, context), None), _WHOLE, _WHOLE, _REAL]
+        loop = self._compile(("search", width), run, signature)
         penalty = tf.constant(length_penalty, tf.float64)
-        found = loop(chain, state, _whole(length), _whole(min_length), penalty)
+        found = loop(chain, position, context, _whole(length), _whole(min_length), penalty)
         ids, parents, scores = (value.numpy() for value in found)
         # A beam is read from its end: each token's row of the step before is its parent.
         texts = np.empty_like(ids)
@@ -133,26 +155,49 @@ class Decoder:
         ends = any(transform.ends for transform in chain)
         return self._allowed | (tf.range(self._allowed.shape[0]) == END) if ends else self._allowed
 
-    def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        return recurrent.step(self._network, ids, state)
+    def _step_in(self, context: Any) -> Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]]:
+        return lambda ids, state: self.model.step(ids, state, context)
+
+    def _check_written(self, ids: npt.NDArray[np.int32], finished: npt.NDArray[np.bool_], after: Position) -> None:
+        """Refuse what a row without any possible token gives, which is padding before its end."""
+        ended = np.cumsum(ids == END, axis=1) > 0
+        if ((ids == PADDING) & ~ended & ~finished[:, np.newaxis]).any():
+            raise InputError(NOT_A_NUMBER if np.isnan(after.logits.numpy()).any() else NOTHING_LEFT)
 
     def _compile(self, kind: Any, function: Callable[..., Any], signature: list[Any]) -> Any:
         """Compile a function once for each kind and structure of its arguments."""
-        key = (kind, *tf.nest.flatten(signature))
-        if key not in self._compiled:
+
+        def make() -> Any:
             # Nothing here is for autograph to rewrite, and its search takes most of the time before the first token.
             # The one trace is taken here: called through tf.function, each sampler would count towards its retracing
             # warning.
-            compiled = tf.function(function, input_signature=signature, autograph=False)
-            self._compiled[key] = compiled.get_concrete_function()
-        return self._compiled[key]
+            return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+        return self._functions.get((kind, *tf.nest.flatten(signature)), make)
 
 
-def _check_written(ids: npt.NDArray[np.int32], finished: npt.NDArray[np.bool_]) -> None:
-    """Refuse what a row without any possible token gives, which is padding before its end."""
-    ended = np.cumsum(ids == END, axis=1) > 0
-    if ((ids == PADDING) & ~ended & ~finished[:, np.newaxis]).any():
-        raise InputError(NOTHING_LEFT)
+class Recent:
+    """The values that were asked for most recently, made when they are not there; for any number of threads."""
+
+    def __init__(self, most: int) -> None:
+        """Say how many are kept."""
+        self._most = most
+        self._values: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Give the value of a key; two threads that ask for a new one get the same."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = make()
+                if len(self._values) > self._most:
+                    self._values.popitem(last=False)
+            self._values.move_to_end(key)
+            return self._values[key]
+
+    def __len__(self) -> int:
+        """Give how many there are."""
+        return len(self._values)
 
 
 def _whole(number: int) -> tf.Tensor:
@@ -160,7 +205,7 @@ def _whole(number: int) -> tf.Tensor:
 
 
 def _with_rows(values: Any, rows: int | None) -> Any:
-    """Give the types of values for so many rows; None leaves their number open."""
+    """Give the types of values for so many rows; None leaves their number open, and other sizes of a context too."""
 
     def of(value: Any) -> Any:
         spec = tf.type_spec_from_value(value)

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent
+from tfgen.layers import time_major
+from tfgen.networks.model import NOT_A_NUMBER, LanguageModel
 from tfgen.vocabulary.vocabulary import END, PADDING
+from tfgen.writing.loop import rows_of
+from tfgen.writing.prefill import of_shapes, width_of
 
 _ROWS = 64
-# Logits of this many positions of a row are held at once, whatever the length of the text.
-_PIECE = 256
+_TOKENS = 2**18
+# So many logits are held at once, some 8 bytes each a few times over, whatever the texts and the vocabulary.
+_LOGITS = 2**21
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,75 +68,104 @@ class Score:
 
 
 class Scorer:
-    """Scores over one network, compiled once for texts of all lengths."""
+    """Scores over one model, compiled once for texts of all lengths."""
 
-    def __init__(self, network: keras.Sequential) -> None:
-        """Take a network that passes `recurrent.check`."""
-        self._network = network
-        self._compiled = tf.function(self._score_piece, reduce_retracing=True, autograph=False)
+    def __init__(self, model: LanguageModel) -> None:
+        """Take a model."""
+        self._model = model
+        self._compiled = tf.function(self._score, reduce_retracing=True, autograph=False)
 
     def __call__(
-        self, texts: Sequence[npt.NDArray[np.integer[Any]]]
+        self, texts: Sequence[npt.NDArray[np.integer[Any]]], context: Any = ()
     ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """Score rows of ids, each of at least one token.
+
+        Args:
+            texts: Ids of each text.
+            context: Of the texts, one row each.
 
         Returns:
             For each the log-probabilities, float64 (T,), and the ranks, int32 (T,).
 
         Raises:
-            InputError: The network gives no numbers.
+            InputError: The model's output is not a number.
         """
-        # Texts of about one length share a batch, so that little is padding.
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         scores: dict[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
-        for begin in range(0, len(by_length), _ROWS):
-            chosen = by_length[begin : begin + _ROWS]
-            scores.update(zip(chosen, self._score_batch([texts[i] for i in chosen]), strict=True))
+        for chosen in _batches([len(text) for text in texts]):
+            of_batch = self._score_batch([texts[i] for i in chosen], rows_of(context, tf.constant(chosen)))
+            scores.update(zip(chosen, of_batch, strict=True))
         return [scores[i] for i in range(len(texts))]
 
     def _score_batch(
-        self, texts: list[npt.NDArray[np.integer[Any]]]
+        self, texts: list[npt.NDArray[np.integer[Any]]], context: Any
     ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         lengths = np.array([len(text) for text in texts], np.int32)
-        targets = np.full((len(texts), lengths.max()), PADDING, np.int32)
-        for row, text in zip(targets, texts, strict=True):
-            row[: len(text)] = text
-        inputs = np.concatenate([np.full((len(texts), 1), END, np.int32), targets[:, :-1]], axis=1)
-        state = recurrent.zero_state(self._network, len(texts))
-        pieces = []
-        for begin in range(0, lengths.max(), _PIECE):
-            place = np.s_[:, begin : begin + _PIECE]
-            *piece, state = self._compiled(tf.constant(inputs[place]), tf.constant(targets[place]), state)
-            pieces.append([part.numpy() for part in piece])
-        log_probabilities, ranks = (np.concatenate(parts, axis=1) for parts in zip(*pieces, strict=True))
+        ids = np.full((len(texts), 1 + lengths.max()), PADDING, np.int32)
+        ids[:, 0] = END
+        for row, text in zip(ids, texts, strict=True):
+            row[1 : 1 + len(text)] = text
+        log_probabilities, ranks = (each.numpy() for each in self._compiled(tf.constant(ids), context))
         scores = [(log_probabilities[b, :n], ranks[b, :n]) for b, n in enumerate(lengths)]
         if any(np.isnan(log_p).any() for log_p, _ in scores):
-            raise InputError(recurrent.NO_NUMBERS)
+            raise InputError(NOT_A_NUMBER)
         return scores
 
-    def _score_piece(
-        self, inputs: tf.Tensor, targets: tf.Tensor, state: recurrent.State
-    ) -> tuple[tf.Tensor, tf.Tensor, recurrent.State]:
-        return score_tokens(self._network, inputs, targets, state)
+    def _score(self, ids: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        return score_tokens(self._model, ids, context)
 
 
-def score_tokens(
-    network: keras.Sequential, inputs: tf.Tensor, targets: tf.Tensor, state: recurrent.State
-) -> tuple[tf.Tensor, tf.Tensor, recurrent.State]:
-    """Score one token after another, in the graph.
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Put texts of about one length into a batch, so that little is padding, and not too many tokens into any."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if len(batch) == _ROWS or (batch and (len(batch) + 1) * lengths[i] > _TOKENS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def score_tokens(model: LanguageModel, ids: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Score texts, token after token, in the graph and in pieces: what is held at once does not grow with their length.
 
     Args:
-        network: A network that passes `recurrent.check`.
-        inputs: Int (B, T), padded on the right.
-        targets: Int (B, T), the token after each input.
-        state: The state before the first input.
+        model: What scores.
+        ids: Int (B, 1 + T), T at least 1: what each text begins after, its tokens, and padding on the right.
+        context: Of the rows.
 
     Returns:
-        Log-probabilities (nats, float64) and ranks (int32) of the targets, each (B, T), and the state after the inputs.
+        Log-probabilities (nats, float64) and ranks (int32) of all but the first of each row, (B, T).
     """
-    # Padding lies on the right, behind everything that is read off, so that no mask is needed.
-    rows, state = recurrent.features(network, inputs, state)
-    logits = tf.cast(recurrent.logits_of(network, rows), tf.float64)
+    rows, total = tf.shape(ids)[0], tf.shape(ids)[1] - 1
+    width = tf.minimum(tf.maximum(_LOGITS // (tf.maximum(rows, 1) * model.size), 1), tf.minimum(width_of(rows), total))
+    pieces = -(-total // width)
+    # All pieces are of one width, so that they can be joined; padding lies behind everything that is read off.
+    ids = tf.pad(ids, [[0, 0], [0, pieces * width - total]])
+    start = model.start(context, rows)
+    of_pieces = [tf.TensorArray(kind, pieces, element_shape=[None, None]) for kind in (tf.float64, tf.int32)]
+
+    def score_piece(i: tf.Tensor, state: Any, of_pieces: list[tf.TensorArray]) -> tuple[Any, ...]:
+        piece = ids[:, i * width : (i + 1) * width + 1]
+        features, after = model.read(piece[:, :-1], None, state, context)
+        scored = _scored(tf.cast(model.logits(features), tf.float64), piece[:, 1:])
+        of_pieces = [array.write(i, value) for array, value in zip(of_pieces, scored, strict=True)]
+        return i + 1, of_shapes(after, start), of_pieces
+
+    _, _, of_pieces = tf.while_loop(
+        lambda i, *_: i < pieces, score_piece, (tf.constant(0), start, of_pieces), parallel_iterations=1
+    )
+    log_p, ranks = (_side_by_side(array.stack())[:, :total] for array in of_pieces)
+    return log_p, ranks
+
+
+def _scored(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Give the log-probabilities and the ranks (B, T) of targets (B, T) under logits (B, T, V)."""
     of_target = tf.gather(logits, targets[..., tf.newaxis], axis=-1, batch_dims=2)
     ranks = 1 + tf.reduce_sum(tf.cast(logits > of_target, tf.int32), axis=-1)
-    return of_target[..., 0] - tf.reduce_logsumexp(logits, axis=-1), ranks, state
+    return of_target[..., 0] - tf.reduce_logsumexp(logits, axis=-1), ranks
+
+
+def _side_by_side(pieces: tf.Tensor) -> tf.Tensor:
+    """Turn pieces (N, B, T) into rows (B, N T)."""
+    return tf.reshape(time_major.swapped(pieces), [tf.shape(pieces)[1], -1])

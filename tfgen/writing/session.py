@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import copy
 import dataclasses
 import hashlib
@@ -19,14 +20,14 @@ import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError
+from tfgen.networks.model import LanguageModel, checked_context, flat, state_of_a_row
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import atomic_files, wording
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
-from tfgen.writing import loop
-from tfgen.writing.compiled import Decoder
-from tfgen.writing.loop import Decoding
+from tfgen.writing.compiled import Compiled
+from tfgen.writing.loop import PLAIN, Position
 from tfgen.writing.stops import as_stops
-from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Limits, Writing
+from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Drafts, Limits
 
 _FORMAT = "tfgen session 1"
 # A state is some kilobytes; what claims more than this is no session.
@@ -42,10 +43,13 @@ class _Sampler:
 
 
 class Session:
-    """One text, and where the network stands after it.
+    """One text, and where the model stands after it.
 
     Made by `TextGenerator.start`. Each call of `generate` or `stream` goes on where the last one stopped; the seed was
     given at the start, and its draws go on too.
+
+    The end of the text ends the session; the end of a match of a `Pattern` ends the answer alone: the model never reads
+    it, and the next answer goes on after the match, where the same pattern begins anew.
 
     Attributes:
         text: The prompt and all that has been written.
@@ -53,26 +57,39 @@ class Session:
 
     def __init__(
         self,
-        decoder: Decoder,
+        compiled: Compiled,
         vocabulary: Vocabulary,
         text: str,
         history: npt.NDArray[np.int32],
-        state: Decoding,
+        position: Position,
         sampler: _Sampler | None = None,
+        context: Any = (),
     ) -> None:
-        """Take what `TextGenerator.start` has read: the text, its ids (T,), and the state after them."""
-        self.text = text
-        self._decoder = decoder
+        """Take a text that was read, its ids (T,), and the position after them."""
+        self._compiled = compiled
         self._vocabulary = vocabulary
-        self._history = history
-        self._state = state
+        self._prompt = text
+        # An array that grows at its end: a copy for each piece would cost more and more.
+        self._history = array.array("i", history.astype(np.intc).tobytes())
+        self._read = len(self._history)
+        self._position = position
         self._sampler = sampler
+        self._context = context
         self._answers = 0
+
+    @property
+    def text(self) -> str:
+        """The prompt and all that has been written."""
+        return self._prompt + self._vocabulary.decode(self._ids()[self._read :])
+
+    def _ids(self) -> npt.NDArray[np.int32]:
+        """Give the ids of the text so far, a copy: an array that is looked at cannot grow."""
+        return np.array(self._history, np.int32)
 
     @property
     def finished(self) -> bool:
         """Whether the text has come to its end."""
-        return bool(self._state.finished.numpy()[0])
+        return bool(self._position.finished.numpy()[0])
 
     def generate(
         self,
@@ -136,35 +153,45 @@ class Session:
         chain = chain_of(sampler, settings, self._vocabulary)
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         self._remember(chain)
-        answer = Writing(self._decoder, self._vocabulary, chain, self._state, limits)
+        answer = Drafts(self._compiled, self._vocabulary, chain, self._position, limits, context=self._context)
         self._answers += 1
-        return self._follow(answer, SINGLE if limits.stops else _sizes, self._answers)
+        # An answer must not go past the token that completed a stop string or a match, for the session goes on there.
+        ends_itself = any(transform.ends for transform in chain)
+        return self._follow(answer, SINGLE if limits.stops or ends_itself else _sizes, self._answers, ends_itself)
 
     def _remember(self, chain: Chain) -> None:
         """Give the sampler its states: those it had if it wrote last, else what it makes of the text."""
-        states = self._decoder.start(chain, [self._history])
         name = _name(chain)
         if self._sampler is not None and self._sampler.name == name:
-            states = tf.nest.pack_sequence_as(states, _same(tf.nest.flatten(states), self._sampler.leaves))
+            like = self._compiled.start(chain, [np.array([END], np.int32)])
+            states = tf.nest.pack_sequence_as(like, _same(tf.nest.flatten(like), self._sampler.leaves))
+        else:
+            states = self._compiled.start(chain, [self._ids()])
         self._sampler = _Sampler(name, tf.nest.flatten(states))
-        self._state = self._state._replace(sampler=states)
+        self._position = self._position._replace(sampler=states)
 
-    def _follow(self, answer: Writing, sizes: tuple[int, int], number: int) -> Iterator[str]:
+    def _follow(self, answer: Drafts, sizes: tuple[int, int], number: int, ends_itself: bool) -> Iterator[str]:
         for (text,) in answer.pieces(sizes):
             if number != self._answers:
                 raise InputError("the session has begun another answer: take all of a stream first, or fork it.")
-            if answer.records:
-                self._move(answer.state, answer.records.pop()["ids"][0])
+            (ids,) = answer.ids
+            if ends_itself and END in ids:
+                self._end_match(answer.position)
+            elif len(ids):
+                self._move(answer.position, ids)
             if text:
                 yield text
 
-    def _move(self, state: Decoding, ids: npt.NDArray[np.int32]) -> None:
-        ids = ids[ids != PADDING]
-        self.text += self._vocabulary.decode(ids)
-        self._history = np.concatenate([self._history, ids])
+    def _move(self, position: Position, ids: npt.NDArray[np.int32]) -> None:
+        self._history.frombytes(ids[ids != PADDING].astype(np.intc).tobytes())
         # A stop string ends an answer; only the end of a text ends the text.
-        self._state = state._replace(finished=tf.constant([bool((ids == END).any())]))
-        self._sampler = self._sampler and _Sampler(self._sampler.name, tf.nest.flatten(state.sampler))
+        self._position = position._replace(finished=tf.constant([bool((ids == END).any())]))
+        self._sampler = self._sampler and _Sampler(self._sampler.name, tf.nest.flatten(position.sampler))
+
+    def _end_match(self, position: Position) -> None:
+        """Stay before the end that a sampler has drawn, but for the draw."""
+        self._position = self._position._replace(drawn=position.drawn)
+        self._sampler = None
 
     def fork(self, seed: int | None = None) -> Session:
         """Give a twin that goes on from here by itself; the two share the model.
@@ -173,9 +200,10 @@ class Session:
             seed: Of the twin's draws; None lets it draw what this session would have drawn.
         """
         twin = copy.copy(self)
+        twin._history = self._history[:]
         if seed is not None:
             seeds = tf.constant(sampling.row_seeds(seed, 1))
-            twin._state = self._state._replace(seeds=seeds, drawn=tf.constant(0))
+            twin._position = self._position._replace(seeds=seeds, drawn=tf.constant(0))
         return twin
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -184,40 +212,40 @@ class Session:
         Raises:
             OSError: The file cannot be written.
         """
-        leaves = {
-            "network": tf.nest.flatten(self._state.network),
-            "sampler": self._sampler.leaves if self._sampler else [],
-        }
-        arrays: dict[str, Any] = {
-            f"{kind}_{i}": _array(leaf) for kind, each in leaves.items() for i, leaf in enumerate(each)
-        }
-        arrays |= {name: getattr(self._state, name).numpy() for name in loop.PLAIN}
+        leaves = {**flat(self._position.state), **flat(self._context, "context")}
+        leaves |= flat(self._sampler.leaves if self._sampler else (), "sampler")
+        arrays: dict[str, Any] = {name: _array(leaf) for name, leaf in leaves.items()}
+        arrays |= {name: getattr(self._position, name).numpy() for name in PLAIN}
         meta = {
             "format": _FORMAT,
-            "model": self._decoder.fingerprint(),
+            "model": self._compiled.fingerprint(),
             "text": self.text,
             "sampler": self._sampler.name if self._sampler else None,
         }
         with atomic_files.file(Path(path)) as new, new.open("wb") as file:
-            np.savez(file, history=self._history, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+            np.savez(file, history=self._ids(), meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], decoder: Decoder, vocabulary: Vocabulary) -> Session:
+    def load(cls, path: str | os.PathLike[str], compiled: Compiled, vocabulary: Vocabulary) -> Session:
         """Read a session of this model; see `TextGenerator.resume`."""
         meta, arrays = _read(Path(path))
-        if meta.get("model") != decoder.fingerprint():
+        model = compiled.model
+        if meta.get("model") != compiled.fingerprint():
             raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
         try:
-            zero = decoder.zero_state()
-            network = _like(tf.nest.flatten(zero), _leaves(arrays, "network"))
-            plain = _like(_plain(len(vocabulary), zero), [arrays[name] for name in loop.PLAIN])
-            state = Decoding(
-                tf.nest.pack_sequence_as(zero, network), sampler=(), **dict(zip(loop.PLAIN, plain, strict=True))
-            )
+            first = state_of_a_row(model)
+            leaves = _like(tf.nest.flatten(first), _leaves(arrays, "network"))
+            state = tf.nest.pack_sequence_as(first, leaves)
+            context = tf.nest.pack_sequence_as(model.context, _leaves(arrays, "context"))
+            plain = dict(zip(PLAIN, _like(_plain(model), [arrays[name] for name in PLAIN]), strict=True))
             leaves = [tf.constant(leaf) for leaf in _leaves(arrays, "sampler")]
             sampler = _Sampler(str(meta["sampler"]), leaves) if meta["sampler"] else None
             vocabulary.decode(arrays["history"])  # refuses what are no ids
-            return cls(decoder, vocabulary, str(meta["text"]), arrays["history"].astype(np.int32), state, sampler)
+            position = Position(state, sampler=(), **plain)
+            context = checked_context(model, context, 1)
+            return cls(compiled, vocabulary, str(meta["text"]), arrays["history"], position, sampler, context)
+        except MemoryError:
+            raise
         except Exception as error:  # what damage has left may fail anywhere in TensorFlow, with any class of error
             raise InputError(f"{str(path)!r} is damaged: {wording.shorten(' '.join(str(error).split()))}.") from None
 
@@ -238,11 +266,9 @@ def _name(chain: Chain) -> str:
     return digest.hexdigest()
 
 
-def _plain(tokens: int, state: Any) -> list[tf.TensorSpec]:
-    """Give the shapes and types of `loop.PLAIN` for a network of such a state."""
-    # As `networks.logits_of` has it: half precision ends before the logits.
-    whole = tf.float64 if any(leaf.dtype == tf.float64 for leaf in tf.nest.flatten(state)) else tf.float32
-    kinds = [([1, tokens], whole), ([1, 2], tf.int64), ([], tf.int32), ([1], tf.bool)]
+def _plain(model: LanguageModel) -> list[tf.TensorSpec]:
+    """Give the shapes and types of `loop.PLAIN` for a model."""
+    kinds = [([1, model.size], model.dtype), ([1, 2], tf.int64), ([], tf.int32), ([1], tf.bool)]
     return [tf.TensorSpec(shape, kind) for shape, kind in kinds]
 
 
@@ -286,7 +312,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         meta = json.loads(arrays.pop("meta").tobytes())
         if meta["format"] != _FORMAT:
             raise KeyError("format")
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None

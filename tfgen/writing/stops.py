@@ -8,6 +8,8 @@ from tfgen.errors import InputError
 class StopStrings:
     """Watches one text for strings that end it, however they are cut into pieces.
 
+    The string that is complete first ends the text; of several that are complete at the same place, the longest.
+
     >>> watch = StopStrings(["END"])
     >>> watch.feed("the E"), watch.feed("ND of it"), watch.stopped
     ('the ', '', True)
@@ -25,11 +27,11 @@ class StopStrings:
         if self.stopped:
             return ""
         self._held += text
-        found = [(place, stop) for stop in self._stops if (place := self._held.find(stop)) >= 0]
+        found = [(place + len(stop), place) for stop in self._stops if (place := self._held.find(stop)) >= 0]
         if found:
             self.stopped = True
-            place, stop = min(found, key=lambda pair: (pair[0], -len(pair[1])))
-            certain, self._held = self._held[: place + (len(stop) if self._keep else 0)], ""
+            end, begin = min(found)
+            certain, self._held = self._held[: end if self._keep else begin], ""
             return certain
         kept = max((_overlap(self._held, stop) for stop in self._stops), default=0)
         certain, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]

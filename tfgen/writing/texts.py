@@ -1,11 +1,12 @@
 """Texts while they are written: pieces, stop strings, time limits, and the numbers behind each token.
 
-Everything that writes goes through `Writing`: whole texts, batches, streams and sessions.
+Everything that draws goes through `Drafts`: whole texts, batches, streams and sessions.
 """
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,8 @@ import tensorflow as tf
 from tfgen.errors import InputError, whole_number
 from tfgen.sampling.chain import Chain
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
-from tfgen.writing.compiled import Decoder, Record
-from tfgen.writing.loop import Decoding
+from tfgen.writing.compiled import Compiled, Record
+from tfgen.writing.loop import Position
 from tfgen.writing.stops import StopStrings
 
 # How many tokens one call of the compiled loop writes, first and at most. A stream shows its first token at once. A
@@ -60,10 +61,18 @@ class Limits:
         if self.jit_compile not in (None, True, False):
             raise InputError(f"jit_compile is True, False or None; received {self.jit_compile!r}.")
 
-    @property
-    def compiled(self) -> bool:
-        """Whether XLA compiles the loop: a function of the request alone, since XLA may round otherwise."""
-        return self.length >= _LONG if self.jit_compile is None else self.jit_compile
+    def jit_compiles(self, supported: bool) -> bool:
+        """Tell whether XLA compiles the loop: a function of the request alone, since XLA may round otherwise.
+
+        Args:
+            supported: Whether it may compile the model.
+
+        Raises:
+            InputError: It was asked for and may not.
+        """
+        if self.jit_compile and not supported:
+            raise InputError("XLA cannot compile this model; received jit_compile=True: remove it.")
+        return supported and (self.length >= _LONG if self.jit_compile is None else self.jit_compile)
 
     @property
     def watched(self) -> bool:
@@ -77,7 +86,8 @@ class Generated:
 
     Attributes:
         text: The text.
-        tokens: The N new tokens; a word of which a stop string left only a part is none.
+        tokens: The N new tokens, as the vocabulary spells them (the end of a text is U+0003, which the text itself does
+            not have); a word of which a stop string left only a part is none.
         log_probabilities: float64 (N,), nats: of each token under the model, among the tokens that may come at all.
         sampler_log_probabilities: float64 (N,), nats: of each token under the distribution that was drawn from.
         alternatives: For each new token, the likeliest tokens under the model in its place, each with its nats.
@@ -90,57 +100,81 @@ class Generated:
     alternatives: tuple[tuple[tuple[str, float], ...], ...]
 
 
-class Writing:
+class Drafts:
     """A batch of texts that is being written, row by row as long as each needs.
 
+    Nothing is kept of what was written but, on request, the numbers behind it.
+
     Attributes:
-        state: Where the rows stand.
-        texts: What each row has written so far, without what a stop string took away.
-        records: What was recorded, one entry a piece.
+        position: Where the rows stand.
+        ids: int32 (B, N), the tokens of the last piece.
     """
 
     def __init__(
         self,
-        decoder: Decoder,
+        compiled: Compiled,
         vocabulary: Vocabulary,
         chain: Chain,
-        state: Decoding,
+        position: Position,
         limits: Limits,
         alternatives: int = 0,
+        context: Any = (),
     ) -> None:
-        """Go on from a state that the decoder has given."""
-        self._decoder = decoder
+        """Go on from a position to which prompts were read.
+
+        Raises:
+            InputError: XLA was asked for, and may not compile the model.
+        """
+        self._compiled = compiled
         self._vocabulary = vocabulary
         self._chain = chain
         self._limits = limits
         self._alternatives = alternatives
-        self._no_end_before = int(state.drawn) + limits.min_length
-        self._watches = [StopStrings(limits.stops, limits.keep_stop) for _ in range(len(state.finished))]
-        self.state = state
-        self.texts = [""] * len(self._watches)
-        self.records: list[Record] = []
+        self._context = context
+        self._jit = limits.jit_compiles(compiled.model.supports_jit)
+        self._no_end_before = int(position.drawn) + limits.min_length
+        self._watches = [StopStrings(limits.stops, limits.keep_stop) for _ in range(len(position.finished))]
+        self._records: list[Record] = []
+        self.position = position
+        self.ids = np.empty((len(self._watches), 0), np.int32)
 
     def pieces(self, sizes: tuple[int, int]) -> Iterator[list[str]]:
-        """Write to the end, giving what each row has got more; pieces grow from the first size to the second."""
+        """Write to the end, giving what each row has got more; pieces grow from the first size to the second.
+
+        The last piece, whose `ids` are none, is what was held back of what might have become a stop string.
+        """
         piece, longest = sizes
         left = self._limits.length
         deadline = None if self._limits.max_time is None else time.monotonic() + self._limits.max_time
-        while left > 0 and not self.state.finished.numpy().all() and (deadline is None or time.monotonic() < deadline):
-            written = self._write(min(piece, left), longest if self._limits.compiled else None)
-            left -= self.records[-1]["ids"].shape[1]
+        while left > 0 and not self._all_finished() and (deadline is None or time.monotonic() < deadline):
+            written = self._write(min(piece, left), longest if self._jit else None)
+            left -= self.ids.shape[1]
             piece = min(2 * piece, longest)
             yield written
-        yield self._add([watch.rest() for watch in self._watches])
+        self.ids = self.ids[:, :0]
+        yield [watch.rest() for watch in self._watches]
+
+    def texts(self, sizes: tuple[int, int]) -> list[str]:
+        """Write to the end: what each row has got, without what a stop string took away."""
+        return ["".join(pieces) for pieces in zip(*self.pieces(sizes), strict=True)]
+
+    def _all_finished(self) -> bool:
+        return bool(self.position.finished.numpy().all())
 
     def _write(self, length: int, capacity: int | None) -> list[str]:
-        self.state, record = self._decoder.write(
-            self._chain, self.state, length, self._no_end_before, self._alternatives, capacity
+        self.position, record = self._compiled.write(
+            self._chain,
+            self.position,
+            length,
+            self._no_end_before,
+            self._alternatives,
+            capacity,
+            self._context,
         )
-        self.records.append(record)
-        ids = record["ids"]
-        pieces = self._add(
-            [watch.feed(self._vocabulary.decode(row)) for watch, row in zip(self._watches, ids, strict=True)]
-        )
+        if self._alternatives:
+            self._records.append(record)
+        self.ids = record["ids"]
+        pieces = [watch.feed(self._vocabulary.decode(row)) for watch, row in zip(self._watches, self.ids, strict=True)]
         self._stop()
         return pieces
 
@@ -148,29 +182,32 @@ class Writing:
         """Finish the rows that a stop string has ended."""
         stopped = np.array([watch.stopped for watch in self._watches])
         if stopped.any():
-            self.state = self.state._replace(finished=self.state.finished | tf.constant(stopped))
+            self.position = self.position._replace(finished=self.position.finished | tf.constant(stopped))
 
-    def _add(self, pieces: list[str]) -> list[str]:
-        self.texts = [text + piece for text, piece in zip(self.texts, pieces, strict=True)]
-        return pieces
+    def generated(self, sizes: tuple[int, int], prompts: Sequence[str]) -> list[Generated]:
+        """Write to the end, with the numbers behind each text; `alternatives` must have been asked for."""
+        texts = self.texts(sizes)
+        return [
+            self._generated(row, prompt, text) for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
+        ]
 
-    def generated(self, row: int, prompt: str) -> Generated:
-        """Give a row with the numbers behind it; `alternatives` must have been asked for."""
-        if not self.records:  # there was no time for any
+    def _generated(self, row: int, prompt: str, text: str) -> Generated:
+        if not self._records:  # there was no time for any
             nothing = np.empty(0)
-            return Generated(prompt + self.texts[row], (), nothing, nothing, ())
-        joined = {name: np.concatenate([record[name][row] for record in self.records]) for name in self.records[0]}
-        tokens = self._vocabulary.decode_each(joined["ids"])
+            return Generated(prompt + text, (), nothing, nothing, ())
+        joined = {name: np.concatenate([record[name][row] for record in self._records]) for name in self._records[0]}
+        ids, tokens = joined["ids"], self._vocabulary.tokens
         # A stop string may have taken tokens away again.
-        ends = np.cumsum([len(token) for token in tokens])
-        kept = int(np.sum((ends <= len(self.texts[row])) & (joined["ids"] != PADDING)))
+        ends = np.cumsum([len(each) for each in self._vocabulary.decode_each(ids)])
+        kept = int(np.sum((ends <= len(text)) & (ids != PADDING)))
+        likeliest = zip(joined["alternatives"][:kept], joined["alternatives_log_p"][:kept], strict=True)
         return Generated(
-            text=prompt + self.texts[row],
-            tokens=tokens[:kept],
+            text=prompt + text,
+            tokens=tuple(tokens[i] for i in ids[:kept]),
             log_probabilities=joined["log_p"][:kept],
             sampler_log_probabilities=joined["sampler_log_p"][:kept],
             alternatives=tuple(
-                tuple((self._vocabulary.tokens[i], float(p)) for i, p in zip(ids, log_p, strict=True) if p > -np.inf)
-                for ids, log_p in zip(joined["alternatives"][:kept], joined["alternatives_log_p"][:kept], strict=True)
+                tuple((tokens[i], float(p)) for i, p in zip(some, log_p, strict=True) if p > -np.inf)
+                for some, log_p in likeliest
             ),
         )

@@ -1,0 +1,121 @@
+"""How the next tokens are chosen: drawn, greedily or not, or searched for.
+
+Axis letters: B batch, V vocabulary, N new tokens, K beams, P prompts.
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfgen.sampling import chain as chains
+from tfgen.sampling.selection import draws, select
+from tfgen.sampling.transform import NEVER
+from tfgen.vocabulary.vocabulary import END, PADDING
+from tfgen.writing.loop import Choice, Position, rows_of
+
+
+class Drawing(NamedTuple):
+    """Draws each token, or takes the likeliest at temperature 0.
+
+    Attributes:
+        allowed: bool (V,), the tokens that may ever be drawn.
+        chain: Transforms, applied in the order given.
+        min_length: Scalar int32: a row does not end before it has drawn so many tokens.
+        alternatives: How many of the likeliest tokens to record at each step, with log-probabilities (nats) of what was
+            drawn; 0 records the drawn ids alone. Part of the structure.
+    """
+
+    allowed: tf.Tensor
+    chain: chains.Chain
+    min_length: tf.Tensor
+    alternatives: int = 0
+
+    @property
+    def recorded(self) -> dict[str, tf.TensorSpec]:
+        """Ids, and on request what `record_scores` gives."""
+        specs = {"ids": tf.TensorSpec([None], tf.int32)}
+        if self.alternatives:
+            specs |= {name: tf.TensorSpec([None], tf.float64) for name in ("log_p", "sampler_log_p")}
+            specs["alternatives"] = tf.TensorSpec([None, self.alternatives], tf.int32)
+            specs["alternatives_log_p"] = tf.TensorSpec([None, self.alternatives], tf.float64)
+        return specs
+
+    def begin(self, position: Position, length: tf.Tensor) -> tf.Tensor:
+        """Draw the uniform numbers (N, B) of all steps."""
+        return draws(position.seeds, position.drawn, length)
+
+    def choose(self, t: tf.Tensor, position: Position, carried: tf.Tensor) -> tuple[Choice, tf.Tensor]:
+        """Draw."""
+        logits = _possible(position, self.allowed, self.min_length)
+        shaped, given = chains.apply(self.chain, logits, position.sampler)
+        drawn = select(shaped, carried[t])
+        ids = tf.where(position.finished, PADDING, drawn)
+        record = {"ids": ids, **(self._scores(logits, shaped, drawn) if self.alternatives else {})}
+        return Choice(ids, None, chains.update(self.chain, position.sampler, ids, given), record), carried
+
+    def _scores(self, logits: tf.Tensor, shaped: tf.Tensor, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
+        log_p = tf.nn.log_softmax(logits)
+        likeliest = tf.math.top_k(log_p, self.alternatives)
+        return {
+            "log_p": tf.gather(log_p, drawn, batch_dims=1, axis=1),
+            "sampler_log_p": tf.gather(tf.nn.log_softmax(shaped), drawn, batch_dims=1, axis=1),
+            "alternatives": likeliest.indices,
+            "alternatives_log_p": likeliest.values,
+        }
+
+
+class BeamSearch(NamedTuple):
+    """Searches for the likeliest text with K beams a prompt (Lowerre 1976), by log-probability over length^penalty.
+
+    Rows of a batch are prompt-major: B is prompts times K, and all K rows of a prompt begin equal.
+
+    Attributes:
+        allowed: bool (V,), the tokens that may ever be chosen.
+        chain: Transforms; the search is over the distribution that they give.
+        min_length: Scalar int32: a row does not end before it has so many tokens.
+        length_penalty: Scalar float64: 0 compares sums, 1 means per token (as Hugging Face's setting of this name).
+        width: K. Part of the structure.
+    """
+
+    allowed: tf.Tensor
+    chain: chains.Chain
+    min_length: tf.Tensor
+    length_penalty: tf.Tensor
+    width: int
+
+    @property
+    def recorded(self) -> dict[str, tf.TensorSpec]:
+        """Ids, and the row of the step before that each belongs to."""
+        return {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "parents")}
+
+    def begin(self, position: Position, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Give scores and lengths of the beams, (P, K): one beam a prompt is alive, or its copies would tie with it."""
+        prompts = tf.shape(position.finished)[0] // self.width
+        scores = tf.where(tf.range(self.width) == 0, tf.constant(0.0, tf.float64), NEVER)
+        return tf.tile(scores[tf.newaxis], [prompts, 1]), tf.zeros([prompts, self.width], tf.float64)
+
+    def choose(self, t: tf.Tensor, position: Position, carried: Any) -> tuple[Choice, Any]:
+        """Keep the K best of all continuations of all beams."""
+        scores, lengths = carried
+        shaped, given = chains.apply(self.chain, _possible(position, self.allowed, self.min_length), position.sampler)
+        size = tf.shape(shaped)[1]
+        # A finished text goes on with padding, at no cost.
+        padding = tf.where(tf.range(size) == PADDING, tf.constant(0.0, tf.float64), NEVER)
+        log_p = tf.where(position.finished[:, tf.newaxis], padding, tf.nn.log_softmax(shaped))
+        lengths += tf.reshape(tf.cast(~position.finished, tf.float64), tf.shape(lengths))
+        totals = scores[:, :, tf.newaxis] + tf.reshape(log_p, [-1, self.width, size])
+        ranked = totals / lengths[:, :, tf.newaxis] ** self.length_penalty
+        best = tf.math.top_k(tf.reshape(ranked, [-1, self.width * size]), self.width).indices
+        beams, ids = best // size, tf.reshape(best % size, [-1])
+        parents = tf.reshape(tf.range(tf.shape(best)[0])[:, tf.newaxis] * self.width + beams, [-1])
+        scores = tf.gather(tf.reshape(totals, [-1, self.width * size]), best, batch_dims=1)
+        lengths = tf.gather(lengths, beams, batch_dims=1)
+        states, given = rows_of((position.sampler, given), parents)
+        choice = Choice(ids, parents, chains.update(self.chain, states, ids, given), {"ids": ids, "parents": parents})
+        return choice, (scores, lengths)
+
+
+def _possible(position: Position, allowed: tf.Tensor, min_length: tf.Tensor) -> tf.Tensor:
+    """Give the logits in float64, without what may not come now."""
+    too_early = (tf.range(tf.shape(allowed)[0]) == END) & (position.drawn < min_length)
+    return tf.where(allowed & ~too_early, tf.cast(position.logits, tf.float64), NEVER)

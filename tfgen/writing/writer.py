@@ -1,0 +1,337 @@
+"""A vocabulary and a language model that write: whole texts, streams, searches, sessions and scores.
+
+What is served, exported or mixed needs a writer alone; it knows nothing of training.
+
+Axis letters: B batch, T time, V vocabulary, N new tokens.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from tfgen import sampling
+from tfgen.errors import InputError, whole_number
+from tfgen.networks.model import LanguageModel, checked_context
+from tfgen.sampling.chain import Chain, chain_of
+from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
+from tfgen.writing.compiled import NOTHING_LEFT, Compiled
+from tfgen.writing.loop import Position, rows_of
+from tfgen.writing.scoring import Score, Scorer
+from tfgen.writing.session import Session
+from tfgen.writing.stops import as_stops
+from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Limits
+
+Seed = int | Sequence[int] | None
+
+
+class Writer:
+    """Text in, text out, over any language model.
+
+    Attributes:
+        vocabulary: Text to ids and back.
+        model: What gives the next token's distribution.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, model: LanguageModel) -> None:
+        """Join a vocabulary and a model.
+
+        Raises:
+            InputError: The model predicts another number of tokens.
+        """
+        if model.size != len(vocabulary):
+            raise InputError(f"the vocabulary has {len(vocabulary)} tokens, but the network predicts {model.size}.")
+        self.vocabulary = vocabulary
+        self.model = model
+        self._compiled = Compiled(model, vocabulary.writable)
+        self._scorer = Scorer(model)
+
+    def generate(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        length: int = 200,
+        min_length: int = 0,
+        stop: str | Sequence[str] | None = None,
+        keep_stop: bool = False,
+        max_time: float | None = None,
+        jit_compile: bool | None = None,
+        n: int | None = None,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
+        echo: bool = True,
+        return_scores: bool = False,
+        alternatives: int = 5,
+        seed: int | Sequence[int] | None = None,
+        unknown: OnUnknown = "error",
+        sampler: Sequence[sampling.Transform] | None = None,
+        context: Any = (),
+        **settings: Any,
+    ) -> Any:
+        """Write on from a prompt, or from several at once.
+
+        A text that ends by itself (a title, a verse) stops there; others stop after `length`.
+
+        Args:
+            prompt: One text, or a sequence of texts of any lengths. The empty prompt begins a new text.
+            length: N, the largest number of new tokens (characters, or words of a word vocabulary).
+            min_length: A text does not end by itself before it has so many new tokens.
+            stop: A string, or several, at which a text stops.
+            keep_stop: Whether the string at which it stopped is part of the text.
+            max_time: Seconds after which no more is written, looked at every 64 tokens.
+            jit_compile: Whether XLA compiles the loop, once for each number of rows: that takes about a second, and
+                each token is written in about half the time. None does it for a `length` of 8,000 or more. Logits
+                then differ in their last bits, so that a draw on the border of two tokens may rarely differ too.
+            n: How many texts to write for each prompt; None for one, which is then no list.
+            num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
+                are given, the best first (fewer where the sampler permits fewer). Stop strings, `max_time` and
+                `return_scores` do not go with it.
+            length_penalty: Beams are compared by log-probability over length to this power.
+            echo: Whether a result begins with its prompt.
+            return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
+            alternatives: How many of the likeliest tokens these hold for each new token.
+            seed: Makes the draws the same in every run and batch, see `sampling.row_seeds`; None takes one from
+                Python's `random`, which `keras.utils.set_random_seed` sets.
+            unknown: What a token of a prompt outside the vocabulary does: "error", "skip" it, or read it as "unknown".
+            sampler: Transforms in the order they are applied; None for those of the plain settings.
+            context: What the texts depend on beside themselves, where the model takes such: a nest of arrays, one row
+                a prompt, see `networks.LanguageModel`.
+            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
+                `repetition_penalty`, see `sampling.default_chain`.
+
+        Returns:
+            str (or `Generated`) for one prompt, list for a sequence, and a list of `n` in the place of each text if `n`
+            is given.
+
+        Raises:
+            InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
+        """
+        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        chain = chain_of(sampler, settings, self.vocabulary)
+        prompts = _texts("prompt", prompt)
+        copies = whole_number("n", 1 if n is None else n, 1)
+        of_prompts = checked_context(self.model, context, len(prompts))
+        heads = [each if echo else "" for each in prompts]
+        groups: list[list[Any]]
+        if whole_number("num_beams", num_beams, 1) > 1:
+            _check_search(num_beams, copies, limits, length_penalty, return_scores)
+            found = self._search(prompts, of_prompts, limits, chain, num_beams, length_penalty, unknown)
+            groups = [[head + text for text in best[:copies]] for head, best in zip(heads, found, strict=True)]
+        else:
+            scored = whole_number("alternatives", alternatives, 1) if return_scores else 0
+            texts = self._write(prompts, heads, of_prompts, limits, chain, copies, scored, seed, unknown)
+            groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
+        given: list[Any] = groups if n is not None else [group[0] for group in groups]
+        return given[0] if isinstance(prompt, str) else given
+
+    def _write(
+        self,
+        prompts: list[str],
+        heads: list[str],
+        context: Any,
+        limits: Limits,
+        chain: Chain,
+        copies: int,
+        alternatives: int,
+        seed: Seed,
+        unknown: OnUnknown,
+    ) -> list[Any]:
+        """Write so many texts for each prompt."""
+        if not prompts:
+            return []
+        drafts = self._drafts(prompts, context, limits, chain, seed, unknown, copies, alternatives)
+        sizes = WATCHED if limits.watched else WHOLE
+        begun = [head for head in heads for _ in range(copies)]
+        if alternatives:
+            return drafts.generated(sizes, begun)
+        return [head + text for head, text in zip(begun, drafts.texts(sizes), strict=True)]
+
+    def _search(
+        self,
+        prompts: list[str],
+        context: Any,
+        limits: Limits,
+        chain: Chain,
+        beams: int,
+        length_penalty: float,
+        unknown: OnUnknown,
+    ) -> list[list[str]]:
+        """Search for the likeliest texts of each prompt, the best first."""
+        if not prompts:
+            return []
+        position, context = self._read(prompts, context, chain, 0, unknown, beams)
+        ids, scores = self._compiled.search(
+            chain, position, limits.length, limits.min_length, beams, length_penalty, context
+        )
+        if not np.isfinite(scores[:, 0]).all():
+            raise InputError(NOTHING_LEFT)
+        return [
+            [self.vocabulary.decode(text) for text, score in zip(best, of, strict=True) if np.isfinite(score)]
+            for best, of in zip(ids, scores, strict=True)
+        ]
+
+    def _read(
+        self, prompts: list[str], context: Any, chain: Chain, seed: Seed, unknown: OnUnknown, copies: int = 1
+    ) -> tuple[Position, Any]:
+        """Read each prompt once: where so many copies of each stand, and the context of them all."""
+        seeds = sampling.row_seeds(random.getrandbits(62) if seed is None else seed, len(prompts) * copies)
+        ids = [self._begun(text, unknown) for text in prompts]
+        position = self._compiled.read(ids, seeds, chain, context, copies)
+        return position, rows_of(context, None if copies == 1 else np.repeat(np.arange(len(prompts)), copies))
+
+    def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:
+        """Give the ids of a prompt: it begins after an end of text, so that an empty one is a row like any other."""
+        return np.concatenate([np.array([END], np.int32), self.vocabulary.encode(prompt, unknown)])
+
+    def _drafts(
+        self,
+        prompts: list[str],
+        context: Any,
+        limits: Limits,
+        chain: Chain,
+        seed: Seed,
+        unknown: OnUnknown,
+        copies: int = 1,
+        alternatives: int = 0,
+    ) -> Drafts:
+        position, context = self._read(prompts, context, chain, seed, unknown, copies)
+        return Drafts(self._compiled, self.vocabulary, chain, position, limits, alternatives, context)
+
+    def start(
+        self, prompt: str = "", *, seed: int | None = None, unknown: OnUnknown = "error", context: Any = ()
+    ) -> Session:
+        """Read a prompt and give a session that writes on from it, as often as one likes.
+
+        Args:
+            prompt: The beginning of the text.
+            seed: Of all that the session draws; None draws anew.
+            unknown: As for `generate`.
+            context: As for `generate`, of one row.
+
+        Raises:
+            InputError: The prompt has unknown tokens and `unknown` is "error", or the seed is none.
+        """
+        of_prompt = checked_context(self.model, context, 1)
+        position, _ = self._read([prompt], of_prompt, (), seed, unknown)
+        history = self._begun(prompt, unknown)
+        return Session(self._compiled, self.vocabulary, prompt, history, position, context=of_prompt)
+
+    def resume(self, path: str | os.PathLike[str]) -> Session:
+        """Load a session that `Session.save` has written; its next character is the one it would have been.
+
+        Raises:
+            InputError: The file is no session, is damaged, or belongs to another model.
+        """
+        return Session.load(path, self._compiled, self.vocabulary)
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 200,
+        min_length: int = 0,
+        stop: str | Sequence[str] | None = None,
+        keep_stop: bool = False,
+        max_time: float | None = None,
+        jit_compile: bool | None = None,
+        seed: int | None = None,
+        unknown: OnUnknown = "error",
+        sampler: Sequence[sampling.Transform] | None = None,
+        context: Any = (),
+        **settings: Any,
+    ) -> Iterator[str]:
+        """Write on from a prompt and give the new text in pieces, while it is written.
+
+        Joined, the pieces are the text of `generate` with the same arguments and `echo=False`. What may be the
+        beginning of a stop string is held back until that is known.
+
+        Args:
+            prompt: One text.
+            length: As for `generate`, and so all that follow.
+            min_length: See there.
+            stop: See there.
+            keep_stop: See there.
+            max_time: See there.
+            jit_compile: See there.
+            seed: See there.
+            unknown: See there.
+            sampler: See there.
+            context: See there; of one row.
+            **settings: See there.
+
+        Raises:
+            InputError: As for `generate`, before the first piece.
+        """
+        if not isinstance(prompt, str):
+            raise InputError(f"stream takes one prompt, a str; received {prompt!r}.")
+        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        chain = chain_of(sampler, settings, self.vocabulary)
+        drafts = self._drafts([prompt], checked_context(self.model, context, 1), limits, chain, seed, unknown)
+        return (text for (text,) in drafts.pieces(STREAMED) if text)
+
+    @overload
+    def score(self, text: str, *, unknown: OnUnknown = "error", context: Any = ()) -> Score: ...
+    @overload
+    def score(
+        self, text: list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", context: Any = ()
+    ) -> list[Score]: ...
+    def score(
+        self, text: str | list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", context: Any = ()
+    ) -> Score | list[Score]:
+        """Tell how likely the model finds a text, or each of several, read from the beginning.
+
+        Args:
+            text: One text, or several of any lengths; none is empty.
+            unknown: What a token outside the vocabulary does: "error", "skip" it, or score it as "unknown".
+            context: As for `generate`, one row a text.
+
+        Returns:
+            One `Score`, or a list of them.
+
+        Raises:
+            InputError: A text is empty, or has unknown tokens and `unknown` is "error".
+        """
+        texts = _texts("text", text)
+        of_texts = checked_context(self.model, context, len(texts))
+        encoded = [self.vocabulary.encode(each, unknown) for each in texts]
+        for each, ids in zip(texts, encoded, strict=True):
+            if not len(ids):
+                raise InputError(f"there is nothing to score in {each!r}; give a text of at least one known character.")
+        read = [self.vocabulary.decode_each(ids) for ids in encoded]
+        scores = [
+            Score(each, tokens, len("".join(tokens) if unknown == "skip" else each), log_probabilities, ranks)
+            for each, tokens, (log_probabilities, ranks) in zip(
+                texts, read, self._scorer(encoded, of_texts), strict=True
+            )
+        ]
+        return scores[0] if isinstance(text, str) else scores
+
+
+def _texts(name: str, given: Any) -> list[str]:
+    texts = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name} must be a str, or a sequence of them; received {given!r}.")
+    return texts
+
+
+def _check_search(beams: int, copies: int, limits: Limits, length_penalty: float, return_scores: bool) -> None:
+    """Refuse what does not go with a search.
+
+    Raises:
+        InputError: Names it.
+    """
+    if return_scores:
+        raise InputError(f"num_beams={beams} gives texts alone; received return_scores=True: remove it.")
+    if copies > beams or limits.watched:
+        raise InputError(
+            f"num_beams={beams} gives up to {beams} texts, and takes neither stop strings nor max_time; received "
+            f"n={copies}, stop={limits.stops}, max_time={limits.max_time}."
+        )
+    number = isinstance(length_penalty, (int, float)) and not isinstance(length_penalty, bool)
+    if not number or not 0 <= length_penalty < 100:
+        raise InputError(f"length_penalty is a number from 0 to 100; received {length_penalty!r}.")
