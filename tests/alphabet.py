@@ -1,4 +1,4 @@
-"""A fake network that knows the alphabet: after each letter it wants the next one, so that tests assert words.
+"""A language model that knows the alphabet: after each letter it wants the next one, so that tests assert words.
 
 Its logits fall by 10 with each letter further on, so that it has a second choice, a third, and so on; its state is how
 many letters of a row are left before it wants the end of text. It computes the same in a batch of any size.
@@ -14,7 +14,7 @@ from tfgen import sampling
 from tfgen.sampling import chain
 from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED, UNKNOWN
 from tfgen.writing import loop
-from tfgen.writing.compiled import Decoder
+from tfgen.writing.compiled import Compiled
 
 FIRST = len(RESERVED)
 V = FIRST + len(string.ascii_lowercase)
@@ -70,24 +70,38 @@ def begin(texts, left=ENDLESS, seed=0, sampler=GREEDY):
     return loop.begin(logits, state, states, tf.constant(sampling.row_seeds(seed, len(rows))))
 
 
-class FakeDecoder(Decoder):
-    """A decoder over a step, in the place of a network."""
+class Alphabet:
+    """The model, see `tfgen.networks.LanguageModel`: after any prompt it never wants the end."""
 
-    def __init__(self, step, allowed=ALLOWED):
-        """Take the step, and which tokens may be chosen."""
-        self._step = step
-        self._allowed = tf.constant(allowed)
-        self._compiled = {}
+    size, dtype, supports_jit, context = V, tf.float32, True, ()
+
+    def start(self, context, rows):
+        return tf.fill([rows], ENDLESS)
+
+    def read(self, ids, lengths, state, context):
+        places = state[:, tf.newaxis] - tf.range(tf.shape(ids)[1])
+        return tf.stack([ids, places], axis=-1), state - (tf.shape(ids)[1] if lengths is None else lengths)
+
+    def logits(self, features):
+        logits, _ = step(tf.reshape(features[..., 0], [-1]), tf.reshape(features[..., 1], [-1]))
+        return tf.reshape(logits, tf.concat([tf.shape(features)[:-1], [V]], axis=0))
+
+    def step(self, ids, state, context):
+        return step(ids, state)
+
+    def fingerprint(self, salt=b""):
+        return "alphabet"
 
 
 @functools.cache
-def _decoder(allowed):
-    return FakeDecoder(step, np.frombuffer(allowed, bool))
+def compiled(allowed):
+    """The loop over it, with these tokens allowed, as bytes."""
+    return Compiled(Alphabet(), np.frombuffer(allowed, bool))
 
 
 def write(state, length, sampler=GREEDY, allowed=ALLOWED, min_length=0):
     """Write up to `length` letters: the value to go on from, and a text a row as `text_of` spells it."""
-    state, record = _decoder(allowed.tobytes()).write(sampler, state, length, min_length)
+    state, record = compiled(allowed.tobytes()).write(sampler, state, length, min_length)
     return state, [text_of(row) for row in record["ids"]]
 
 
@@ -100,5 +114,5 @@ def search(texts, length, width, *, left=ENDLESS, sampler=(), allowed=ALLOWED, m
     """Search for the likeliest texts: for each of P texts the beams as `text_of` spells them, and scores (P, K)."""
     rows = [text for text in texts for _ in range(width)]
     state = begin(rows, np.repeat(np.broadcast_to(left, len(texts)), width), sampler=sampler)
-    found, scores = _decoder(allowed.tobytes()).search(sampler, state, length, min_length, width, length_penalty)
+    found, scores = compiled(allowed.tobytes()).search(sampler, state, length, min_length, width, length_penalty)
     return [[text_of(beam) for beam in beams] for beams in found], scores

@@ -5,16 +5,17 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from alphabet import ALLOWED, FakeDecoder, ids_of, search, written
+from alphabet import ALLOWED, ids_of, search, written
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sampling_support import log_distribution
 
 from tfgen import networks, sampling
+from tfgen.networks import Recurrent
 from tfgen.sampling import chain as chains
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing import loop
-from tfgen.writing.compiled import Decoder
+from tfgen.writing.compiled import Compiled
 
 # Words
 
@@ -101,8 +102,15 @@ def step(ids, state):
     return tf.gather(now, ids, batch_dims=1, axis=1), (tables, place + 1)
 
 
+class Tables:
+    """What a search needs of a model."""
+
+    def step(self, ids, state, context):
+        return step(ids, state)
+
+
 DECODERS = {
-    ends: FakeDecoder(step, np.isin(np.arange(SIZE), range(END if ends else END + 1, SIZE))) for ends in (True, False)
+    ends: Compiled(Tables(), np.isin(np.arange(SIZE), range(END if ends else END + 1, SIZE))) for ends in (True, False)
 }
 
 
@@ -288,10 +296,9 @@ def test_beams_of_a_network_are_as_likely_as_they_say():
     rng = np.random.default_rng(3)
     network.set_weights([rng.normal(scale=1.5, size=weight.shape) for weight in network.get_weights()])
     allowed = np.arange(size) >= END
-    decoder = Decoder(network, allowed)
+    decoder = Compiled(Recurrent(network), allowed)
     prompts = [np.array(prompt, np.int32) for prompt in ([2, 4], [2], [2, 5, 6, 7])]
-    rows = [prompt for prompt in prompts for _ in range(width)]
-    state = decoder.read(rows, sampling.row_seeds(0, len(rows)), ())
+    state = decoder.read(prompts, sampling.row_seeds(0, len(prompts) * width), (), copies=width)
     ids, scores = decoder.search((), state, length, 2, width, 1.0)
     for prompt, beams, its_scores in zip(prompts, ids, scores, strict=True):
         for beam, score in zip(beams, its_scores, strict=True):

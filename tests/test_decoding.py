@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from alphabet import ALLOWED, ENDLESS, GREEDY, FakeDecoder, V, begin, ids_of, step, text_of, write, written
+from alphabet import ALLOWED, ENDLESS, GREEDY, V, begin, compiled, ids_of, step, text_of, write, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling_support import apply, log_distribution
 
 from tfgen import networks, sampling
+from tfgen.networks import Recurrent
 from tfgen.sampling import chain as chains
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
 from tfgen.writing import loop
-from tfgen.writing.compiled import Decoder
+from tfgen.writing.compiled import Compiled
+from tfgen.writing.strategies import Drawing
 
 WARM = sampling.default_chain(12.0, top_k=8, top_p=0.95)
 WITH_MEMORY = (
@@ -28,7 +30,7 @@ every_memory = pytest.mark.parametrize("sampler", [WARM, WITH_MEMORY], ids=["wit
 
 def from_step(step, sampler, state, length, min_length=0):
     """Write with another step, in eager mode: a text a row."""
-    strategy = loop.Sampling(tf.constant(ALLOWED), sampler, tf.constant(min_length))
+    strategy = Drawing(tf.constant(ALLOWED), sampler, tf.constant(min_length))
     _, record, _ = loop.decode(step, strategy, state, tf.constant(length))
     return [text_of(row) for row in record["ids"]]
 
@@ -82,7 +84,7 @@ def test_the_value_to_go_on_from_is_the_one_after_the_last_letter():
     state, _ = write(begin("a", left=10), 4)
     logits, left = step(tf.constant(ids_of("e")), tf.constant([10 - 4]))
     np.testing.assert_array_equal(state.logits, logits)
-    np.testing.assert_array_equal(state.network, left)
+    np.testing.assert_array_equal(state.state, left)
 
 
 def test_writing_leaves_its_argument_as_it_was():
@@ -256,7 +258,9 @@ def test_greedy_text_does_not_depend_on_the_seed():
 
 
 def recorded(sampler, texts, length, alternatives, left=ENDLESS, min_length=0):
-    return FakeDecoder(step).write(sampler, begin(texts, left, 4, sampler), length, min_length, alternatives)[1]
+    return compiled(ALLOWED.tobytes()).write(sampler, begin(texts, left, 4, sampler), length, min_length, alternatives)[
+        1
+    ]
 
 
 @every_memory
@@ -326,7 +330,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def decoder(network):
-    return Decoder(network, MAY_BE_DRAWN)
+    return Compiled(Recurrent(network), MAY_BE_DRAWN)
 
 
 def ids_after(decoder, prompts, seed, sampler, length, **more):
@@ -445,12 +449,13 @@ def sampler_of(t, number, p, length):
 
 def loops(decoder):
     """Count what has been compiled, but for the two ways to read prompts."""
-    assert sum(kind == "read" for (kind, *_), *_ in decoder._compiled) <= 2
-    return sum(kind != "read" for (kind, *_), *_ in decoder._compiled)
+    kinds = [kind for (kind, *_), *_ in decoder._functions._values]
+    assert kinds.count("read") <= 2
+    return len(kinds) - kinds.count("read")
 
 
 def test_nothing_that_users_vary_compiles_again(network):
-    decoder = Decoder(network, MAY_BE_DRAWN)
+    decoder = Compiled(Recurrent(network), MAY_BE_DRAWN)
     some, one = PROMPTS, PROMPTS[1:2]
     many = [np.array([2, 3, 4, 5, 6, 5, 4], np.int32)] * 9
     for prompts, seed, length, values in [
@@ -475,11 +480,10 @@ def test_nothing_that_users_vary_compiles_again(network):
 
 
 def test_searching_compiles_once_a_width(network):
-    decoder = Decoder(network, MAY_BE_DRAWN)
+    decoder = Compiled(Recurrent(network), MAY_BE_DRAWN)
 
     def search(prompts, width, length, min_length, penalty, *sampler):
-        rows = [prompt for prompt in prompts for _ in range(width)]
-        state = decoder.read(rows, sampling.row_seeds(0, len(rows)), sampler)
+        state = decoder.read(prompts, sampling.row_seeds(0, len(prompts) * width), sampler, copies=width)
         decoder.search(sampler, state, length, min_length, width, penalty)
         return loops(decoder)
 

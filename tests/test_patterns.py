@@ -18,6 +18,7 @@ from tfgen.sampling import Pattern
 from tfgen.sampling.automaton import START
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 from tfgen.writing import loop
+from tfgen.writing.strategies import Drawing
 
 ALPHABET = "ab\n"
 SMALL = Vocabulary(list(ALPHABET))
@@ -352,7 +353,7 @@ def write(pattern, prompts, length=20, ends=True, before=(), after=GREEDY, min_l
     logits, network = next_token(history[:, -1], ())
     states = tuple(transform.start(history, len(LETTERS)) for transform in chain)
     seeds = tf.constant(sampling.row_seeds(0, len(prompts)))
-    strategy = loop.Sampling(tf.constant(allowed), chain, tf.constant(min_length))
+    strategy = Drawing(tf.constant(allowed), chain, tf.constant(min_length))
     state = loop.begin(logits, network, states, seeds)
     _, record, _ = loop.decode(next_token, strategy, state, tf.constant(length))
     return [

@@ -69,7 +69,7 @@ def test_forks_part_only_by_their_seeds(generator):
 def test_a_thousand_forks_are_light(generator):
     session = generator.start("the ", seed=3)
     forks = [session.fork(seed) for seed in range(1000)]
-    assert all(each._decoder is session._decoder for each in forks)
+    assert all(each._compiled is session._compiled for each in forks)
     assert forks[999].generate(5) == forks[999].text[4:]
 
 
@@ -93,8 +93,8 @@ def test_numbers_of_every_precision_are_kept(policy, generator, tmp_path):
     finally:
         keras.config.set_dtype_policy(before)
     session.save(tmp_path / "session")
-    resumed = Session.load(tmp_path / "session", session._decoder, generator.vocabulary)
-    for one, other in zip(tf.nest.flatten(session._state), tf.nest.flatten(resumed._state), strict=True):
+    resumed = Session.load(tmp_path / "session", session._compiled, generator.vocabulary)
+    for one, other in zip(tf.nest.flatten(session._position), tf.nest.flatten(resumed._position), strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
 

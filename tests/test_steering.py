@@ -274,7 +274,7 @@ def test_scores_of_the_compiled_loop_are_those_of_the_graph(generator):
 
 
 def test_settings_do_not_compile_the_xla_loop_again(generator):
-    compiled = generator._decoder._compiled
+    compiled = generator.writer._compiled._functions._values
     generator.generate("a", length=5, seed=1, temperature=0.5, jit_compile=True)
     before = len(compiled)
     generator.generate("abc", length=9, seed=2, temperature=1.5, min_length=3, jit_compile=True)
