@@ -30,36 +30,23 @@ ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}, "long": L
 
 def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:
     """Give the mean loss of windows of so many characters, one after the other, each from the zero state."""
-    import tensorflow as tf
-
-    from tfgen import networks
-    from tfgen.writing import scoring
-
-    network = generator.network
-    score = tf.function(
-        lambda x, y: scoring.score_tokens(network, x, y, networks.zero_state(network, tf.shape(x)[0]))[0]
-    )
     count = (len(ids) - 1) // length
-    inputs, targets = (ids[begin : begin + count * length].reshape(count, length) for begin in (0, 1))
-    pieces = [np.s_[begin : begin + 64] for begin in range(0, count, 64)]
-    return -float(np.concatenate([score(inputs[piece], targets[piece]) for piece in pieces]).mean())
+    rows = np.stack([ids[length * i : length * (i + 1) + 1] for i in range(count)])
+    return -float(np.concatenate([_log_p(generator, rows[begin : begin + 64]) for begin in range(0, count, 64)]).mean())
 
 
-def loss_carried(generator: Any, ids: np.ndarray, length: int = 2000) -> float:
+def loss_carried(generator: Any, ids: np.ndarray) -> float:
     """Give the mean loss of the whole text, read once from the zero state."""
+    return -float(_log_p(generator, ids[np.newaxis]).mean())
+
+
+def _log_p(generator: Any, rows: np.ndarray) -> np.ndarray:
+    """Give the log-probabilities of all but the first of each row of ids."""
     import tensorflow as tf
 
-    from tfgen import networks
     from tfgen.writing import scoring
 
-    network = generator.network
-    score = tf.function(lambda x, y, state: scoring.score_tokens(network, x, y, state), reduce_retracing=True)
-    state, total = networks.zero_state(network, 1), 0.0
-    for begin in range(0, len(ids) - 1, length):
-        piece = ids[begin : begin + length + 1][np.newaxis]
-        log_p, _, state = score(tf.constant(piece[:, :-1]), tf.constant(piece[:, 1:]), state)
-        total -= float(np.sum(log_p))
-    return total / (len(ids) - 1)
+    return scoring.score_tokens(generator.writer.model, tf.constant(rows, tf.int32), ())[0].numpy()
 
 
 def nanogpt(path: str) -> dict[str, float]:

@@ -48,7 +48,7 @@ class Plain:
 
 def plainly(cut: Cut, *args: Any, **kwargs: Any) -> Any:
     """What a cut gives, without TensorFlow."""
-    with mock.patch.object(datasets, "_dataset", Plain):
+    with mock.patch.object(cuts, "dataset_of", Plain):
         return cut(*args, **kwargs)
 
 

@@ -1,6 +1,7 @@
 """Sessions: one text that goes on, forks, is saved and resumed, as if it had been written in one go."""
 
 import random
+import tracemalloc
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfgen import InputError, TextGenerator, Vocabulary
-from tfgen.sampling import DRY, Mirostat, Temperature
+from tfgen.sampling import DRY, Mirostat, Pattern, Temperature
 from tfgen.writing.session import Session
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
@@ -151,3 +152,55 @@ def test_a_text_that_ends_writes_no_more():
     assert session.generate(10) == ""
     fresh = titles.start("a", seed=1)
     assert len(fresh.generate(30, min_length=30)) == 30
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_the_end_of_a_match_ends_the_answer_and_not_the_session(ends, tmp_path):
+    generator = TextGenerator.build(Vocabulary.from_texts([TEXT] * 3, ends=ends), units=8, seed=1)
+    session = generator.start("the ", seed=3)
+    number = [Pattern("[a-f]{3}"), Temperature(1.0)]
+    first = session.generate(50, sampler=number)
+    assert len(first) == 3
+    assert not session.finished
+    assert session.text == "the " + first
+    twin = generator.start("the " + first, seed=9)
+    assert session.fork().generate(12, temperature=0) == twin.generate(12, temperature=0), "the end was never read"
+    second = session.generate(50, sampler=number)
+    session.save(tmp_path / "session")
+    third = session.generate(50, sampler=number)
+    assert generator.resume(tmp_path / "session").generate(50, sampler=number) == third
+    assert session.text == "the " + first + second + third
+    assert {len(each) for each in (second, third)} == {3}
+    assert len({first, second, third}) > 1, "the draws go on"
+
+
+def test_a_match_that_was_cut_short_goes_on(generator):
+    session, long = generator.start("the ", seed=3), [Pattern("[a-f]{9}"), Temperature(1.0)]
+    parts = [session.generate(4, sampler=long), session.generate(99, sampler=long)]
+    assert [len(part) for part in parts] == [4, 5]
+
+
+def test_a_session_holds_one_copy_of_its_text_however_often_it_writes():
+    generator = TextGenerator.build(Vocabulary.from_texts(["ab"]), cell="rnn", units=2, seed=1)
+    session = generator.start("a" * 100_000, seed=1)
+    session.generate(1)
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            session.generate(1)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 300_000, "each answer would copy the history of 400,000 bytes"
+    assert len(session.text) == 100_051
+
+
+def test_memory_that_runs_out_is_no_damage(generator, tmp_path, monkeypatch):
+    generator.start("the ").save(tmp_path / "session")
+    monkeypatch.setattr(np, "load", _no_memory)
+    with pytest.raises(MemoryError):
+        generator.resume(tmp_path / "session")
+
+
+def _no_memory(*arguments, **options):
+    raise MemoryError

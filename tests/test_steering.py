@@ -1,5 +1,7 @@
 """Steering a text: stop strings, lengths, time, scores, beams and patterns, through a generator."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,6 +24,8 @@ from tfgen.sampling import (
     TopK,
     default_chain,
 )
+from tfgen.writing import compiled as compiled_
+from tfgen.writing.compiled import Recent
 from tfgen.writing.stops import StopStrings
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
@@ -52,15 +56,16 @@ def test_a_text_stops_at_the_first_stop_string_however_it_is_cut(text, stops, si
         given += watch.feed(text[place : place + size])
         place += size
     given += watch.rest()
-    ends = [end for end in range(len(text) + 1) if any(text[:end].endswith(stop) for stop in stops)]
-    if not ends:
-        assert (given, watch.stopped) == (text, False)
-        return
-    assert watch.stopped
-    first = min((text.find(stop), -len(stop)) for stop in stops if stop in text[: ends[0]] or stop in text)
-    if len(set(map(len, stops))) == 1:  # of stops of one length the first to begin is the first to end
-        assert given == text[: first[0] + (-first[1] if keep else 0)]
-    assert not any(stop in given[: len(given) - (len(max(stops, key=len)) if keep else 0)] for stop in stops)
+    complete = [(end, [stop for stop in stops if text[:end].endswith(stop)]) for end in range(len(text) + 1)]
+    end, stop = next(((end, max(found, key=len)) for end, found in complete if found), (len(text), ""))
+    assert watch.stopped == bool(stop)
+    assert given == text[: end if keep else end - len(stop)]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 7])
+def test_the_stop_string_that_ends_first_wins(cut):
+    watch = StopStrings(["abcd", "c"])
+    assert "".join(watch.feed("abcdefg"[i : i + cut]) for i in range(0, 7, cut)) + watch.rest() == "ab"
 
 
 def test_stop_strings_end_every_row_by_itself(generator):
@@ -70,9 +75,9 @@ def test_stop_strings_end_every_row_by_itself(generator):
             ["the ", "dog", ""], length=300, seed=3, echo=False, stop=["ab", "e", "x."], keep_stop=keep
         )
         for text, whole in zip(stopped, free, strict=True):
-            places = [(whole.find(stop), stop) for stop in ("ab", "e", "x.") if stop in whole]
-            place, stop = min(places)
-            assert text == whole[: place + (len(stop) if keep else 0)]
+            places = [(whole.find(stop) + len(stop), -len(stop)) for stop in ("ab", "e", "x.") if stop in whole]
+            end, length = min(places)
+            assert text == whole[: end if keep else end + length]
 
 
 def test_a_stream_never_shows_the_beginning_of_a_stop_string(generator):
@@ -273,7 +278,8 @@ def test_scores_of_the_compiled_loop_are_those_of_the_graph(generator):
     np.testing.assert_allclose(compiled.sampler_log_probabilities, plain.sampler_log_probabilities, atol=1e-5)
 
 
-def test_settings_do_not_compile_the_xla_loop_again(generator):
+def test_settings_do_not_compile_the_xla_loop_again():
+    generator = TextGenerator.build(Vocabulary.from_texts([TEXT]), cell="rnn", units=4, seed=1)
     compiled = generator.writer._compiled._functions._values
     generator.generate("a", length=5, seed=1, temperature=0.5, jit_compile=True)
     before = len(compiled)
@@ -281,3 +287,31 @@ def test_settings_do_not_compile_the_xla_loop_again(generator):
     assert len(compiled) == before
     generator.generate(["a", "b"], length=5, seed=1, temperature=0.5, jit_compile=True)
     assert len(compiled) == before + 1, "XLA knows the number of rows"
+
+
+def test_compiled_functions_are_kept_within_a_bound(monkeypatch):
+    monkeypatch.setattr(compiled_, "KEPT", 4)
+    generator = TextGenerator.build(Vocabulary.from_texts([TEXT]), cell="rnn", units=4, seed=1)
+    functions = generator.writer._compiled._functions
+    expected = generator.generate("a", length=5, temperature=0)
+    for window in range(4, 12):
+        generator.generate("a", length=2, sampler=[DRY(window=window, longest=2)])
+    assert len(functions) == 4
+    assert generator.generate("a", length=5, temperature=0) == expected
+    kept = dict(functions._values)
+    generator.generate("a", length=2, sampler=[DRY(window=11, longest=2)])
+    assert all(functions._values[key] is value for key, value in kept.items() if key in functions._values)
+    assert len(functions) == 4
+
+
+def test_what_was_used_last_is_kept_by_any_number_of_threads():
+    recent, made = Recent(3), []
+
+    def use(key):
+        return recent.get(key, lambda: made.append(key) or key)
+
+    assert [use(key) for key in "abcabdabe"] == list("abcabdabe")
+    assert made == list("abcde")
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(use, "xyz" * 100)) == list("xyz" * 100)
+    assert sorted(made[5:]) == ["x", "y", "z"]
