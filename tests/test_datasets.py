@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from memory_support import forget_peak, peak
 
 from tfgen import datasets
-from tfgen.datasets import document_rows
+from tfgen.datasets import cuts, document_rows
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
