@@ -1,6 +1,6 @@
 """All that a training run holds between two batches, as one value; and what makes one run another.
 
-The value is a tree of plain types and NumPy arrays, see `tfgen.checkpoints`.
+The value is a tree of plain types and NumPy arrays, see `tfgen.support.checkpoints`.
 """
 
 from __future__ import annotations
