@@ -119,6 +119,7 @@ def test_text_streams_and_a_reader_that_leaves_early_is_no_error(trained):
         assert process.stderr.read() == b""
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 def test_an_interrupted_training_keeps_what_it_learned_and_says_how_to_go_on(tmp_path):
     (tmp_path / "my titles.csv").write_text(
         "id,title\n" + "".join(f"{n},{t}\n" for n, t in enumerate(TITLES.split("\n")))

@@ -38,6 +38,7 @@ def samples(out):
     return out[out.rindex("--- epoch 3") :].replace("killed.keras", "whole.keras")
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 def test_processes_that_are_killed_without_a_terminal_or_a_right_clock_go_on_to_the_same_bits(here):
     (here.folder / "fox.txt").write_text(TEXT)
     whole = here.done("train", *OPTIONS, "-o", "whole.keras")
