@@ -401,7 +401,10 @@ def test_a_damaged_checkpoint_costs_some_batches_and_a_warning(begun, tmp_path):
 def test_other_numbers_of_threads_than_before_are_said(begun, tmp_path, monkeypatch):
     shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "77")
-    with pytest.warns(UserWarning, match="goes on with .*, 77 operations at once: its numbers may differ"), pytest.raises(Killed):
+    with (
+        pytest.warns(UserWarning, match="goes on with .*, 77 operations at once: its numbers may differ"),
+        pytest.raises(Killed),
+    ):
         build("quick").fit(batches()[0], epochs=EPOCHS, callbacks=[callbacks.Resume(tmp_path), Kill(0)], verbose=0)
 
 

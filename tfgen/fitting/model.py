@@ -122,22 +122,22 @@ class TrainingModel(keras.Model):
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
         self._check_batches(args[0] if args else kwargs.get("x"))
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is."""
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().predict(*args, **kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Test as `keras.Model.test_on_batch` does, from the zero state; the state of training stays as it is."""
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().test_on_batch(*args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predict as `keras.Model.predict_on_batch` does, from the zero state; the state of training stays as it is."""
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().predict_on_batch(x)
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:

@@ -231,7 +231,7 @@ class _Keeper:
         path = self._checkpoints.save({**self._run, "epoch": epoch, "step": step, "stopped": stopped, **state})
         self._last, self._last_path = (epoch, step), path
 
-    def doubt(self, epoch: int, step: int) -> None:
+    def discard_at(self, epoch: int, step: int) -> None:
         """Remove the checkpoint of a position whose weights turned out to be bad."""
         if self._last == (epoch, step) and self._last_path:
             self._last_path.unlink(missing_ok=True)
@@ -276,7 +276,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         if not self._diverged and not math.isfinite(float((logs or {}).get("loss", 0.0))):
             # A loss is of the weights before the step.
             self._diverged = True
-            self._keeper.doubt(self._epoch, before)
+            self._keeper.discard_at(self._epoch, before)
         super().on_train_batch_end(self._first + batch, logs)
         if self.model.stop_training:
             return
