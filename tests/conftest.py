@@ -1,7 +1,10 @@
 """What all tests share: quiet logs of TensorFlow, and Hypothesis without deadlines, repeatable where CI is set."""
 
 import os
+import signal
+import threading
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -11,3 +14,16 @@ settings.load_profile("tfgen")
 
 # Scripts that tests run in processes of their own: importing them, as doctests do, would hide tfgen from all tests.
 collect_ignore = ["tensorflow_alone.py", "fixtures"]
+
+
+@pytest.fixture
+def signals_end_processes():
+    """Let signals end this process and those that it starts, also where its parent ignores them, as nohup does."""
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("only the first thread of a process hears signals")
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    numbers = {getattr(signal, name): handler for name, handler in usual.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -119,6 +119,7 @@ def test_text_streams_and_a_reader_that_leaves_early_is_no_error(trained):
         assert process.stderr.read() == b""
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 def test_an_interrupted_training_keeps_what_it_learned_and_says_how_to_go_on(tmp_path):
     (tmp_path / "my titles.csv").write_text(
         "id,title\n" + "".join(f"{n},{t}\n" for n, t in enumerate(TITLES.split("\n")))
@@ -221,11 +222,11 @@ def test_a_vocabulary_that_left_tokens_out_can_go_on_with_its_own_text(here):
 
 def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
     (here.folder / "my text.txt").write_text(TEXT)
-    told = []
-    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: told.append(self.go_on))
+    commands = []
+    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: commands.append(self.continue_command))
     here.done("train", "my text.txt", "-o", "a b.keras", *TINY)
     here.done("train", "my text.txt", *TINY, "--lines", "--unescape", "--normalize", "NFC", "--encoding", "ascii")
-    assert told == [
+    assert commands == [
         "tfgen train --units 4 --batch-size 8 --length 16 --epochs 1 'my text.txt' -o 'a b.keras' --resume",
         "tfgen train --lines --encoding ascii --unescape --normalize NFC --units 4 --batch-size 8 --length 16 "
         "--epochs 1 'my text.txt' -o 'my text.keras' --resume",
@@ -234,10 +235,12 @@ def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
 
 def test_a_name_that_begins_with_a_dash_is_no_option_in_the_next_command(here, monkeypatch):
     (here.folder / "-my text.txt").write_text(f"{TEXT}-")
-    told = []
-    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: told.append(self.go_on))
+    commands = []
+    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: commands.append(self.continue_command))
     shown = here.done("train", *TINY[:2], "--prompt", "-x", "--prompt", "the", "--", "-my text.txt")
-    assert told == ["tfgen train --prompt -x --prompt the --units 4 './-my text.txt' -o './-my text.keras' --resume"]
+    assert commands == [
+        "tfgen train --prompt -x --prompt the --units 4 './-my text.txt' -o './-my text.keras' --resume"
+    ]
     assert shown.endswith("  tfgen generate './-my text.keras' the\n")
     assert terminal.quote(pathlib.Path("-e")) == "./-e"
     assert terminal.quote("-e") == "-e"

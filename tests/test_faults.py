@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
@@ -171,10 +170,9 @@ def test_ids_that_are_removed_while_they_are_trained_on_are_read_to_the_end(tmp_
 # --- signals --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_in_the_middle_of_a_batch_keeps_what_was_saved_and_says_how_to_go_on(here, monkeypatch, number, code):
-    if threading.current_thread() is not threading.main_thread():
-        pytest.skip("only the first thread of a process hears signals")
     (here.folder / "fox.txt").write_text(TEXT)
     before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
     steps = itertools.count()
@@ -207,6 +205,7 @@ def started(arguments, until, **options):
     return process
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 @pytest.mark.parametrize("module", ["click.core", "numpy", "rich.console"])
 def test_an_interruption_while_tfgen_is_imported_is_no_traceback(tmp_path, module):
     with started(["inspect", "missing.keras"], module, cwd=tmp_path) as process:
@@ -215,6 +214,7 @@ def test_an_interruption_while_tfgen_is_imported_is_no_traceback(tmp_path, modul
         assert process.wait() in (1, 130, -signal.SIGINT)
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 def test_a_terminal_that_hangs_up_stops_a_process_but_not_one_that_ignores_it(tmp_path):
     (tmp_path / "big.txt").write_text("".join(f"{i} to be or not to be\n" for i in range(500_000)))
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731 - what nohup does
@@ -235,7 +235,7 @@ def test_a_terminal_that_hangs_up_stops_a_process_but_not_one_that_ignores_it(tm
 def test_a_process_killed_while_it_writes_checkpoints_leaves_a_whole_one_each_time(tmp_path):
     program = """
 import sys, numpy as np
-from tfgen.checkpoints import Checkpoints
+from tfgen.support.checkpoints import Checkpoints
 kept = Checkpoints(sys.argv[1])
 found = kept.latest()
 number = found.state["number"] if found else 0
@@ -317,7 +317,7 @@ for text in ("to be", "or not", "to be"):
 def test_two_processes_that_write_one_file_leave_one_of_theirs_whole(tmp_path):
     program = """
 import pathlib, sys
-from tfgen import unfinished
+from tfgen.support import atomic_files
 for _ in range(60):
     with atomic_files.file(pathlib.Path("model.keras")) as new:
         new.write_bytes(sys.argv[1].encode() * 400_000)
@@ -350,7 +350,7 @@ def test_a_link_to_a_file_stays_a_link(tmp_path):
 def test_what_a_killed_save_left_goes_away_with_the_next(tmp_path):
     program = """
 import pathlib, sys, time
-from tfgen import unfinished
+from tfgen.support import atomic_files
 with atomic_files.file(pathlib.Path("model.keras")) as new:
     new.write_bytes(b"half")
     print("begun", flush=True)

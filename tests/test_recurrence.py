@@ -185,7 +185,17 @@ def test_a_gru_that_resets_before_the_product_is_left_to_keras():
     assert layers.GRU(3).fast
 
 
-def test_training_compiled_by_xla_learns_the_same():
+def test_a_gpu_that_is_hidden_from_tensorflow_is_none(monkeypatch):
+    gpu = [tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: gpu)
+    for visible, fast in (([], True), (gpu, False)):
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None, visible=visible: visible)
+        assert [layers.LSTM(3).fast, layers.GRU(3).fast] == [fast, fast]
+        assert layers.LSTM(3, weight_drop=0.5).fast
+
+
+def test_training_compiled_by_xla_learns_the_same(monkeypatch):
+    monkeypatch.setattr(threads, "between", lambda: 2)
     losses = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(0)

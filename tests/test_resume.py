@@ -11,7 +11,7 @@ import pytest
 from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, training
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
-from tfgen.fitting import snapshot
+from tfgen.fitting import callback_lists, snapshot
 from tfgen.support.checkpoints import Checkpoints
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 24
@@ -80,7 +80,7 @@ def compiled(shape, optimizer, steps_per_execution, weighted):
         weighted_metrics=["accuracy"] if weighted else None,
         steps_per_execution=steps_per_execution,
     )
-    snapshot.prepare(generator)
+    snapshot.build_variables(generator)
     return generator, [variable.numpy() for variable in snapshot._variables(generator)]
 
 
@@ -106,7 +106,7 @@ def batches(shape="deep"):
     return cut(shape)
 
 
-def run(folder=None, kill=None, shape="quick", every=3, epochs=EPOCHS, more=(), **how):
+def run(folder=None, kill=None, shape="quick", every=3, epochs=EPOCHS, more=(), nested=lambda each: each, **how):
     """One process: everything is as new; gives all that a run leaves, or nothing if it was killed."""
     generator, (train, validation) = build(shape, **how), batches(shape)
     assert len(train) == STEPS
@@ -127,7 +127,7 @@ def run(folder=None, kill=None, shape="quick", every=3, epochs=EPOCHS, more=(), 
     if kill is not None:
         watching.append(Kill(kill))
     try:
-        history = generator.fit(train, validation_data=validation, epochs=epochs, callbacks=watching, verbose=0)
+        history = generator.fit(train, validation_data=validation, epochs=epochs, callbacks=nested(watching), verbose=0)
     except Killed:
         return None
     return {
@@ -184,6 +184,107 @@ def test_keras_own_callbacks_keep_their_state_beside_a_plain_learning_rate(tmp_p
     whole, done = run_with(), run_with(tmp_path)
     assert_same(whole, done)
     assert len(set(whole["history"][0]["learning_rate"])) == EPOCHS
+
+
+class Counting(keras.callbacks.CallbackList):
+    """A user's own list, which sees all that happens and keeps a number over a kill."""
+
+    resumed = ("batches",)
+    batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+        super().on_train_batch_end(batch, logs)
+
+
+NESTED = {
+    "lists in lists": lambda each: [each[:2], [[each[2]], (), each[3:]]],
+    "a CallbackList": lambda each: keras.callbacks.CallbackList(each),
+    "one with a history": lambda each: keras.callbacks.CallbackList(each, add_history=True, epochs=1, steps=1),
+    "a subclass": Counting,
+    "one in another": lambda each: Counting([keras.callbacks.CallbackList(each[:3], add_history=True), *each[3:]]),
+    "several in a list": lambda each: [Counting(each[:1]), keras.callbacks.CallbackList(each[1:4]), Counting(each[4:])],
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_callbacks_may_be_nested_as_keras_lets_them(tmp_path, kind):
+    lists = []
+
+    def nested(each):
+        made = NESTED[kind](each)
+        lists.append([of for of in callback_lists.every(made) if isinstance(of, Counting)])
+        return made
+
+    assert run(tmp_path, 19, nested=nested) is None
+    assert Checkpoints(tmp_path / "run").latest().state["step"] == 9
+    # What was stopped in one form goes on in any.
+    shutil.copytree(tmp_path, tmp_path / "as a list")
+    assert_same(not_stopped(), run(tmp_path / "as a list"))
+    assert_same(not_stopped(), run(tmp_path, nested=nested))
+    assert all(counting.batches == EPOCHS * STEPS for counting in lists[-1])
+
+
+@functools.cache
+def not_stopped():
+    return run()
+
+
+def test_a_callback_list_is_left_as_it_was(tmp_path):
+    listed = keras.callbacks.CallbackList([callbacks.Resume(tmp_path)], add_history=True)
+    before = [*listed.callbacks]
+    for epochs in (1, 2):
+        history = build("quick").fit(batches()[0], epochs=epochs, callbacks=listed, verbose=0)
+        assert history.epoch == [*range(epochs)]
+        assert listed.callbacks == before
+
+
+class Box(keras.callbacks.Callback):
+    """A container that tfgen cannot know."""
+
+    def __init__(self, held):
+        super().__init__()
+        self._held = held
+
+    def on_train_begin(self, logs=None):
+        self._held.set_model(self.model)
+        self._held.on_train_begin(logs)
+
+
+def test_a_resume_that_could_do_nothing_is_refused(tmp_path):
+    resume = callbacks.Resume(tmp_path / "run")
+    with pytest.raises(InputError, match=r"Resume must be .*received the training of a TextGenerator that does not"):
+        build("quick").fit(batches()[0], callbacks=[Box(resume)], verbose=0)
+    plain = keras.Sequential([keras.layers.Dense(1)])
+    plain.compile("sgd", "mse")
+    with pytest.raises(InputError, match=r"Resume must be .*received the training of a Sequential"):
+        plain.fit(np.zeros((2, 2)), np.zeros(2), callbacks=[resume], verbose=0)
+    for wrong, received in ((callbacks.Resume, "the class Resume"), ("Resume", "str"), (iter([resume]), "list_iter")):
+        for callbacks_ in (wrong, [wrong], keras.callbacks.CallbackList([wrong])):
+            with pytest.raises(InputError, match=f"instances of keras.callbacks.Callback; received {received}"):
+                build("quick").fit(batches()[0], callbacks=callbacks_, verbose=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Around(keras.callbacks.Callback):
+    """A user's own callback that runs around `fit`."""
+
+    def __init__(self, name, diary):
+        super().__init__()
+        self._name, self._diary = name, diary
+
+    def run_around_fit(self, fit, model, **arguments):
+        self._diary.append(f"{self._name} begins")
+        result = fit(**{**arguments, "epochs": arguments["epochs"] + 1})
+        self._diary.append(f"{self._name} ends")
+        return result
+
+
+def test_any_callback_may_run_around_fit_the_first_one_outermost():
+    diary = []
+    around = [Around("a", diary), keras.callbacks.CallbackList([Around("b", diary)])]
+    assert build("quick").fit(batches()[0], epochs=1, callbacks=around, verbose=0).epoch == [0, 1, 2]
+    assert diary == ["a begins", "b begins", "b ends", "a ends"]
 
 
 def test_more_epochs_go_on_where_fewer_ended(tmp_path):
@@ -297,6 +398,16 @@ def test_a_damaged_checkpoint_costs_some_batches_and_a_warning(begun, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_other_numbers_of_threads_than_before_are_said(begun, tmp_path, monkeypatch):
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "77")
+    with (
+        pytest.warns(UserWarning, match="goes on with .*, 77 operations at once: its numbers may differ"),
+        pytest.raises(Killed),
+    ):
+        build("quick").fit(batches()[0], epochs=EPOCHS, callbacks=[callbacks.Resume(tmp_path), Kill(0)], verbose=0)
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -325,11 +436,14 @@ def test_checkpoints_that_are_removed_during_a_run_are_written_anew(tmp_path):
 def test_batches_that_cannot_begin_anywhere_are_refused(tmp_path):
     train, _ = batches()
     resume = callbacks.Resume(tmp_path / "run")
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     for wrong, options, message in [
         (train.take(3), {}, "a dataset of tfgen.datasets as it is; received _TakeDataset"),
         (np.zeros((4, 15), np.int32), {}, "received ndarray"),
         (train, {"steps_per_epoch": 4}, "steps_per_epoch=4"),
         (train, {"callbacks": [resume, callbacks.Resume(tmp_path)]}, "one Resume"),
+        (train, {"callbacks": [resume, keras.callbacks.CallbackList([resume])]}, "one Resume"),
+        (train, {"callbacks": keras.callbacks.CallbackList([resume, backup])}, "one Resume"),
     ]:
         with pytest.raises(InputError, match=message):
             build().fit(wrong, **{"callbacks": [resume], "verbose": 0, **options})

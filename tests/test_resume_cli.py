@@ -38,6 +38,7 @@ def samples(out):
     return out[out.rindex("--- epoch 3") :].replace("killed.keras", "whole.keras")
 
 
+@pytest.mark.usefixtures("signals_end_processes")
 def test_processes_that_are_killed_without_a_terminal_or_a_right_clock_go_on_to_the_same_bits(here):
     (here.folder / "fox.txt").write_text(TEXT)
     whole = here.done("train", *OPTIONS, "-o", "whole.keras")
@@ -69,8 +70,8 @@ def test_processes_that_are_killed_without_a_terminal_or_a_right_clock_go_on_to_
     assert "going on with the run that was stopped: " in done.stdout
     assert not checkpoints.directory.exists()
     assert samples(done.stdout) == samples(whole)
-    (arrays, told), (expected, expected_told) = content("killed.keras"), content("whole.keras")
-    assert told == expected_told
+    (arrays, described), (expected, expected_described) = content("killed.keras"), content("whole.keras")
+    assert described == expected_described
     assert arrays.keys() == expected.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected[name], name)
@@ -160,8 +161,8 @@ def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
     # The next process knows of the first half.
     out = here.done(*command, "--resume", "--retry", "1")
     assert "with 0.01 at the peak" in out
-    told = content("fox.keras")[1]
-    assert told["retried"] == [0.02, 0.01]
-    assert told["settings"]["learning_rate"] == 0.04
-    assert told["result"]["epochs"] == 3
+    described = content("fox.keras")[1]
+    assert described["retried"] == [0.02, 0.01]
+    assert described["settings"]["learning_rate"] == 0.04
+    assert described["result"]["epochs"] == 3
     assert not place.directory.exists()

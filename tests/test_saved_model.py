@@ -426,7 +426,7 @@ def test_what_a_killed_export_left_is_cleared_away(tmp_path):
     kept = everything(tmp_path)
     kill = """
 import os, pathlib, signal
-from tfgen import unfinished
+from tfgen.support import atomic_files
 unfinished.new(pathlib.Path()).mkdir()
 with unfinished.set_aside(pathlib.Path("earlier")), unfinished.set_aside(pathlib.Path("other")):
     pathlib.Path("other").mkdir()

@@ -156,8 +156,8 @@ class StopOnNaN(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         clipped = any(getattr(optimizer, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
-        mend = "lower the learning rate" if clipped else "clip the gradients (global_clipnorm=1.0) or lower the rate"
-        self.message = f"{what}, at a learning rate of {rate:g}: {mend}. The model has the last weights that were good."
+        repair = "lower the learning rate" if clipped else "clip the gradients (global_clipnorm=1.0) or lower the rate"
+        self.message = f"{what}, at a learning rate of {rate:g}: {repair}. The model has the last good weights."
         if self._good is not None:
             self.model.set_weights(self._good)
         self.model.stop_training = True

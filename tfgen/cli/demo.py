@@ -8,7 +8,7 @@ import click
 from tfgen import plots
 from tfgen.cli import options, terminal
 from tfgen.cli.terminal import quote
-from tfgen.cli.train import TrainingRun, check_output, prepare
+from tfgen.cli.train import TrainingRun, check_output, job_of
 from tfgen.corpora import load_corpus
 
 _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
@@ -32,12 +32,12 @@ def demo(directory: Path, epochs: int) -> None:
     model, picture = directory / "python-docs.keras", directory / "learning-curve.png"
     check_output(model, overwrite=True)
     corpus = load_corpus("python-docs")
-    job = prepare(corpus, {"epochs": epochs, "patience": None})
+    job = job_of(corpus, {"epochs": epochs, "patience": None})
     TrainingRun(
         console=console,
         job=job,
         output=model,
-        go_on=f"tfgen train python-docs --init-from {quote(model)} -o {quote(model)}",
+        continue_command=f"tfgen train python-docs --init-from {quote(model)} -o {quote(model)}",
         prompts=(_PROMPT,),
         plot=picture,
         baselines={

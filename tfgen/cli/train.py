@@ -86,14 +86,14 @@ def train(
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     how = {name: settings.pop(name) for name in reading}
     text = _read(corpus, how, {name: settings[name] for name in options.VOCABULARY}, init_from)
-    job = prepare(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
+    job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
     TrainingRun(
         console=terminal.console(),
         job=job,
         output=output,
-        go_on=f"tfgen train {' '.join([*map(quote, options_given), *texts])} -o {quote(output)} --resume",
+        continue_command=f"tfgen train {' '.join([*map(quote, options_given), *texts])} -o {quote(output)} --resume",
         prompts=(prompts or ("",)) if sample else (),
         plot=plot,
         checkpoints=Checkpoints(stopped_runs.directory(output)),
@@ -162,7 +162,7 @@ def check_output(output: Path, overwrite: bool) -> None:
         raise InputError(f"{str(output.parent)!r} cannot be written to ({reason}): choose another --output.") from None
 
 
-def prepare(
+def job_of(
     corpus: Corpus | Prepared,
     settings: dict[str, Any],
     init_from: Path | None = None,
@@ -186,7 +186,7 @@ class TrainingRun:
         console: Where to show it.
         job: What to run.
         output: The model file; the best epoch so far is always in it.
-        go_on: The command that continues.
+        continue_command: The command that continues.
         prompts: What samples are written from, after each epoch; none for no samples.
         plot: The picture of the learning curve, if one is wanted.
         baselines: Bits per character of other models of the text, to be drawn beside it.
@@ -199,7 +199,7 @@ class TrainingRun:
     console: Console
     job: Job
     output: Path
-    go_on: str
+    continue_command: str
     prompts: tuple[str, ...]
     plot: Path | None = None
     baselines: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -229,7 +229,7 @@ class TrainingRun:
                 message, curve = self._attempt(job, existed, new_rate=True)
         job.generator.save(self.output)
         if message:
-            to_go_on = f" To go on at half the rate: {self.go_on} --retry 1" if self.checkpoints else ""
+            to_go_on = f" To go on at half the rate: {self.continue_command} --retry 1" if self.checkpoints else ""
             raise InputError(f"{message} It is {self.output}.{to_go_on}")
         if self.plot:
             unit = job.settings.split
@@ -262,15 +262,15 @@ class TrainingRun:
             directory = self.checkpoints.directory
             watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))
         if (found := self.found) and not new_rate:  # said when `Resume` has found that it is the same run
-            told = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: self._describe_found(found))
-            watching.insert(0, told)
+            describe = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: self._describe_found(found))
+            watching.insert(0, describe)
         try:
             training.run(job, watching)
         except KeyboardInterrupt:
             kept = self._keep_interrupted(existed)
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-                click.echo(f"\n{kept} To go on:\n  {self.go_on}", err=True)
+                click.echo(f"\n{kept} To go on:\n  {self.continue_command}", err=True)
             raise
         finally:  # a bar that stays up hides the cursor
             with contextlib.suppress(OSError):

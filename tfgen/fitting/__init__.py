@@ -3,6 +3,7 @@
 | module | its one idea |
 |---|---|
 | `model` | the Keras model: loss over real targets, the carried state kept right in `fit` |
+| `callback_lists` | callbacks, however they are nested |
 | `carried_state` | the state that `fit` carries from batch to batch |
 | `snapshot` | all that a `fit` holds between two batches, as a value |
 | `resume` | a run that goes on where another was killed |

@@ -26,7 +26,7 @@ def reset(network: keras.Sequential) -> None:
 
 
 @contextlib.contextmanager
-def set_aside(network: keras.Sequential) -> Iterator[None]:
+def zeroed(network: keras.Sequential) -> Iterator[None]:
     """Begin the block with a zero state, and put the state back that was there before it."""
     variables = recurrent.training_state(network)
     saved = [variable.numpy() for variable in variables]

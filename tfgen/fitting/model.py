@@ -5,6 +5,7 @@ Axis letters: B batch, T time, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -12,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.fitting import carried_state, resume
+from tfgen.fitting import callback_lists, carried_state
 from tfgen.vocabulary.vocabulary import PADDING
 
 
@@ -86,25 +87,25 @@ class TrainingModel(keras.Model):
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
 
+        A callback may have a method `run_around_fit(fit, model, **arguments)`. It is called in the place of `fit` with
+        the arguments of `fit`, and calls `fit(**arguments)` itself, with others if it likes. Of several such callbacks
+        the first one is the outermost.
+
         Raises:
-            InputError: The batches do not have the batch size of a stateful network.
+            InputError: The batches do not have the batch size of a stateful network, or a callback is none.
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         if isinstance(given.get("x"), tf.data.Dataset):
             given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
         self._check_batches(given.get("x"))
         self._check_batches(given.get("validation_data"))
-        callbacks = given.pop("callbacks", None)
         reset = carried_state.ResetEachEpoch(self.network)
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            reset.set_model(self)
-            callbacks.callbacks.insert(0, reset)
-        else:
-            callbacks = [reset, *tf.nest.flatten(callbacks if callbacks is not None else [])]
-            for callback in callbacks:
-                if isinstance(callback, resume.Resume):
-                    return callback.fit(self, super().fit, given, callbacks)
-        return super().fit(**given, callbacks=callbacks)
+        given["callbacks"] = callback_lists.starting_with(reset, given.get("callbacks"), self)
+        fit = super().fit
+        for callback in reversed([*callback_lists.every(given["callbacks"])]):
+            if hasattr(callback, "run_around_fit"):
+                fit = functools.partial(callback.run_around_fit, fit, self)
+        return fit(**given)
 
     def _check_batches(self, x: Any) -> None:
         expected = self.network.input_shape[0]
@@ -121,22 +122,22 @@ class TrainingModel(keras.Model):
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
         self._check_batches(args[0] if args else kwargs.get("x"))
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is."""
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().predict(*args, **kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Test as `keras.Model.test_on_batch` does, from the zero state; the state of training stays as it is."""
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().test_on_batch(*args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predict as `keras.Model.predict_on_batch` does, from the zero state; the state of training stays as it is."""
-        with carried_state.set_aside(self.network):
+        with carried_state.zeroed(self.network):
             return super().predict_on_batch(x)
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:

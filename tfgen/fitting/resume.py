@@ -7,17 +7,18 @@ numbers, and writes checkpoints after all callbacks have done their part.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
 
 from tfgen.datasets import course as courses
 from tfgen.errors import InputError, whole_number
-from tfgen.fitting import snapshot
+from tfgen.fitting import callback_lists, snapshot
 from tfgen.support import wording
 from tfgen.support.checkpoints import Checkpoint, Checkpoints
 
@@ -75,44 +76,70 @@ class Resume(keras.callbacks.Callback):
         self._checkpoints = Checkpoints(directory)
         self._new_rate = new_rate
         self._warn = warn
+        self._works = False
 
-    def fit(self, model: Any, fit: Callable[..., Any], given: dict[str, Any], callbacks: list[Any]) -> Any:
-        """Call `fit` with its arguments so that it goes on from the last checkpoint, if there is one.
+    def run_around_fit(self, fit: Callable[..., Any], model: Any, **arguments: Any) -> Any:
+        """Call `fit` so that it continues from the last checkpoint, if there is one; see `TrainingModel.fit`.
 
         Raises:
             InputError: The directory holds another run, another process trains into it, or the batches do not know
                 where to begin.
         """
-        course = _course(given, callbacks)
+        callbacks = [*callback_lists.every(arguments["callbacks"])]
+        course = _course(arguments, callbacks)
         if not model.compiled:
-            return fit(**given, callbacks=callbacks)  # Keras says what is missing
-        snapshot.prepare(model)
+            return fit(**arguments)  # Keras says what is missing
+        snapshot.build_variables(model)
         run = {
             "format": _FORMAT,
             "identity": snapshot.identity(model, course),
-            "epochs": given.get("epochs", 1),
+            "epochs": arguments.get("epochs", 1),
             "steps": course.steps,
             "computed_with": snapshot.computed_with(),
         }
-        with self._checkpoints.locked():
+        with self._checkpoints.locked(), self._at_work():
             checkpoint = self._checkpoints.latest(self._warn)
             if checkpoint is not None:
                 self._check(checkpoint, run)
-            begin = _position(checkpoint, given)
-            listed = ResumableCallbacks(
+            begin = _position(checkpoint, arguments)
+            verbose = arguments.get("verbose", "auto")
+            # What Keras adds to a list, unless it is in a `CallbackList` of the list; to a `CallbackList` nothing.
+            listed = isinstance(arguments["callbacks"], list)
+            add_progbar = listed and verbose != 0 and not _holds(callbacks, keras.callbacks.ProgbarLogger)
+            resumable = ResumableCallbacks(
                 _Keeper(self._checkpoints, checkpoint, run, self._new_rate),
                 course,
                 begin,
                 self.every,
-                callbacks=callbacks,
-                add_history=True,
-                add_progbar=given.get("verbose", "auto") != 0,
+                callbacks=[arguments["callbacks"]],
+                add_history=not _holds(callbacks, keras.callbacks.History),
+                add_progbar=add_progbar,
                 model=model,
                 epochs=run["epochs"],
                 steps=course.steps,
-                verbose=given.get("verbose", "auto"),
+                verbose=verbose,
             )
-            return fit(**{**given, "initial_epoch": begin[0]}, callbacks=listed)
+            return fit(**{**arguments, "initial_epoch": begin[0], "callbacks": resumable})
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self._works = True
+        try:
+            yield
+        finally:
+            self._works = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Refuse a training that would leave no checkpoints.
+
+        Raises:
+            InputError: It is not `fit` of a `TextGenerator`, or that has not seen this callback.
+        """
+        if not self._works:
+            raise InputError(
+                "Resume must be given to TextGenerator.fit in its callbacks, themselves or in a CallbackList; received "
+                f"the training of a {type(self.model).__name__} that does not know of it."
+            )
 
     def _check(self, checkpoint: Checkpoint, run: dict[str, Any]) -> None:
         state = checkpoint.state
@@ -138,6 +165,10 @@ class Resume(keras.callbacks.Callback):
                 f"the run was computed with {computed_with} and goes on with {run['computed_with']}: its "
                 "numbers may differ in the last digits from those of a run that never stopped."
             )
+
+
+def _holds(callbacks: Iterable[Any], kind: type) -> bool:
+    return any(isinstance(callback, kind) for callback in callbacks)
 
 
 def _course(given: dict[str, Any], callbacks: list[Any]) -> courses.Course:
@@ -189,18 +220,18 @@ class _Keeper:
             return
         optimizer = listed.model.optimizer
         rate = optimizer.get_config().get("learning_rate")
-        snapshot.restore(listed.model, listed.callbacks, self._checkpoint.state)
+        snapshot.restore(listed.model, callback_lists.every(listed.callbacks), self._checkpoint.state)
         if self._new_rate and isinstance(rate, float):  # not a schedule, but one of the variables
             optimizer.learning_rate = rate
 
     def save(self, listed: ResumableCallbacks, epoch: int, step: int) -> None:
         """Write a checkpoint of the position."""
-        state = snapshot.capture(listed.model, listed.callbacks)
+        state = snapshot.capture(listed.model, callback_lists.every(listed.callbacks))
         stopped = listed.model.stop_training
         path = self._checkpoints.save({**self._run, "epoch": epoch, "step": step, "stopped": stopped, **state})
         self._last, self._last_path = (epoch, step), path
 
-    def doubt(self, epoch: int, step: int) -> None:
+    def discard_at(self, epoch: int, step: int) -> None:
         """Remove the checkpoint of a position whose weights turned out to be bad."""
         if self._last == (epoch, step) and self._last_path:
             self._last_path.unlink(missing_ok=True)
@@ -245,7 +276,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         if not self._diverged and not math.isfinite(float((logs or {}).get("loss", 0.0))):
             # A loss is of the weights before the step.
             self._diverged = True
-            self._keeper.doubt(self._epoch, before)
+            self._keeper.discard_at(self._epoch, before)
         super().on_train_batch_end(self._first + batch, logs)
         if self.model.stop_training:
             return

@@ -1,6 +1,6 @@
 """All that a training run holds between two batches, as one value; and what makes one run another.
 
-The value is a tree of plain types and NumPy arrays, see `tfgen.checkpoints`.
+The value is a tree of plain types and NumPy arrays, see `tfgen.support.checkpoints`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KERAS = {
 }
 
 
-def prepare(model: Any) -> None:
+def build_variables(model: Any) -> None:
     """Make the variables that Keras would make in the first step: of the optimizer and of the compiled metrics."""
     model.optimizer.build(model.trainable_variables)
     targets = tf.zeros([model.network.input_shape[0] or 1, 1], tf.int32)

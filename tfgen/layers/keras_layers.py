@@ -113,7 +113,7 @@ class _Fast(_OneHotInput):
         plain = not (self.dropout or self.recurrent_dropout or self.unroll or self.use_cudnn is True)
         whole = self.compute_dtype in ("float32", "float64")
         # cuDNN is faster, and knows nothing of dropped weights.
-        return usual and plain and whole and (self.weight_drop > 0 or not tf.config.list_physical_devices("GPU"))
+        return usual and plain and whole and (self.weight_drop > 0 or not tf.config.get_visible_devices("GPU"))
 
     def _sequences(self, inputs: Any) -> Any:
         """Give what `inner_loop` reads: ids (B, T, 1) where they are looked up, one-hot rows where Keras multiplies."""
