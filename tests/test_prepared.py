@@ -24,7 +24,6 @@ from corpora_support import TEXT as TEXTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfgen import prepared
 from tfgen.corpora import compressed, files, load_corpus, text_source
 from tfgen.errors import InputError
 from tfgen.prepared import corpus, ids_file, preparing, workspace

@@ -106,11 +106,16 @@ class Compiled:
             strategy = Drawing(self._permitted(chain), chain, min_length, alternatives)
             return decode(self._step_in(context), strategy, position, length, capacity)[:2]
 
-        rows = None if capacity is None else len(position.finished)
-        signature = [*_with_rows((chain, position, context), rows), _WHOLE, _WHOLE]
+        rows = len(position.finished)
+        # XLA compiles for a number of rows, and never forgets: batches are filled up to a power of two.
+        room = None if capacity is None else 1 << (rows - 1).bit_length()
+        begun, of_rows = (position, context) if room is None else _filled(position, context, room)
+        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE]
         loop = self._compile(("write", alternatives, capacity), run, signature)
-        after, record = loop(chain, position, context, _whole(length), _whole(min_length))
-        written = {name: value.numpy() for name, value in record.items()}
+        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length))
+        if room is not None:
+            after = tf.nest.map_structure(lambda value: value[:rows] if value.shape.rank else value, after)
+        written = {name: value.numpy()[:rows] for name, value in record.items()}
         self._check_written(written["ids"], position.finished.numpy(), after)
         return after, written
 
@@ -202,6 +207,15 @@ class Recent:
 
 def _whole(number: int) -> tf.Tensor:
     return tf.constant(number, tf.int32)
+
+
+def _filled(position: Position, context: Any, room: int) -> tuple[Position, Any]:
+    """Fill a batch up with copies of its last row, which are finished."""
+    rows = len(position.finished)
+    chosen = np.minimum(np.arange(room), rows - 1)
+    drawn, batched = position.drawn, position._replace(drawn=())
+    filled, context = rows_of((batched, context), chosen)
+    return filled._replace(drawn=drawn, finished=filled.finished | (np.arange(room) >= rows)), context
 
 
 def _with_rows(values: Any, rows: int | None) -> Any:
