@@ -266,7 +266,7 @@ def test_what_is_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path: pathlib
     ids.tofile(tmp_path / "ids.bin")
     mapped = np.asarray(np.memmap(tmp_path / "ids.bin", np.uint8, "r"))
     del ids
-    with mock.patch.object(datasets, "joined_ids", return_value=mapped):
+    with mock.patch.object(cuts, "joined_ids", return_value=mapped):
         before = forget_peak()
         training, _ = plainly(cut, SimpleNamespace(ends=True), VOCABULARY, batch_size=8)
         for _ in itertools.islice(training.as_numpy_iterator(), 2000):
