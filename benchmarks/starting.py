@@ -19,8 +19,9 @@ import turns
 LENGTHS = [200, 1_000, 5_000, 10_000, 20_000, 50_000]
 # What must be there before anything of tfgen can work.
 LOADED = """import sys
-from tfgen import model_files, quiet
-quiet.import_tensorflow()
+from tfgen import model_files
+from tfgen.cli import tensorflow_log
+tensorflow_log.import_tensorflow()
 model_files.load(sys.argv[1])
 print(flush=True)"""
 

@@ -7,7 +7,7 @@ from tfgen.support import wording
 
 
 class InputError(ValueError):
-    """What was given cannot be used; the message names what was received and how to mend it.
+    """What was given cannot be used; the message names what was received and how to repair it.
 
     The command line prints the message alone and exits with 1, without a traceback.
     """
@@ -37,4 +37,4 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         InputError: Names the setting, the choices and what was received.
     """
     if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, got {wording.shorten(repr(value))}")
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; received {wording.shorten(repr(value))}.")

@@ -42,7 +42,7 @@ def write(writer: Writer, directory: Path, int8: bool = False) -> dict[str, Any]
 
 
 def _convert(model: LanguageModel, function: Any, optimizations: list[Any]) -> bytes:
-    # By way of a SavedModel: the converter loses the variables of a concrete function, and its logits are no numbers.
+    # By way of a SavedModel: the converter loses the variables of a concrete function, and its logits are NaN.
     with tempfile.TemporaryDirectory(prefix="tfgen-") as folder:
         archive = keras.export.ExportArchive()
         if isinstance(model, Recurrent):

@@ -67,7 +67,7 @@ class DynamicTemperature(Transform):
         allowed = tf.reduce_sum(tf.cast(log_p > NEVER, tf.float64), axis=-1, keepdims=True)
         share = tf.clip_by_value(tf.math.divide_no_nan(entropy, tf.math.log(allowed)), 0.0, 1.0)
         along = share**self.exponent
-        # Not low + (high - low) * along, which is no number where one of them is infinite.
+        # Not low + (high - low) * along, which is NaN where one of them is infinite.
         t = tf.math.multiply_no_nan(self.low, 1 - along) + tf.math.multiply_no_nan(self.high, along)
         return _at_temperature(logits, t)
 

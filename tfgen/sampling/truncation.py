@@ -57,7 +57,7 @@ class TopP(Transform):
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)
-        # The sum of all but the last can round to 1, so that p = 1 is said apart.
+        # The sum of all but the last can round to 1, so p = 1 is a case of its own.
         return mask(logits, _leading(logits, tf.nn.softmax(wide(logits)), self.p) | (self.p >= 1))
 
 

@@ -1,13 +1,29 @@
 """How tokens, names and numbers are put into messages, each on one line and never too long."""
 
 import itertools
+import re
 from collections.abc import Iterable
+
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|^<(built-in |function|bound method)")
 
 
 def name(token: object) -> str:
     """Name a token in an error message, on one line: a character with its code point."""
     shown = shorten(repr(token))
     return f"{shown} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown
+
+
+def described(value: object, longest: int = 80) -> str:
+    """Show what was received, on one line: its repr, but for what has an address in it, of which the type says more.
+
+    >>> described("a"), described(len), described(object())
+    ("'a'", 'a builtin_function_or_method', 'an object')
+    """
+    text = " ".join(repr(value).split())
+    kind = type(value).__name__
+    if _ADDRESS.search(text):
+        return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    return shorten(text, longest)
 
 
 def number(count: int, noun: str) -> str:

@@ -139,7 +139,7 @@ class Drafts:
         self.ids = np.empty((len(self._watches), 0), np.int32)
 
     def pieces(self, sizes: tuple[int, int]) -> Iterator[list[str]]:
-        """Write to the end, giving what each row has got more; pieces grow from the first size to the second.
+        """Write to the end, giving the new text of each row; pieces grow from the first size to the second.
 
         The last piece, whose `ids` are none, is what was held back of what might have become a stop string.
         """
@@ -155,7 +155,7 @@ class Drafts:
         yield [watch.rest() for watch in self._watches]
 
     def texts(self, sizes: tuple[int, int]) -> list[str]:
-        """Write to the end: what each row has got, without what a stop string took away."""
+        """Write to the end: the new text of each row, without what a stop string took away."""
         return ["".join(pieces) for pieces in zip(*self.pieces(sizes), strict=True)]
 
     def _all_finished(self) -> bool:
