@@ -40,6 +40,7 @@ _PUBLIC = {
             "plots",
             "sampling",
             "training",
+            "writing",
         )
     },
 }
