@@ -24,9 +24,9 @@ def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) ->
     """
     # NumPy's integers are such numbers too.
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or (number := int(value)) < least:
-        raise InputError(f"{name} must be a whole number of at least {least}; received {value!r}.")
+        raise InputError(f"{name} must be a whole number of at least {least}; received {wording.described(value)}.")
     if number > most:
-        raise InputError(f"{name} must be at most {most:,}; received {value!r}.")
+        raise InputError(f"{name} must be at most {most:,}; received {wording.described(value)}.")
     return number
 
 
@@ -37,4 +37,4 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         InputError: Names the setting, the choices and what was received.
     """
     if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; received {wording.shorten(repr(value))}.")
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; received {wording.described(value)}.")

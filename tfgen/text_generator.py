@@ -19,7 +19,7 @@ from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, recurrent
 from tfgen.networks.model import NOT_A_NUMBER
 from tfgen.networks.recurrent import Recurrent
-from tfgen.support import atomic_files
+from tfgen.support import atomic_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.writer import Writer
 
@@ -120,7 +120,7 @@ class TextGenerator(TrainingModel):
             InputError: A setting is out of its range.
         """
         if not isinstance(vocabulary, Vocabulary):
-            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {vocabulary!r}.")
+            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.described(vocabulary)}.")
         network = building.build(
             len(vocabulary),
             cell=cell,

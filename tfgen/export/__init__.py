@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfgen.errors import InputError
 from tfgen.export import directories, manifest
+from tfgen.support import wording
 
 if TYPE_CHECKING:
     from tfgen.writing.writer import Writer
@@ -90,4 +91,4 @@ def check_format(format: str) -> None:
         InputError: Names those there are.
     """
     if format not in FORMATS:
-        raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {format!r}.")
+        raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {wording.described(format)}.")

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfgen.support import threads
 
+# Of one layer: tensors whose first axis is B; none where it remembers nothing.
 State = list[tf.Tensor]
 
 

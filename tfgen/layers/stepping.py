@@ -12,8 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.errors import InputError
-
-State = list[Any]  # of one layer: a list of tensors whose first axis is B; empty where it remembers nothing
+from tfgen.layers.recurrence import State
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 """The names of cells for those who build a network, and the layers that they stand for."""

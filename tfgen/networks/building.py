@@ -11,6 +11,7 @@ import keras
 from tfgen import errors
 from tfgen.layers import keras_layers
 from tfgen.layers.stepping import CELLS
+from tfgen.support import wording
 
 
 def build(
@@ -97,10 +98,10 @@ def _check_settings(
     if seed is not None:
         errors.whole_number("seed", seed, 0, most=2**64 - 1)
     if not isinstance(cell, str) or cell not in CELLS:
-        raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {cell!r}.")
+        raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {wording.described(cell)}.")
     for name, share in (("dropout", dropout), ("weight_drop", weight_drop)):
         if not (isinstance(share, (int, float)) and 0 <= share < 1):
-            raise errors.InputError(f"{name} must be at least 0 and below 1; received {share!r}.")
+            raise errors.InputError(f"{name} must be at least 0 and below 1; received {wording.described(share)}.")
     if weight_drop and cell == "rnn":
         raise errors.InputError(f"weight_drop is for the cells lstm and gru; received {weight_drop} for a plain rnn.")
     counts = {"vocabulary_size": vocabulary_size, "units": units, "layers": layers}

@@ -14,11 +14,11 @@ import keras
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.layers import stepping
+from tfgen.layers import recurrence, stepping
 from tfgen.support import wording
 
-# A nest of tensors: for each layer that remembers the list of its states, each (B, U), as Keras orders them.
-State = list[list[tf.Tensor]]
+# For each layer that remembers the list of its states, each (B, U), as Keras orders them.
+State = list[recurrence.State]
 
 
 class Recurrent:
@@ -115,7 +115,7 @@ def check(network: keras.Sequential) -> None:
     if not isinstance(network, keras.Sequential) or not network.built or not network.layers:
         raise InputError(
             "the network must be a built keras.Sequential (start it with keras.Input); received "
-            f"{wording.shorten(repr(network)) if not isinstance(network, keras.Model) else type(network).__name__}."
+            f"{wording.described(network)}."
         )
     for layer in network.layers:
         stepping.stepped(layer)

@@ -12,6 +12,7 @@ from tfgen.sampling.penalties import RepetitionPenalty
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
 from tfgen.sampling.truncation import MinP, TopK, TopP, Typical
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 Chain = tuple[Transform, ...]
@@ -72,7 +73,9 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
     transforms = tuple(sampler) if isinstance(sampler, Iterable) else (sampler,)
     for transform in transforms:
         if transform is sampler or not isinstance(transform, Transform):
-            raise InputError(f"a sampler is a sequence of transforms of tfgen.sampling; received {transform!r} in it.")
+            raise InputError(
+                f"a sampler is a sequence of transforms of tfgen.sampling; received {wording.described(transform)} in it."
+            )
     return tuple(transform.bind(vocabulary) for transform in transforms)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 # "Never": a token of this logit has probability zero.
@@ -83,7 +84,7 @@ def scalar(
         bounds = [f"at least {at_least}"] * (at_least > -math.inf) + [f"above {above}"] * (above > -math.inf)
         bounds += [f"at most {at_most}"] * (at_most < math.inf)
         kind = "a whole number" if dtype.is_integer else "a number"
-        raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {value!r}.")
+        raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {wording.described(value)}.")
     return tf.constant(number, dtype)
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, whole_number
 from tfgen.sampling.chain import Chain
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
 from tfgen.writing.compiled import Compiled, Record
 from tfgen.writing.loop import Position
@@ -57,9 +58,9 @@ class Limits:
         whole_number("length", self.length, 1)
         whole_number("min_length", self.min_length, 0)
         if self.max_time is not None and not (isinstance(self.max_time, (int, float)) and self.max_time > 0):
-            raise InputError(f"max_time is a number of seconds above 0; received {self.max_time!r}.")
+            raise InputError(f"max_time is a number of seconds above 0; received {wording.described(self.max_time)}.")
         if self.jit_compile not in (None, True, False):
-            raise InputError(f"jit_compile is True, False or None; received {self.jit_compile!r}.")
+            raise InputError(f"jit_compile is True, False or None; received {wording.described(self.jit_compile)}.")
 
     def jit_compiles(self, supported: bool) -> bool:
         """Tell whether XLA compiles the loop: a function of the request alone, since XLA may round otherwise.
