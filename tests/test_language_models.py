@@ -258,7 +258,7 @@ def test_a_saved_model_of_it_writes_the_same(name, tmp_path):
 
 
 class Broken(type(model_of("counts"))):
-    """Gives what it is told to after a prompt."""
+    """Gives what it was made with after a prompt."""
 
     def __init__(self, *logits):
         self._logits = np.array([logits])

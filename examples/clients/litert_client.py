@@ -18,16 +18,16 @@ class Writer:
 
     def __init__(self, directory):
         folder = pathlib.Path(directory)
-        told = json.loads((folder / "tfgen.json").read_text("utf-8"))
+        manifest = json.loads((folder / "tfgen.json").read_text("utf-8"))
         model = (folder / MODEL).read_bytes()
-        if hashlib.sha256(model).hexdigest() != told["sha256"][MODEL]:
+        if hashlib.sha256(model).hexdigest() != manifest["sha256"][MODEL]:
             raise ValueError(f"{MODEL} is not the file that was written")
         self.interpreter = Interpreter(model_content=model)  # which must live as long as its runner
         self.interpreter.allocate_tensors()  # now, for it tells on standard error what it runs on
         self.runner = self.interpreter.get_signature_runner("step")
-        self.next = {state["next"]: state["name"] for state in told["state"]}
-        self.begin = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in told["state"]}
-        vocabulary = told["vocabulary"]
+        self.next = {state["next"]: state["name"] for state in manifest["state"]}
+        self.begin = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in manifest["state"]}
+        vocabulary = manifest["vocabulary"]
         self.tokens, self.unknown, self.end = (vocabulary[name] for name in ("tokens", "unknown", "end"))
         self.writable = np.array(vocabulary["writable"])
         self.ids = {token: i for i, token in enumerate(self.tokens) if i >= self.end}

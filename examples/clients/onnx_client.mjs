@@ -4,12 +4,12 @@
 export class Writer {
   /** Open an export: `read` gives the bytes of one of its files, `ort` is the module of ONNX Runtime Web. */
   static async open(ort, read) {
-    const told = JSON.parse(new TextDecoder().decode(await read("tfgen.json")));
+    const manifest = JSON.parse(new TextDecoder().decode(await read("tfgen.json")));
     const model = await read("step.onnx");
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", model));
-    if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") !== told.sha256["step.onnx"])
+    if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") !== manifest.sha256["step.onnx"])
       throw new Error("step.onnx is not the file that was written");
-    return new Writer(ort, await ort.InferenceSession.create(model), told);
+    return new Writer(ort, await ort.InferenceSession.create(model), manifest);
   }
 
   constructor(ort, session, { state, vocabulary }) {

@@ -136,8 +136,8 @@ class Generator(kserve.Model):
             call = given if signature == "continue" else tensors
             return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(**call))
         except tf.errors.InvalidArgumentError as error:
-            told = re.search(r"assertion failed: \[(.*)\] \[(.*?)\]", str(error))
-            raise InvalidInput(f"{told[1]} {told[2]}" if told else str(error).splitlines()[0][:500]) from None
+            failed = re.search(r"assertion failed: \[(.*)\] \[(.*?)\]", str(error))
+            raise InvalidInput(f"{failed[1]} {failed[2]}" if failed else str(error).splitlines()[0][:500]) from None
 
 
 def _parsed(payload: Any) -> tuple[str, dict[str, Any]]:
@@ -193,7 +193,7 @@ class Server(kserve.ModelServer):
 
 
 def main() -> None:
-    """Run the server until it is told to stop."""
+    """Run the server until a signal stops it."""
     options = argparse.ArgumentParser(description="Serve an exported generator.", parents=[kserve_options])
     options.add_argument("--model_dir", required=True, help="What tfgen export has written.")
     options.add_argument("--host", default="127.0.0.1", help="The address to listen on.")
@@ -209,10 +209,10 @@ def main() -> None:
 def _check(directory: pathlib.Path) -> None:
     """Refuse, in one line, a directory that is not as `tfgen export` has written it."""
     try:
-        told = json.loads((directory / "tfgen.json").read_text("utf-8"))
-        if told["format"] != "saved-model":
-            raise ValueError(f"its format is {told['format']}")
-        for name, digest in told["sha256"].items():
+        manifest = json.loads((directory / "tfgen.json").read_text("utf-8"))
+        if manifest["format"] != "saved-model":
+            raise ValueError(f"its format is {manifest['format']}")
+        for name, digest in manifest["sha256"].items():
             if hashlib.sha256((directory / name).read_bytes()).hexdigest() != digest:
                 raise ValueError(f"{name} is not the file that was written")
     except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
