@@ -24,10 +24,9 @@ from corpora_support import TEXT as TEXTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfgen import prepared
 from tfgen.corpora import compressed, files, load_corpus, text_source
 from tfgen.errors import InputError
-from tfgen.prepared import ids_file, preparing, workspace
+from tfgen.prepared import corpus, ids_file, preparing, workspace
 from tfgen.prepared.corpus import open_prepared
 from tfgen.prepared.preparing import prepare_corpus
 from tfgen.support import atomic_files, notes
@@ -51,7 +50,7 @@ def small_pieces(monkeypatch):
     for module, name in ((compressed, "PIECE"), (splitting, "PIECE"), (text_source, "PIECE")):
         monkeypatch.setattr(module, name, 3)
     monkeypatch.setattr(counting, "_COUNTED_TOGETHER", 5)
-    monkeypatch.setattr(prepared, "_PIECE", 4)
+    monkeypatch.setattr(corpus, "_PIECE", 4)
     monkeypatch.setattr(preparing, "_PIECE", 4)
     monkeypatch.setattr(notes, "_EVERY", 7)
 
