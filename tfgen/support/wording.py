@@ -1,6 +1,7 @@
 """How tokens, names and numbers are put into messages, each on one line and never too long."""
 
 import itertools
+import re
 from collections.abc import Iterable
 
 
@@ -8,6 +9,20 @@ def name(token: object) -> str:
     """Name a token in an error message, on one line: a character with its code point."""
     shown = shorten(repr(token))
     return f"{shown} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """Show a value that was received, on one line: by its type if it has no text but its address in memory.
+
+    >>> shown("nine"), shown(None), shown(print), shown([object()])
+    ("'nine'", 'None', 'builtin_function_or_method', 'list')
+    """
+    try:
+        text = re.sub(r"\s*\n\s*", " ", repr(value))
+    except Exception:  # whose class is not ours: an integer of thousands of digits has none either
+        text = ""
+    private = not text or (text.startswith("<") and not isinstance(value, type)) or " at 0x" in text
+    return type(value).__name__ if private else shorten(text, longest)
 
 
 def number(count: int, noun: str) -> str:
