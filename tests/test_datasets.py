@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from memory_support import forget_peak, peak
 
 from tfgen import datasets
-from tfgen.datasets import document_rows
+from tfgen.datasets import cuts, document_rows
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -48,7 +48,7 @@ class Plain:
 
 def plainly(cut: Cut, *args: Any, **kwargs: Any) -> Any:
     """What a cut gives, without TensorFlow."""
-    with mock.patch.object(datasets, "_dataset", Plain):
+    with mock.patch.object(cuts, "dataset_of", Plain):
         return cut(*args, **kwargs)
 
 
@@ -266,7 +266,7 @@ def test_what_is_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path: pathlib
     ids.tofile(tmp_path / "ids.bin")
     mapped = np.asarray(np.memmap(tmp_path / "ids.bin", np.uint8, "r"))
     del ids
-    with mock.patch.object(datasets, "joined_ids", return_value=mapped):
+    with mock.patch.object(cuts, "joined_ids", return_value=mapped):
         before = forget_peak()
         training, _ = plainly(cut, SimpleNamespace(ends=True), VOCABULARY, batch_size=8)
         for _ in itertools.islice(training.as_numpy_iterator(), 2000):
@@ -467,8 +467,9 @@ def test_too_few_documents_to_split_are_an_error(number: int, validation: float)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *itertools.product(["batch_size", "length"], [0, -1, 1.5, True, "2"]),
-        *itertools.product(["validation"], [-0.1, 1, float("nan")]),
+        *itertools.product(["batch_size", "length"], [0, -1, 1.5, True, "2", 2**31, 2**63]),
+        *itertools.product(["validation"], [-0.1, 1, float("nan"), False, "0", None]),
+        ("unknown", "ignore"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named(cut: Cut, name: str, value: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, real_number, whole_number
 from tfgen.sampling.chain import Chain
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
 from tfgen.writing.compiled import Decoder, Record
@@ -55,8 +55,8 @@ class Limits:
         """Check them."""
         whole_number("length", self.length, 1)
         whole_number("min_length", self.min_length, 0)
-        if self.max_time is not None and not (isinstance(self.max_time, (int, float)) and self.max_time > 0):
-            raise InputError(f"max_time is a number of seconds above 0; received {self.max_time!r}.")
+        if self.max_time is not None:
+            real_number("max_time", self.max_time, above=0)
         if self.jit_compile not in (None, True, False):
             raise InputError(f"jit_compile is True, False or None; received {self.jit_compile!r}.")
 
