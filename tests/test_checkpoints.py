@@ -160,6 +160,12 @@ def test_a_damaged_one_does_not_count_to_the_two_that_are_kept(tmp_path):
     assert sorted(tmp_path.iterdir()) == [good, new]
 
 
+@pytest.mark.parametrize("keep", [0, -1, True, 1.5])
+def test_some_checkpoints_are_kept(tmp_path, keep):
+    with pytest.raises(InputError, match="keep must be a whole number of at least 1"):
+        Checkpoints(tmp_path, keep)
+
+
 def forged(folder, content):
     """A file whose checksum is right, whoever wrote it."""
     path = folder / f"checkpoint-00000001-{hashlib.sha256(content).hexdigest()}.npz"

@@ -467,8 +467,9 @@ def test_too_few_documents_to_split_are_an_error(number: int, validation: float)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *itertools.product(["batch_size", "length"], [0, -1, 1.5, True, "2"]),
-        *itertools.product(["validation"], [-0.1, 1, float("nan")]),
+        *itertools.product(["batch_size", "length"], [0, -1, 1.5, True, "2", 2**31, 2**63]),
+        *itertools.product(["validation"], [-0.1, 1, float("nan"), False, "0", None]),
+        ("unknown", "ignore"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named(cut: Cut, name: str, value: Any) -> None:

@@ -338,6 +338,30 @@ def test_what_is_damaged_in_the_cache_is_made_again_and_elsewhere_refused(folder
     assert prepare_corpus("a.txt").ids.tolist() == ids
 
 
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        *(({"max_tokens": value}, "max_tokens must be a whole number") for value in (0, 3, True, 4.5, "9")),
+        *(({"min_count": value}, "min_count must be a whole number") for value in (0, True, None)),
+        ({"split": "sentence"}, "split must be one of"),
+    ],
+)
+def test_a_limit_means_what_it_means_to_a_vocabulary(folder, limits, message):
+    """Nothing is read before, let alone made."""
+    with pytest.raises(InputError, match=message):
+        prepare_corpus("no such file", **limits)
+    with pytest.raises(InputError, match=message):
+        Vocabulary.from_texts(["text"], **limits)
+    assert not (folder / "keras").exists()
+
+
+def test_limits_may_be_numbers_of_numpy(folder):
+    (folder / "a.txt").write_text("to be or not to be")
+    numbers = prepare_corpus("a.txt", max_tokens=np.int64(6), min_count=np.int16(2))
+    assert numbers.vocabulary == Vocabulary.from_texts(["to be or not to be"], max_tokens=6, min_count=2)
+    assert prepare_corpus("a.txt", max_tokens=6, min_count=2).path == numbers.path
+
+
 def test_ids_that_the_vocabulary_lacks_are_refused_though_their_hash_is_right(folder):
     (folder / "a.txt").write_text(LINES)
     path = prepare_corpus("a.txt", "mine").path

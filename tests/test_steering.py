@@ -123,6 +123,7 @@ def test_no_time_at_all_writes_nothing(generator):
         ({"num_beams": 2, "return_scores": True}, "return_scores"),
         ({"min_length": -1}, "min_length"),
         ({"max_time": 0}, "max_time"),
+        ({"max_time": True}, "max_time"),
         ({"num_beams": 0}, "num_beams"),
         ({"num_beams": 2, "n": 3}, "num_beams"),
         ({"num_beams": 2, "stop": "a"}, "num_beams"),

@@ -245,9 +245,9 @@ def test_vocabulary_and_network_must_agree() -> None:
         TextGenerator(VOCABULARY, network)
 
 
-@pytest.mark.parametrize("restart", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("restart", [-0.1, 1.1, float("nan"), True])
 def test_restart_is_a_probability(restart: float) -> None:
-    with pytest.raises(InputError, match="restart is a probability"):
+    with pytest.raises(InputError, match="restart must be a number of at least 0"):
         TextGenerator.build(VOCABULARY, units=3, restart=restart)
 
 

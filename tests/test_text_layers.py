@@ -122,6 +122,13 @@ def test_text_from_ids_refuses_what_it_cannot_use() -> None:
             keras_layers.TextFromIds(texts)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
+def test_text_from_ids_takes_every_type_of_integers_that_encode_gives(kind: str) -> None:
+    vocabulary = Vocabulary(AWKWARD)
+    ids = vocabulary.encode("".join(AWKWARD), dtype=kind)
+    assert vocabulary.text_from_ids()(ids).numpy().decode() == "".join(AWKWARD)
+
+
 def test_text_from_ids_survives_its_config_and_symbolic_use() -> None:
     layer = Vocabulary(AWKWARD).text_from_ids(name="text")
     again = keras_layers.TextFromIds.from_config(layer.get_config())

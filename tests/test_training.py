@@ -27,16 +27,24 @@ TITLES = Corpus.from_texts(["Rain in May", "A dog barks", "The sun also rises"] 
     ("name", "value"),
     [
         *((name, value) for name in ("epochs", "patience", "batch_size", "length", "embedding") for value in (0, -3)),
-        *(("max_tokens", value) for value in (0, 3)),
-        ("seed", -1),
-        *(("learning_rate", value) for value in (0, -0.1, math.inf, math.nan)),
-        *(("validation", value) for value in (-0.1, 1, math.nan)),
+        *(("max_tokens", value) for value in (0, 3, True, 4.0)),
+        *(("min_count", value) for value in (0, True, 1.5)),
+        *(("epochs", value) for value in (True, 2**31)),
+        *(("seed", value) for value in (-1, True, 2**64)),
+        *(("learning_rate", value) for value in (0, -0.1, math.inf, math.nan, True, "0.1")),
+        *(("validation", value) for value in (-0.1, 1, math.nan, False, "0.1")),
         ("cut", "pieces"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_once_with_its_name_and_value(name, value):
     with pytest.raises(InputError, match=rf"{name} .*received '?{value}'?"):
         Settings(**{name: value})
+
+
+def test_settings_of_numpy_become_plain_numbers():
+    settings = Settings(epochs=np.int64(2), seed=np.uint8(3), learning_rate=np.float32(0.5), validation=0)
+    assert settings == Settings(epochs=2, seed=3, learning_rate=0.5, validation=0.0)
+    assert json.loads(json.dumps(dataclasses.asdict(settings)))["learning_rate"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,7 @@ def test_a_wrong_setting_is_refused_at_once_with_its_name_and_value(name, value)
             ("layers", 0),
             ("dropout", 1.0),
             ("dropout", math.nan),
+            ("weight_drop", False),
         ),
         *(("split", "sentence"), ("min_count", 0)),
     ],

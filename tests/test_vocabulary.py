@@ -3,6 +3,7 @@
 import collections
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -127,8 +128,12 @@ def test_half_a_character_is_reported_with_its_position(split: Split, unknown: A
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([6], "no id 6; its ids are 0 to 5"),
-        ([3, -1], "no id -1"),
+        ([6], "the ids of the vocabulary are 0 to 5; received 6"),
+        ([3, -1], "received -1"),
+        (np.array([2**64 - 1], np.uint64), "received 18446744073709551615"),
+        (np.array([3], "m8[s]"), "timedelta64"),
+        ([[3], [4, 5]], "one row of ids"),
+        ([None], "object"),
         ([[3, 4]], r"shape \(1, 2\)"),
         (3, r"shape \(\)"),
         ([0.5], "float64"),
@@ -146,8 +151,48 @@ def test_what_decode_refuses(split: Split, ids: Any, message: str) -> None:
 def test_what_encode_refuses() -> None:
     with pytest.raises(InputError, match="takes a str, got bytes"):
         Vocabulary(["a"]).encode(b"a")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="unknown must be one of 'error', 'skip', 'unknown', got 'ignore'"):
+    with pytest.raises(InputError, match="unknown must be one of 'error', 'skip', 'unknown'; received 'ignore'"):
         Vocabulary(["a"]).encode("a", unknown="ignore")  # type: ignore[arg-type]
+
+
+LARGE = Vocabulary([chr(0x4E00 + k) for k in range(300)])
+LARGE_WORDS = Vocabulary(LARGE.tokens[3:], split="word")
+
+
+@pytest.mark.parametrize("known", [LARGE, LARGE_WORDS])
+@pytest.mark.parametrize(
+    ("dtype", "received"),
+    [
+        *((kind, np.dtype(kind).name) for kind in (np.uint8, np.int8, bool, float, np.float16, str, object, "m8[s]")),
+        *((">u1", "uint8"), (None, "None"), ("id", "'id'"), ([3], "[3]"), (len, "builtin_function_or_method")),
+    ],
+)
+def test_a_type_that_does_not_hold_every_id_is_refused_before_any_text_is_read(
+    known: Vocabulary, dtype: Any, received: str
+) -> None:
+    for encode in (
+        lambda: known.encode("", dtype=dtype),
+        lambda: known.encode_pieces([], dtype=dtype),
+        lambda: known.encode_from(0, [], dtype=dtype),
+    ):
+        match = re.escape(f"ids up to 302, such as uint16; received {received}.")
+        with pytest.raises(InputError, match=match) as caught:
+            encode()
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@given(st.sampled_from([1, 125, 126, 253, 254, 32765, 32766, 65533, 65534]), st.sampled_from("bBhHiIlLqQ"))
+@settings(deadline=None, max_examples=40)
+def test_a_type_is_taken_if_and_only_if_no_id_is_wrapped_around(size: int, kind: str) -> None:
+    known = Vocabulary([f"{k}" for k in range(size)], split="word")
+    last = known.tokens[-1]
+    if np.iinfo(kind).max >= len(known) - 1:
+        ids = known.encode(last, dtype=kind)
+        assert (ids.dtype, known.decode(ids)) == (np.dtype(kind), last)
+    else:
+        with pytest.raises(InputError, match="dtype must be"):
+            known.encode(last, dtype=kind)
+    assert known.decode(known.encode(last, dtype=known.id_type)) == last
 
 
 # Counting a corpus
@@ -194,10 +239,13 @@ def test_limits_keep_the_most_frequent(text: str, split: Split, max_tokens: int,
 @pytest.mark.parametrize(
     ("documents", "limits", "message"),
     [
-        (["a"], {"max_tokens": 3}, "at least 4 .*, got 3"),
-        (["a"], {"max_tokens": "9"}, "max_tokens must be an int"),
-        (["a"], {"min_count": 0}, "min_count must be an int of at least 1, got 0"),
-        (["a"], {"split": "sentence"}, "split must be one of 'character', 'word', got 'sentence'"),
+        (["a"], {"max_tokens": 3}, "max_tokens must be a whole number of at least 4; received 3"),
+        (["a"], {"max_tokens": 0}, "max_tokens must be a whole number of at least 4; received 0"),
+        (["a"], {"max_tokens": "9"}, "max_tokens must be a whole number of at least 4; received '9'"),
+        (["a"], {"max_tokens": True}, "max_tokens must be a whole number of at least 4; received True"),
+        (["a"], {"min_count": 0}, "min_count must be a whole number of at least 1; received 0"),
+        (["a"], {"min_count": True}, "min_count must be a whole number of at least 1; received True"),
+        (["a"], {"split": "sentence"}, "split must be one of 'character', 'word'; received 'sentence'"),
         (["aab"], {"min_count": 3}, r"leaves no token: the most frequent, 'a' \(U\+0061\), occurs 2 times"),
         ([], {}, "holds no text"),
         (["", ""], {}, "holds no text"),

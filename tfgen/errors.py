@@ -1,5 +1,7 @@
 """The one error that tfgen raises for what a user gave it, and the checks that raise it most."""
 
+import contextlib
+import math
 import numbers
 from collections.abc import Sequence
 
@@ -24,9 +26,38 @@ def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) ->
     """
     # NumPy's integers are such numbers too.
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or (number := int(value)) < least:
-        raise InputError(f"{name} must be a whole number of at least {least}; received {wording.described(value)}.")
+        raise InputError(f"{name} must be a whole number of at least {least}; received {wording.shown(value)}.")
     if number > most:
-        raise InputError(f"{name} must be at most {most:,}; received {wording.described(value)}.")
+        raise InputError(f"{name} must be at most {most:,}; received {wording.shown(value)}.")
+    return number
+
+
+def real_number(
+    name: str,
+    value: object,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+    below: float = math.inf,
+) -> float:
+    """Check a quantity or a share, which must be finite.
+
+    Raises:
+        InputError: It is no number, or out of its range.
+
+    >>> real_number("validation", 0.1, at_least=0, below=1)
+    0.1
+    """
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):  # NumPy's numbers are some too
+        with contextlib.suppress(OverflowError):
+            number = float(value)
+    if not (math.isfinite(number) and at_least <= number <= at_most and above < number < below):
+        bounds = [f"of at least {at_least:g}"] * (at_least > -math.inf) + [f"above {above:g}"] * (above > -math.inf)
+        bounds += [f"at most {at_most:g}"] * (at_most < math.inf) + [f"below {below:g}"] * (below < math.inf)
+        range_ = f" {' and '.join(bounds)}" if bounds else ""
+        raise InputError(f"{name} must be a number{range_}; received {wording.shown(value)}.")
     return number
 
 
@@ -37,4 +68,4 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         InputError: Names the setting, the choices and what was received.
     """
     if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; received {wording.described(value)}.")
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; received {wording.shown(value)}.")

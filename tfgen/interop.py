@@ -193,7 +193,7 @@ def from_keras(vocabulary: Vocabulary, sequential: keras.Sequential) -> TextGene
             through.
     """
     if not isinstance(sequential, keras.Sequential) or not sequential.built or not sequential.layers:
-        raise InputError(f"from_keras takes a built keras.Sequential; received {wording.described(sequential)}.")
+        raise InputError(f"from_keras takes a built keras.Sequential; received {wording.shown(sequential)}.")
     rows, *others = [None, *sequential.layers] if len(sequential.input_shape) == 3 else sequential.layers
     reads_one_hot = rows is None or (isinstance(rows, keras.Model) and not rows.weights)
     kind = type(others[0]).__name__ if others else ""
@@ -303,7 +303,7 @@ def _array(name: str, value: Any) -> np.ndarray:
     # NumPy has no bfloat16, and float64 holds every number of it.
     array = np.asarray(value.detach().cpu().double() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "fiu":
-        raise InputError(f"{name!r} must be an array of numbers; received {wording.described(value)}.")
+        raise InputError(f"{name!r} must be an array of numbers; received {wording.shown(value)}.")
     return array
 
 

@@ -80,7 +80,7 @@ def _config_of_generator(config: Any, path: Path) -> dict[str, Any]:
         )
     own = config.get("config")
     parts = [own.get(name) for name in ("vocabulary", "network")] if isinstance(own, dict) else [None]
-    if not all(isinstance(part, dict) for part in parts) or not isinstance(own.get("provenance") or {}, dict):
+    if not all(isinstance(part, dict) for part in parts) or not isinstance(own.get("provenance"), dict | None):
         raise InputError(f"{str(path)!r} is damaged: its configuration is no TextGenerator; save the model again.")
     return own
 
@@ -115,7 +115,7 @@ def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
 
 def _size(layer: dict[str, Any], name: str) -> int:
     value = layer.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def load(path: str | os.PathLike[str]) -> "TextGenerator":

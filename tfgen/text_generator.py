@@ -120,7 +120,7 @@ class TextGenerator(TrainingModel):
             InputError: A setting is out of its range.
         """
         if not isinstance(vocabulary, Vocabulary):
-            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.described(vocabulary)}.")
+            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
         network = building.build(
             len(vocabulary),
             cell=cell,

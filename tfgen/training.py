@@ -21,11 +21,11 @@ import tfgen
 from tfgen import metrics
 from tfgen.corpora import Corpus
 from tfgen.datasets import cuts
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, real_number, whole_number
 from tfgen.networks import recurrent
 from tfgen.prepared.corpus import Prepared
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary.vocabulary import Split, Vocabulary, default_max_tokens
+from tfgen.vocabulary.vocabulary import Split, Vocabulary, checked_limits, default_max_tokens
 
 Cut = Literal["streams", "windows", "documents"]
 
@@ -86,30 +86,38 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what no corpus could make right; the rest is checked where it is used."""
-        counts = ("batch_size", "length", "embedding", "epochs", "patience")
-        for name, least in (("max_tokens", 4), ("seed", 0), *((name, 1) for name in counts)):
-            if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name), least, most=2**64 - 1)
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate must be a number above 0; received {self.learning_rate}.")
-        if not 0 <= self.validation < 1:
-            raise InputError(f"validation is a share, at least 0 and below 1; received {self.validation}.")
+        max_tokens, min_count = checked_limits(self.split, self.max_tokens, self.min_count)
+        checked: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "min_count": min_count,
+            "seed": whole_number("seed", self.seed, 0, most=2**64 - 1),
+            "learning_rate": real_number("learning_rate", self.learning_rate, above=0),
+            "validation": real_number("validation", self.validation, at_least=0, below=1),
+        }
+        for name in ("batch_size", "length", "embedding", "epochs", "patience"):
+            if (value := getattr(self, name)) is not None:
+                checked[name] = whole_number(name, value, 1)
+        for name, value in checked.items():  # as Python's own numbers, which a model's provenance can hold
+            object.__setattr__(self, name, value)
         if self.cut not in (None, "streams", "windows", "documents"):
             raise InputError(f"cut must be 'streams', 'windows' or 'documents'; received {self.cut!r}.")
 
     def suited_to(self, corpus: Corpus | Prepared, tokens: int) -> "Settings":
         """Fill in what was left open, for a corpus of so many tokens."""
         short = corpus.ends and corpus.characters / corpus.number_of_documents < _LONG_DOCUMENT
-        cut = self.cut or ("documents" if short else "streams")
-        length = self.length or _LENGTHS[cut]
+        cut = ("documents" if short else "streams") if self.cut is None else self.cut
+        length = _LENGTHS[cut] if self.length is None else self.length
         of_training = tokens * (1 - self.validation)
         row = min(length, tokens / corpus.number_of_documents) if cut == "documents" else length
-        batch_size = self.batch_size or int(np.clip(of_training / (_UPDATES * row), 1, _BATCH_SIZE))
-        embedding = self.embedding or (128 if self.split == "word" else None)
-        epochs = self.epochs or int(np.clip(round(_TOKENS / of_training), 3, 50))
-        return dataclasses.replace(
-            self, cut=cut, length=length, batch_size=batch_size, embedding=embedding, epochs=epochs
-        )
+        suited: dict[str, Any] = {
+            "cut": cut,
+            "length": length,
+            "batch_size": int(np.clip(of_training / (_UPDATES * row), 1, _BATCH_SIZE)),
+            "embedding": 128 if self.split == "word" else None,
+            "epochs": int(np.clip(round(_TOKENS / of_training), 3, 50)),
+        }
+        left_open = {name: value for name, value in suited.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **left_open)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +184,7 @@ def prepare(
         InputError: A setting is out of range, the corpus is too short for it, or it has characters that the generator
             to go on from does not know.
     """
-    settings = settings or Settings()
+    settings = Settings() if settings is None else settings
     before: dict[str, Any] | None = None
     vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
     counted = generator is None and isinstance(corpus, Corpus)
@@ -207,8 +215,9 @@ def prepare(
 
 def _compiled(job: Job, retried: Sequence[float]) -> Job:
     rate = retried[-1] if retried else job.settings.learning_rate
+    assert job.settings.epochs is not None  # nothing is left open
     job.generator.compile(
-        optimizer=optimizer((job.settings.epochs or 1) * len(job.train), rate),
+        optimizer=optimizer(job.settings.epochs * len(job.train), rate),
         loss="sparse_categorical_crossentropy",
         metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()],
     )
@@ -228,7 +237,7 @@ def retry(job: Job) -> Job:
 def _vocabulary(corpus: Corpus | Prepared, settings: Settings) -> Vocabulary:
     if isinstance(corpus, Prepared):
         return corpus.vocabulary
-    limit = settings.max_tokens or default_max_tokens(settings.split)
+    limit = default_max_tokens(settings.split) if settings.max_tokens is None else settings.max_tokens
     return Vocabulary.from_corpus(corpus, split=settings.split, max_tokens=limit, min_count=settings.min_count)
 
 
@@ -239,7 +248,8 @@ def _batches(
     options["unknown"] = vocabulary.on_unknown
     if settings.cut != "streams":
         options["seed"] = settings.seed
-    cut = {"streams": cuts.streams, "windows": cuts.windows, "documents": cuts.documents}[settings.cut or ""]
+    assert settings.cut is not None  # nothing is left open
+    cut = {"streams": cuts.streams, "windows": cuts.windows, "documents": cuts.documents}[settings.cut]
     return cut(corpus, vocabulary, **options)
 
 
@@ -270,7 +280,7 @@ def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.c
     settings = job.settings
     keep_best = []
     if job.validation is not None:
-        patience = settings.patience or settings.epochs
+        patience = settings.epochs if settings.patience is None else settings.patience
         keep_best = [
             keras.callbacks.EarlyStopping("val_nats", mode="min", patience=patience, restore_best_weights=True)
         ]

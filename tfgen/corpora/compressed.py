@@ -1,9 +1,14 @@
-"""Files as pieces of bytes, decompressed on the way where their name says so: never more than a piece in memory."""
+"""Files as pieces of bytes, decompressed on the way where their name says so: never more than a piece in memory.
+
+A compressed file may have several members (streams, frames), one after another, with padding after each where the
+format allows it: zeros in .gz and .bz2, zeros by fours in .xz, and skippable frames in .zst. All members are read, and
+anything else in the file is an error.
+"""
 
 from __future__ import annotations
 
 import bz2
-import gzip
+import dataclasses
 import importlib
 import io
 import lzma
@@ -16,11 +21,38 @@ from typing import IO, Any, BinaryIO
 from tfgen.errors import InputError
 
 PIECE = 1 << 20  # bytes
-ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 
 # Bytes that an .xz file may ask for; the strongest of xz's presets asks for 65 MiB. zstandard's own limit is 128 MiB.
 _DICTIONARY = 160 << 20
-_FED = 1 << 10  # bytes: they become 32 MiB at most
+_FED = 1 << 10  # bytes that are decompressed at once: they become 32 MiB at most, so that no bomb fills the memory
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS  # with the header and the checksum of gzip
+
+
+@dataclasses.dataclass(frozen=True)
+class _Format:
+    """A format of compressed files.
+
+    Attributes:
+        member: Makes a decompressor of one member.
+        padding: How many zeros make a unit of padding after a member; 0 if there is no padding.
+    """
+
+    member: Callable[[], Any]
+    padding: int
+
+
+_FORMATS = {
+    ".gz": _Format(lambda: zlib.decompressobj(_GZIP_WINDOW), 1),
+    ".bz2": _Format(bz2.BZ2Decompressor, 1),
+    # By its own format alone: zeros, of which padding consists, begin an old .lzma file, which knows no checksum.
+    ".xz": _Format(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DICTIONARY), 4),
+    ".zst": _Format(lambda: _zstandard().ZstdDecompressor().decompressobj(), 0),  # reads a skippable frame as empty
+}
+ENDINGS = tuple(_FORMATS)
+
+
+class _DamagedError(Exception):
+    """What is wrong with a compressed file."""
 
 
 def uncompressed_name(path: pathlib.Path) -> pathlib.Path:
@@ -52,17 +84,13 @@ def read_pieces(path: pathlib.Path) -> Iterator[bytes]:
     ending = path.suffix.lower()
     try:
         with path.open("rb") as file:
-            yield from _READERS.get(ending, _plain)(file)
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise InputError(_damaged(path, ending, error)) from error
+            yield from _gathered(_members(file, _FORMATS[ending])) if ending in _FORMATS else _plain(file)
+    except _DamagedError as error:
+        raise InputError(
+            f"{str(path)!r} is damaged or cut short, or no {ending} file ({error}); compress the text again."
+        ) from error
     except OSError as error:
-        if ending in ENDINGS and error.errno is None:  # so does bz2 report damage
-            raise InputError(_damaged(path, ending, error)) from error
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path") from error
-
-
-def _damaged(path: pathlib.Path, ending: str, error: Exception) -> str:
-    return f"{str(path)!r} is damaged or cut short, or no {ending} file ({error}); compress the text again"
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
 
 def standard_input_pieces() -> Iterator[bytes]:
@@ -73,11 +101,11 @@ def standard_input_pieces() -> Iterator[bytes]:
     """
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
-        raise InputError("there is no standard input to read; give a file instead of '-'")
+        raise InputError("there is no standard input to read; give a file instead of '-'.")
     try:
         yield from _plain(stream)
     except OSError as error:
-        raise InputError(f"standard input cannot be read: {error.strerror or error}; give a file instead") from error
+        raise InputError(f"standard input cannot be read: {error.strerror or error}; give a file instead.") from error
 
 
 def _plain(file: IO[bytes] | io.BufferedIOBase) -> Iterator[bytes]:
@@ -85,43 +113,62 @@ def _plain(file: IO[bytes] | io.BufferedIOBase) -> Iterator[bytes]:
         yield piece
 
 
-def _gzip(file: BinaryIO) -> Iterator[bytes]:
-    with gzip.GzipFile(fileobj=file) as decompressed:
-        yield from _plain(decompressed)
+def _members(file: BinaryIO, format: _Format) -> Iterator[bytes]:
+    """Decompress the members of a file, of which there is one at least."""
+    data, begin = file.read(_FED), 0
+    while data or not begin:
+        member, end = format.member(), begin + len(data)
+        while not member.eof:
+            if not data:
+                raise _DamagedError(f"the part from byte {begin:,} on ends too early")
+            yield _decompressed(member, data, begin)
+            if not member.eof:
+                data = file.read(_FED)
+                end += len(data)
+        begin = end - len(member.unused_data)
+        data, zeros = _after_zeros(file, member.unused_data) if format.padding else (member.unused_data, 0)
+        if zeros and zeros % format.padding:
+            raise _DamagedError(f"there are {zeros:,} zeros at byte {begin:,}, no multiple of {format.padding}")
+        begin += zeros
+        data = data or file.read(_FED)
 
 
-def _bzip2(file: BinaryIO) -> Iterator[bytes]:
-    with bz2.BZ2File(file) as decompressed:
-        yield from _plain(decompressed)
+def _after_zeros(file: BinaryIO, data: bytes) -> tuple[bytes, int]:
+    """Skip zeros, however many: give what was read beyond them, and their number."""
+    rest = data.lstrip(b"\0")
+    zeros = len(data) - len(rest)
+    while not rest and (data := file.read(_FED)):
+        rest = data.lstrip(b"\0")
+        zeros += len(data) - len(rest)
+    return rest, zeros
 
 
-def _xz(file: BinaryIO) -> Iterator[bytes]:
-    return _frames(file, lambda: lzma.LZMADecompressor(memlimit=_DICTIONARY))  # `lzma.open` knows no limit of memory
-
-
-def _zstandard(file: BinaryIO) -> Iterator[bytes]:
+def _decompressed(member: Any, data: bytes, begin: int) -> bytes:
     try:
-        zstandard = importlib.import_module("zstandard")
+        return member.decompress(data)
+    except MemoryError:
+        raise
+    except Exception as error:  # each of the libraries has an error of its own
+        raise _DamagedError(f"the part from byte {begin:,} on: {error}") from error
+
+
+def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small pieces, so that whoever works on them does so seldom."""
+    held: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += len(piece)
+        if length >= PIECE:
+            yield b"".join(held)
+            held, length = [], 0
+    yield b"".join(held)
+
+
+def _zstandard() -> Any:
+    try:
+        return importlib.import_module("zstandard")
     except ImportError as error:
         raise InputError(
-            "a .zst file needs another package: pip install 'tfgen[zst]', or decompress it first (unzstd)"
+            "a .zst file needs another package: pip install 'tfgen[zst]', or decompress it first (unzstd)."
         ) from error
-    try:  # its `stream_reader` says nothing of a file that is cut short
-        yield from _frames(file, lambda: zstandard.ZstdDecompressor().decompressobj())
-    except zstandard.ZstdError as error:
-        raise EOFError(str(error)) from error
-
-
-def _frames(file: BinaryIO, decompressor: Callable[[], Any]) -> Iterator[bytes]:
-    """Decompress frames that follow on one another, fed so little at once that no bomb fills the memory."""
-    data = file.read(_FED)
-    while data:
-        frame = decompressor()
-        while not frame.eof:
-            yield frame.decompress(data)
-            if not frame.eof and not (data := file.read(_FED)):
-                raise EOFError("it ends too early")
-        data = (frame.unused_data or file.read(_FED)).lstrip(b"\0")  # xz pads with zeros
-
-
-_READERS = {".gz": _gzip, ".bz2": _bzip2, ".xz": _xz, ".zst": _zstandard}

@@ -22,8 +22,9 @@ import tensorflow as tf
 from tfgen.datasets import document_rows, memory_map, permutation
 from tfgen.datasets.course import Batch, dataset_of
 from tfgen.datasets.document_rows import Rows
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import END, PADDING, Documents, OnUnknown, Vocabulary
 
 Ids = npt.NDArray[np.integer]
@@ -264,8 +265,8 @@ def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
 
 def _check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
     if isinstance(corpus, str):
-        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {corpus[:40]!r}.")
-    for name, value, least in (("batch_size", batch_size, 1), ("length", length, 1), ("seed", seed, 0)):
-        whole_number(name, value, least, most=2**64 - 1)
-    if not (isinstance(validation, (int, float)) and 0 <= validation < 1):
-        raise InputError(f"validation is a share, at least 0 and below 1; received {validation!r}.")
+        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {wording.shown(corpus)}.")
+    whole_number("batch_size", batch_size, 1)
+    whole_number("length", length, 1)  # which is written as an int32 for each row
+    whole_number("seed", seed, 0, most=2**64 - 1)
+    real_number("validation", validation, at_least=0, below=1)

@@ -91,4 +91,4 @@ def check_format(format: str) -> None:
         InputError: Names those there are.
     """
     if format not in FORMATS:
-        raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {wording.described(format)}.")
+        raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {wording.shown(format)}.")

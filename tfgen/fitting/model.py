@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, real_number
 from tfgen.fitting import callback_lists, carried_state
 from tfgen.vocabulary.vocabulary import PADDING
 
@@ -40,10 +40,8 @@ class TrainingModel(keras.Model):
                 f"tfgen computes with TensorFlow, and Keras was imported with {keras.backend.backend()!r}: set "
                 "KERAS_BACKEND=tensorflow before that."
             )
-        if not (isinstance(restart, (int, float)) and 0 <= restart <= 1):
-            raise InputError(f"restart is a probability, from 0 to 1; received {restart!r}.")
         self.network = network
-        self._restart = restart
+        self._restart = real_number("restart", restart, at_least=0, at_most=1)
 
     @property
     def restart(self) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgen.errors import real_number, whole_number
 from tfgen.layers import recurrence, stepping, time_major
 
 
@@ -27,9 +28,7 @@ class _OneHotInput(keras.layers.RNN):
 
     def __init__(self, *args: Any, one_hot: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if one_hot is not None and one_hot < 1:
-            raise ValueError(f"one_hot is the size of the vocabulary and must be at least 1; received {one_hot}.")
-        self.one_hot = one_hot
+        self.one_hot = None if one_hot is None else whole_number("one_hot", one_hot, 1)
         if one_hot:
             self.input_spec = keras.layers.InputSpec(ndim=2)
 
@@ -95,9 +94,7 @@ class _Fast(_OneHotInput):
 
     def __init__(self, *args: Any, weight_drop: float = 0.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not 0 <= weight_drop < 1:
-            raise ValueError(f"weight_drop is a share, at least 0 and below 1; received {weight_drop}.")
-        self.weight_drop = weight_drop
+        self.weight_drop = real_number("weight_drop", weight_drop, at_least=0, below=1)
         if weight_drop:
             self._weight_drop_seed = keras.random.SeedGenerator(kwargs.get("seed"))
             if not self.fast:

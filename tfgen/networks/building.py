@@ -98,10 +98,9 @@ def _check_settings(
     if seed is not None:
         errors.whole_number("seed", seed, 0, most=2**64 - 1)
     if not isinstance(cell, str) or cell not in CELLS:
-        raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {wording.described(cell)}.")
+        raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {wording.shown(cell)}.")
     for name, share in (("dropout", dropout), ("weight_drop", weight_drop)):
-        if not (isinstance(share, (int, float)) and 0 <= share < 1):
-            raise errors.InputError(f"{name} must be at least 0 and below 1; received {wording.described(share)}.")
+        errors.real_number(name, share, at_least=0, below=1)
     if weight_drop and cell == "rnn":
         raise errors.InputError(f"weight_drop is for the cells lstm and gru; received {weight_drop} for a plain rnn.")
     counts = {"vocabulary_size": vocabulary_size, "units": units, "layers": layers}

@@ -115,7 +115,7 @@ def check(network: keras.Sequential) -> None:
     if not isinstance(network, keras.Sequential) or not network.built or not network.layers:
         raise InputError(
             "the network must be a built keras.Sequential (start it with keras.Input); received "
-            f"{wording.described(network)}."
+            f"{wording.shown(network)}."
         )
     for layer in network.layers:
         stepping.stepped(layer)

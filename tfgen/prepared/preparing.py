@@ -29,7 +29,7 @@ from tfgen.prepared.ids_file import IdsFile
 from tfgen.prepared.workspace import Workspace
 from tfgen.support import atomic_files, notes, wording
 from tfgen.vocabulary.counted import Counted
-from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, default_max_tokens
+from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, checked_limits, default_max_tokens
 
 _PIECE = 1 << 20  # bytes
 
@@ -67,8 +67,9 @@ def prepare_corpus(
             file was changed meanwhile.
         OSError: The directory cannot be written.
     """
+    max_tokens, min_count = checked_limits(split, max_tokens, min_count)
+    limit = default_max_tokens(split) if max_tokens is None else max_tokens
     text = open_source(source, **reading)
-    limit = max_tokens or default_max_tokens(split)
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
         before = _identities(text)

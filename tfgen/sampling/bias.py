@@ -37,9 +37,9 @@ class LogitBias(Transform):
         self.tokens = tuple(biases) if isinstance(biases, Mapping) else ()
         numbers = array(list(biases.values()) if isinstance(biases, Mapping) else biases)
         if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not (numbers <= _LARGEST).all():
-            raise InputError(f"biases must be numbers of at most {_LARGEST:,}; received {wording.described(biases)}.")
+            raise InputError(f"biases must be numbers of at most {_LARGEST:,}; received {wording.shown(biases)}.")
         if not all(isinstance(token, str) for token in self.tokens):
-            raise InputError(f"biases by token must be by texts; received {wording.described(biases)}.")
+            raise InputError(f"biases by token must be by texts; received {wording.shown(biases)}.")
         self.biases = tf.constant(numbers, tf.float64)
 
     def bind(self, vocabulary: Vocabulary) -> Transform:
@@ -134,7 +134,7 @@ class Mask(Transform):
     def __init__(self, kept: Any) -> None:
         entries = array(kept)
         if entries.ndim != 1 or entries.dtype.kind != "b":
-            raise InputError(f"a mask must be true or false for each id; received {wording.described(kept)}.")
+            raise InputError(f"a mask must be true or false for each id; received {wording.shown(kept)}.")
         self.kept = tf.constant(entries)
 
     def bind(self, vocabulary: Vocabulary) -> Transform:

@@ -73,7 +73,7 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
     transforms = tuple(sampler) if isinstance(sampler, Iterable) else (sampler,)
     for transform in transforms:
         if transform is sampler or not isinstance(transform, Transform):
-            received = wording.described(transform)
+            received = wording.shown(transform)
             raise InputError(f"a sampler is a sequence of transforms of tfgen.sampling; received {received} in it.")
     return tuple(transform.bind(vocabulary) for transform in transforms)
 

@@ -52,7 +52,7 @@ class Pattern(Transform):
 
     def __init__(self, pattern: str) -> None:
         if not isinstance(pattern, str):
-            raise InputError(f"a pattern must be a str; received {wording.described(pattern)}.")
+            raise InputError(f"a pattern must be a str; received {wording.shown(pattern)}.")
         Expression(pattern)
         self.pattern = pattern
 

@@ -98,7 +98,7 @@ class DRY(_LookingBack):
         self.base = scalar("base", base, tf.float64, at_least=1, at_most=1e3)
         self.allowed_length = scalar("allowed_length", allowed_length, tf.int32, at_least=1)
         if not isinstance(breakers, Sequence) or not all(isinstance(token, str) for token in breakers):
-            raise InputError(f"breakers must be a sequence of tokens; received {wording.described(breakers)}.")
+            raise InputError(f"breakers must be a sequence of tokens; received {wording.shown(breakers)}.")
         self.breakers = tuple(breakers)
         self.breaker_ids = tf.constant(breaker_ids, tf.int32, shape=[len(breaker_ids)])
         self.window = whole_number("window", window, 1, 2**16)

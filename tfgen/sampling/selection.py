@@ -48,7 +48,7 @@ def row_seeds(seed: int | Sequence[int], rows: int) -> np.ndarray:
     seeds = np.atleast_1d(array(seed))
     fits = seeds.ndim == 1 and seeds.dtype.kind in "iu" and np.array_equal(seeds.astype(np.int64), seeds)
     if not fits:
-        raise InputError(f"a seed must be an integer that fits 64 bits; received {wording.described(seed)}.")
+        raise InputError(f"a seed must be an integer that fits 64 bits; received {wording.shown(seed)}.")
     if np.ndim(seed) == 0:
         return np.stack([np.full(rows, seeds[0], np.int64), np.arange(rows, dtype=np.int64)], axis=1)
     if len(seeds) != rows:

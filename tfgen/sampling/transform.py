@@ -84,7 +84,7 @@ def scalar(
         bounds = [f"at least {at_least}"] * (at_least > -math.inf) + [f"above {above}"] * (above > -math.inf)
         bounds += [f"at most {at_most}"] * (at_most < math.inf)
         kind = "a whole number" if dtype.is_integer else "a number"
-        raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {wording.described(value)}.")
+        raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {wording.shown(value)}.")
     return tf.constant(number, dtype)
 
 

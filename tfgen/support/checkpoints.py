@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.support import atomic_files
 
 try:
@@ -49,7 +49,7 @@ class Checkpoints:
     def __init__(self, directory: str | os.PathLike[str], keep: int = 2) -> None:
         """Name the directory, which need not exist, and say how many checkpoints to keep."""
         self.directory = Path(directory)
-        self._keep = keep
+        self._keep = whole_number("keep", keep, 1)
         self._damaged: set[Path] = set()
 
     def save(self, state: Any) -> Path:

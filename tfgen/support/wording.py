@@ -4,8 +4,6 @@ import itertools
 import re
 from collections.abc import Iterable
 
-_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|^<(built-in |function|bound method)")
-
 
 def name(token: object) -> str:
     """Name a token in an error message, on one line: a character with its code point."""
@@ -13,17 +11,18 @@ def name(token: object) -> str:
     return f"{shown} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown
 
 
-def described(value: object, longest: int = 80) -> str:
-    """Show what was received, on one line: its repr, but for what has an address in it, of which the type says more.
+def shown(value: object, longest: int = 80) -> str:
+    """Show a value that was received, on one line: by its type if it has no text but its address in memory.
 
-    >>> described("a"), described(len), described(object())
-    ("'a'", 'a builtin_function_or_method', 'an object')
+    >>> shown("nine"), shown(None), shown(print), shown([object()])
+    ("'nine'", 'None', 'builtin_function_or_method', 'list')
     """
-    text = " ".join(repr(value).split())
-    kind = type(value).__name__
-    if _ADDRESS.search(text):
-        return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
-    return shorten(text, longest)
+    try:
+        text = re.sub(r"\s*\n\s*", " ", repr(value))
+    except Exception:  # whose class is not ours: an integer of thousands of digits has none either
+        text = ""
+    private = not text or (text.startswith("<") and not isinstance(value, type)) or " at 0x" in text
+    return type(value).__name__ if private else shorten(text, longest)
 
 
 def number(count: int, noun: str) -> str:

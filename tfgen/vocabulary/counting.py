@@ -88,7 +88,7 @@ def count_pieces(
     >>> count_pieces(["ab", "a\x03"], "character")
     Counts(tokens={'a': 2, 'b': 1}, documents=1, distinct_others=0, others=0)
     """
-    counted = counted or Counted()
+    counted = Counted() if counted is None else counted
     pieces = notes.after(counted.characters, pieces)
     if split == "character":
         tokens = _count_characters(pieces, counted)
@@ -100,7 +100,7 @@ def count_pieces(
             counts.add(words)
             counted.go_on(sum(map(len, words)), counts.in_order)
         # One more than is wanted, for the end of a text, and some that are left out, to be shown as examples.
-        frequent = counts.most_frequent((most or _MOST_WORDS) + 1 + _EXAMPLES)
+        frequent = counts.most_frequent((_MOST_WORDS if most is None else most) + 1 + _EXAMPLES)
         documents = frequent.pop(END_OF_TEXT, 0)
         distinct = counts.distinct - len(frequent) - (documents > 0)
         return Counts(frequent, documents, distinct, counts.total - sum(frequent.values()) - documents)

@@ -81,6 +81,7 @@ class TextFromIds(keras.layers.Layer):
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Return the texts of rows of ids; an id outside 0 to V - 1 is TensorFlow's `InvalidArgumentError`."""
+        ids = tf.cast(ids, tf.int64) if ids.dtype.is_integer else ids  # small types of integers cannot look up
         return tf.strings.reduce_join(tf.gather(tf.constant(self.texts), ids), axis=-1)
 
     def compute_output_spec(self, ids: keras.KerasTensor) -> keras.KerasTensor:

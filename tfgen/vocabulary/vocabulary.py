@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.corpora.corpus import END_OF_TEXT
-from tfgen.errors import InputError, check_choice
+from tfgen.errors import InputError, check_choice, whole_number
 from tfgen.support import wording
 from tfgen.vocabulary import counting, splitting
 from tfgen.vocabulary.counted import Counted
@@ -146,8 +146,7 @@ class Vocabulary:
     def _from_documents(
         cls, documents: Iterable[str], ends: bool, split: Split, max_tokens: int | None, min_count: int
     ) -> "Vocabulary":
-        check_choice("split", split, get_args(Split))
-        _check_limits(max_tokens, min_count)
+        max_tokens, min_count = checked_limits(split, max_tokens, min_count)
         return cls._from_counts(counting.count(documents, split, max_tokens), ends, split, max_tokens, min_count)
 
     @classmethod
@@ -176,8 +175,7 @@ class Vocabulary:
         >>> Vocabulary.from_pieces(["on", "e\x03two\x03"], ends=True).counts
         (0, 0, 2, 2, 1, 1, 1, 1)
         """
-        check_choice("split", split, get_args(Split))
-        _check_limits(max_tokens, min_count)
+        max_tokens, min_count = checked_limits(split, max_tokens, min_count)
         counts = counting.count_pieces(pieces, split, max_tokens, counted)
         return cls._from_counts(counts, ends, split, max_tokens, min_count)
 
@@ -250,19 +248,19 @@ class Vocabulary:
             text: any text, of any length.
             unknown: what a token outside the vocabulary does: "error" raises, "skip" leaves it out, "unknown" gives
                 it the id 1.
-            dtype: of the ids, an integer type that holds them all, such as `id_type`.
+            dtype: of the ids, an integer type that holds all ids of the vocabulary, such as `id_type`.
 
         Returns:
             Ids (T,) of that type.
 
         Raises:
             InputError: the text holds unknown tokens (and `unknown` is "error") or a lone surrogate; the message
-                names them and their positions.
+                names them and their positions. Or `dtype` is none that holds the ids.
         """
-        check_choice("unknown", unknown, get_args(OnUnknown))
         if not isinstance(text, str):
             raise InputError(f"encode takes a str, got {type(text).__name__}; decode bytes, or encode texts one by one")
-        return np.concatenate([np.empty(0, dtype), *self.encode_pieces([text], unknown, dtype)])
+        encoded = self.encode_pieces([text], unknown, dtype)  # first, for it checks the type
+        return np.concatenate([np.empty(0, dtype), *encoded])
 
     def encode_pieces(
         self, pieces: Iterable[str], unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32
@@ -307,8 +305,18 @@ class Vocabulary:
         >>> [(ids.tolist(), position) for ids, position in vocabulary.encode_from(0, ["to be or", " not"])]
         [([7], 2), ([3], 5), ([5, 4], 12)]
         """
+        check_choice("unknown", unknown, get_args(OnUnknown))
+        kind = self._checked_type(dtype)
         ids_of = self._character_ids if self.split == "character" else self._word_ids
-        encoded = ids_of(pieces, dtype, position)
+        return self._marked(ids_of(pieces, kind, position), unknown, position)
+
+    def _marked(
+        self,
+        encoded: Iterator[tuple[str | list[str], npt.NDArray[np.integer[Any]]]],
+        unknown: OnUnknown,
+        position: int,
+    ) -> Iterator[tuple[npt.NDArray[np.integer[Any]], int]]:
+        """Do with unknown tokens what is to be done, and give the position after each part."""
         for tokens, ids in encoded:
             known = ids != UNKNOWN
             if unknown == "error" and not known.all():
@@ -451,9 +459,9 @@ class Vocabulary:
         return np.array([ord(text) if text else _SILENT for text in self._texts], "<u4")
 
     def _character_ids(
-        self, pieces: Iterable[str], dtype: npt.DTypeLike, position: int
+        self, pieces: Iterable[str], kind: np.dtype[Any], position: int
     ) -> Iterator[tuple[str, npt.NDArray[np.integer[Any]]]]:
-        table = self._id_by_code.astype(dtype)
+        table = self._id_by_code.astype(kind)
         for piece in splitting.cut(pieces):
             # Clipping sends every high code point to the last entry, and spares NumPy a check and a buffer.
             yield piece, np.take(table, splitting.codepoints(piece, position), mode="clip")
@@ -464,11 +472,11 @@ class Vocabulary:
         return codes[codes != _SILENT].tobytes().decode("utf-32-le")
 
     def _word_ids(
-        self, pieces: Iterable[str], dtype: npt.DTypeLike, position: int
+        self, pieces: Iterable[str], kind: np.dtype[Any], position: int
     ) -> Iterator[tuple[list[str], npt.NDArray[np.integer[Any]]]]:
         id_by_token = self._id_by_token
         for words in splitting.word_lists(pieces, position):
-            yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), dtype, len(words))
+            yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), kind, len(words))
 
     def _unknown_message(self, tokens: Iterable[str], position: int) -> str:
         positions: dict[str, list[int]] = {}
@@ -487,18 +495,34 @@ class Vocabulary:
         if not any(self.counts):
             raise InputError("this vocabulary has no counts; make it with Vocabulary.from_corpus")
 
+    def _checked_type(self, dtype: npt.DTypeLike) -> np.dtype[Any]:
+        try:
+            kind = None if dtype is None else np.dtype(dtype)  # None would be float64
+        except (TypeError, ValueError):
+            kind = None
+        # An id that does not fit would be wrapped around into another one.
+        if kind is None or kind.kind not in "iu" or np.iinfo(kind).max < len(self) - 1:
+            raise InputError(
+                f"dtype must be an integer type that holds ids up to {len(self) - 1:,}, such as {self.id_type.name}; "
+                f"received {kind.name if kind else wording.shown(dtype)}."
+            )
+        return kind
+
     def _checked_ids(self, ids: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
-        checked = np.asarray(ids)
+        try:
+            checked = np.asarray(ids)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"decode takes one row of ids (T,); received {wording.shown(ids)}.") from None
         if checked.ndim != 1:
-            raise InputError(f"decode takes one row of ids (T,), got the shape {checked.shape}; decode row by row")
+            raise InputError(f"decode takes one row of ids (T,) at a time; received the shape {checked.shape}.")
         if not checked.size:
             return np.empty(0, np.int32)  # an empty list has no integer type of its own
-        if not np.issubdtype(checked.dtype, np.integer):
-            raise InputError(f"decode takes integers, got {checked.dtype}; give ids, not probabilities or text")
+        if checked.dtype.kind not in "iu":  # spans of time are kinds of integers to NumPy
+            raise InputError(f"decode takes integers, not probabilities or text; received {checked.dtype.name}.")
         lowest, highest = int(checked.min()), int(checked.max())
         if lowest < 0 or highest >= len(self):
             wrong = lowest if lowest < 0 else highest
-            raise InputError(f"the vocabulary has no id {wrong}; its ids are 0 to {len(self) - 1}")
+            raise InputError(f"the ids of the vocabulary are 0 to {len(self) - 1}; received {wrong}.")
         return checked
 
 
@@ -507,12 +531,19 @@ def default_max_tokens(split: Split) -> int | None:
     return 10_000 if split == "word" else None
 
 
-def _check_limits(max_tokens: int | None, min_count: int) -> None:
-    fewest = len(RESERVED) + 1
-    if max_tokens is not None and not (isinstance(max_tokens, int) and max_tokens >= fewest):
-        raise InputError(f"max_tokens must be an int of at least {fewest} (three ids are reserved), got {max_tokens!r}")
-    if not (isinstance(min_count, int) and min_count >= 1):
-        raise InputError(f"min_count must be an int of at least 1, got {min_count!r}")
+def checked_limits(split: Split, max_tokens: int | None, min_count: int) -> tuple[int | None, int]:
+    """Give the limits of a vocabulary that is to be counted, which mean the same wherever they are given.
+
+    Raises:
+        InputError: There is no such split; or a limit is no whole number, or too small.
+
+    >>> checked_limits("word", None, 1)
+    (None, 1)
+    """
+    check_choice("split", split, get_args(Split))
+    if max_tokens is not None:
+        max_tokens = whole_number("max_tokens", max_tokens, len(RESERVED) + 1)
+    return max_tokens, whole_number("min_count", min_count, 1)
 
 
 def _check_tokens(tokens: Any, split: Split) -> None:

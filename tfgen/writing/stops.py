@@ -53,7 +53,7 @@ def as_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
     stops = () if stop is None else tuple(stop) if isinstance(stop, Sequence) and not isinstance(stop, str) else (stop,)
     for each in stops:
         if not isinstance(each, str) or not each:
-            raise InputError(f"a stop string is a text that is not empty; received {wording.described(each)}.")
+            raise InputError(f"a stop string is a text that is not empty; received {wording.shown(each)}.")
     return stops
 
 

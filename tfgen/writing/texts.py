@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, real_number, whole_number
 from tfgen.sampling.chain import Chain
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
@@ -57,10 +57,10 @@ class Limits:
         """Check them."""
         whole_number("length", self.length, 1)
         whole_number("min_length", self.min_length, 0)
-        if self.max_time is not None and not (isinstance(self.max_time, (int, float)) and self.max_time > 0):
-            raise InputError(f"max_time is a number of seconds above 0; received {wording.described(self.max_time)}.")
+        if self.max_time is not None:
+            real_number("max_time", self.max_time, above=0)
         if self.jit_compile not in (None, True, False):
-            raise InputError(f"jit_compile is True, False or None; received {wording.described(self.jit_compile)}.")
+            raise InputError(f"jit_compile is True, False or None; received {wording.shown(self.jit_compile)}.")
 
     def jit_compiles(self, supported: bool) -> bool:
         """Tell whether XLA compiles the loop: a function of the request alone, since XLA may round otherwise.

@@ -269,7 +269,7 @@ class Writer:
             InputError: As for `generate`, before the first piece.
         """
         if not isinstance(prompt, str):
-            raise InputError(f"stream takes one prompt, a str; received {wording.described(prompt)}.")
+            raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         drafts = self._drafts([prompt], checked_context(self.model, context, 1), limits, chain, seed, unknown)
@@ -316,7 +316,7 @@ class Writer:
 def _texts(name: str, given: Any) -> list[str]:
     texts = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
     if not all(isinstance(text, str) for text in texts):
-        raise InputError(f"{name} must be a str, or a sequence of them; received {wording.described(given)}.")
+        raise InputError(f"{name} must be a str, or a sequence of them; received {wording.shown(given)}.")
     return texts
 
 
@@ -335,4 +335,4 @@ def _check_search(beams: int, copies: int, limits: Limits, length_penalty: float
         )
     number = isinstance(length_penalty, (int, float)) and not isinstance(length_penalty, bool)
     if not number or not 0 <= length_penalty < 100:
-        raise InputError(f"length_penalty is a number from 0 to 100; received {wording.described(length_penalty)}.")
+        raise InputError(f"length_penalty is a number from 0 to 100; received {wording.shown(length_penalty)}.")
