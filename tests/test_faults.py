@@ -235,7 +235,7 @@ def test_a_terminal_that_hangs_up_stops_a_process_but_not_one_that_ignores_it(tm
 def test_a_process_killed_while_it_writes_checkpoints_leaves_a_whole_one_each_time(tmp_path):
     program = """
 import sys, numpy as np
-from tfgen.checkpoints import Checkpoints
+from tfgen.support.checkpoints import Checkpoints
 kept = Checkpoints(sys.argv[1])
 found = kept.latest()
 number = found.state["number"] if found else 0
@@ -317,7 +317,7 @@ for text in ("to be", "or not", "to be"):
 def test_two_processes_that_write_one_file_leave_one_of_theirs_whole(tmp_path):
     program = """
 import pathlib, sys
-from tfgen import unfinished
+from tfgen.support import atomic_files
 for _ in range(60):
     with atomic_files.file(pathlib.Path("model.keras")) as new:
         new.write_bytes(sys.argv[1].encode() * 400_000)
@@ -350,7 +350,7 @@ def test_a_link_to_a_file_stays_a_link(tmp_path):
 def test_what_a_killed_save_left_goes_away_with_the_next(tmp_path):
     program = """
 import pathlib, sys, time
-from tfgen import unfinished
+from tfgen.support import atomic_files
 with atomic_files.file(pathlib.Path("model.keras")) as new:
     new.write_bytes(b"half")
     print("begun", flush=True)
