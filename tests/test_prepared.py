@@ -2,6 +2,7 @@
 
 import bz2
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 from cli_support import ENVIRONMENT
 from corpora_support import TEXT as TEXTS
+from faults_support import disk_fixture  # noqa: F401 - a fixture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +31,7 @@ from tfgen.errors import InputError
 from tfgen.prepared import corpus, ids_file, preparing, workspace
 from tfgen.prepared.corpus import open_prepared
 from tfgen.prepared.preparing import prepare_corpus
-from tfgen.support import atomic_files, notes
+from tfgen.support import notes
 from tfgen.vocabulary import counting, counts_on_disk, splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
 
@@ -414,14 +416,15 @@ def test_a_disk_with_too_little_space_is_refused_before_ids_are_written(folder, 
 # --- runs that are stopped ------------------------------------------------------------------------------------------
 
 
-def stop_after(patch, pieces):
+def stop_after(patch, pieces, error=KeyboardInterrupt, before=lambda: None):
     """Interrupt the reading of a text, by its pieces of all passes."""
     read, left = text_source.TextSource.pieces, iter(range(pieces))
 
     def until(text):
         for piece in read(text):
             if next(left, None) is None:
-                raise KeyboardInterrupt
+                before()
+                raise error
             yield piece
 
     patch.setattr(text_source.TextSource, "pieces", until)
@@ -468,6 +471,70 @@ def test_what_was_noted_is_not_done_again_and_what_is_damaged_is(folder, small_p
     assert sorted(path.name for path in found.path.iterdir()) == ["ids.bin", "manifest.json"]
 
 
+ERRORS = {
+    "an interruption": KeyboardInterrupt(),
+    "no space": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "a disk that fails": OSError(errno.EIO, os.strerror(errno.EIO)),
+    "a file that cannot be read": InputError("'a.txt' cannot be read: Input/output error; check the path"),
+    "no memory": MemoryError(),
+    "a mistake of ours": AssertionError(),
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_was_noted_outlasts_any_error(folder, small_pieces, error):
+    (folder / "a.txt").write_text(LINES * 9)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 1 + 57 + 40, ERRORS[error])
+        with pytest.raises(type(ERRORS[error])):
+            prepare_corpus("a.txt")
+    stages = []
+    found = prepare_corpus("a.txt", show=stages.append)
+    assert ["stopped run" in stage for stage in stages] == [False, True, True]
+    assert found.ids.tolist() == joined(load_corpus("a.txt"), found.vocabulary)
+    assert entries(folder) == [found.path.name]
+
+
+@pytest.mark.parametrize("error", ["an interruption", "no space"])
+def test_what_was_noted_of_a_text_that_was_changed_meanwhile_is_forgotten(folder, small_pieces, error):
+    (folder / "a.txt").write_text(LINES * 9)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 1 + 57 + 40, ERRORS[error], lambda: (folder / "a.txt").write_text(LINES * 8))
+        with pytest.raises(type(ERRORS[error])):
+            prepare_corpus("a.txt")
+    assert entries(folder) == []
+
+
+def test_a_full_disk_costs_nothing_that_was_noted(disk, monkeypatch, small_pieces):
+    """Twice: there is too little space for the ids; and another process takes it while they are written."""
+    monkeypatch.setattr(notes, "_EVERY", 50_000)
+    for module, name in ((compressed, "PIECE"), (text_source, "PIECE"), (preparing, "_PIECE"), (splitting, "PIECE")):
+        monkeypatch.setattr(module, name, 10_000)
+    monkeypatch.setattr(counting, "_COUNTED_TOGETHER", 10_000)
+    pathlib.Path("a.txt").write_text("to be or not to be\n" * 30_000)  # 570 kB
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(600_000))
+    with pytest.raises(InputError, match="bytes free, and 570,000 are needed; make room"):
+        prepare_corpus("a.txt", disk / "a")
+    ballast.unlink()
+    stages = []
+
+    def show(stage):
+        stages.append(stage)
+        if stage.startswith("writing"):
+            ballast.write_bytes(bytes(600_000))
+
+    with pytest.raises(OSError, match="No space left"):
+        prepare_corpus("a.txt", disk / "a", show=show)
+    assert [("stopped run" in stage) for stage in stages] == [False, True, False]
+    ballast.unlink()
+    stages.clear()
+    found = prepare_corpus("a.txt", disk / "a", show=stages.append)
+    assert [("stopped run" in stage) for stage in stages] == [False, True, True]
+    assert found.ids.tolist() == joined(load_corpus("a.txt"), found.vocabulary)
+    assert [path.name for path in disk.iterdir()] == ["a"]
+
+
 def test_a_process_killed_again_and_again_goes_on(folder):
     (folder / "a.txt").write_text("".join(f"{i} to be or not to be\n" for i in range(60_000)))
     program = """
@@ -491,23 +558,23 @@ tfgen.prepare_corpus("a.txt", split="word", show=show)
     assert len(entries(folder)) == 1
 
 
-def test_what_a_killed_run_left_of_other_work_is_cleared_away_and_nothing_of_a_run_that_goes_on(folder):
-    (folder / "a.txt").write_text(LINES)
-    cache(folder).mkdir(parents=True)
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    names = {}
-    for process_ in (ended.pid, os.getppid()):
-        work = workspace.Workspace(cache(folder))
-        names[process_] = work._path.name.replace(f".{os.getpid()}.", f".{process_}.")
-        (cache(folder) / names[process_]).mkdir()
-    removed = atomic_files.new(cache(folder))  # it was killed while it removed this
-    (cache(folder) / removed.name.replace(f".{os.getpid()}.", f".{ended.pid}.")).mkdir()
+def test_of_other_work_what_stopped_runs_left_stays_for_a_month_and_what_runs_is_not_touched(folder, small_pieces):
+    for name in ("a", "b"):
+        (folder / f"{name}.txt").write_text(f"{name} " + LINES * 9)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 100)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_corpus("b.txt")
+    (stopped,) = cache(folder).iterdir()
     with workspace.Workspace(cache(folder)) as other:  # of another thread
-        other.write("key", b"x")
+        other.copy("key", [b"x"])
         found = prepare_corpus("a.txt")
-        assert entries(folder) == sorted([names[os.getppid()], found.path.name, other._path.name])
-    assert entries(folder) == sorted([names[os.getppid()], found.path.name])
+        assert entries(folder) == sorted([stopped.name, found.path.name, other._path.name])
+        for path in (stopped, *stopped.rglob("*"), other._path, *other._path.iterdir()):
+            os.utime(path, (0, time.time() - 31 * 24 * 60 * 60))
+        more = prepare_corpus("a.txt", min_count=2)
+        assert entries(folder) == sorted([found.path.name, more.path.name, other._path.name])
+    assert entries(folder) == sorted([found.path.name, more.path.name])
 
 
 def test_two_runs_at_once_both_succeed(folder):
@@ -523,13 +590,13 @@ def test_two_runs_at_once_both_succeed(folder):
 
 def test_the_slower_of_two_runs_takes_what_the_other_made(folder, monkeypatch):
     (folder / "a.txt").write_text(LINES)
-    become = atomic_files.Directory.become
+    become = workspace.Workspace.become
 
     def late(work, goal):
-        shutil.copytree(work._path, goal)
+        shutil.copytree(work.path("corpus"), goal)
         become(work, goal)
 
-    monkeypatch.setattr(atomic_files.Directory, "become", late)
+    monkeypatch.setattr(workspace.Workspace, "become", late)
     found = prepare_corpus("a.txt")
     assert entries(folder) == [found.path.name]
 

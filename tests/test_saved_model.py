@@ -375,6 +375,18 @@ def test_what_is_there_is_not_lost(tmp_path):
         generator.export(tmp_path / "new", "best")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.usefixtures("formats")
+@pytest.mark.parametrize("mode", [0o700, 0o750])
+def test_a_directory_that_is_replaced_keeps_its_mode(tmp_path, mode):
+    generator, place = generator_of("lstm"), tmp_path / "place"
+    place.mkdir()
+    place.chmod(mode)
+    for _ in range(2):  # it is empty, and then an export
+        generator.export(place, "good", overwrite=True)
+        assert place.stat().st_mode & 0o777 == mode
+
+
 @pytest.mark.usefixtures("formats")
 def test_a_second_rename_that_fails_brings_the_first_back(tmp_path, monkeypatch):
     generator, place = generator_of("lstm"), tmp_path / "place"
@@ -383,7 +395,7 @@ def test_a_second_rename_that_fails_brings_the_first_back(tmp_path, monkeypatch)
     rename = pathlib.Path.rename
 
     def refuse(path, target):
-        if path.name.endswith("unfinished"):
+        if path.name == "export":
             raise OSError("read-only")
         return rename(path, target)
 
@@ -427,8 +439,8 @@ def test_what_a_killed_export_left_is_cleared_away(tmp_path):
     kill = """
 import os, pathlib, signal
 from tfgen.support import atomic_files
-unfinished.new(pathlib.Path()).mkdir()
-with unfinished.set_aside(pathlib.Path("earlier")), unfinished.set_aside(pathlib.Path("other")):
+atomic_files.Directory(pathlib.Path()).path("new").mkdir()
+with atomic_files.making_room(pathlib.Path("earlier")), atomic_files.making_room(pathlib.Path("other")):
     pathlib.Path("other").mkdir()
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -1,24 +1,21 @@
 """TensorFlow without its chatter: what it says on standard error while it starts or converts, sifted.
 
-It writes log lines to the file descriptor itself, the first of them before any setting of its own is read. They are
-caught, and everything that is not known chatter is passed on.
+It writes log lines to the file descriptor itself, the first of them before any setting of its own is read. The
+descriptor is therefore a pipe to a small process, `sieve`, which passes on everything that is no known chatter, also
+when this process dies.
 """
+
+from __future__ import annotations
 
 import contextlib
 import os
-import re
+import signal
 import sys
-import tempfile
+import threading
+import uuid
 from collections.abc import Iterator
 
-_CHATTER = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog"  # announces the lines below
-    rb"|I0000 "  # information
-    rb"|W0000 .*tf_tfl_flatbuffer_helpers.*Ignored (output_format|drop_control_dependency)"  # converting to LiteRT
-    rb"|W0000 .*OP_REQUIRES failed"  # what an exception tells too
-    rb"|mkdir -p failed for path .*matplotlib|Matplotlib created a temporary cache"  # Keras imports it
-    rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
-)
+from tfgen.cli import sieve
 
 
 def import_tensorflow() -> None:
@@ -34,18 +31,78 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def sifted() -> Iterator[None]:
-    """Hold standard error back until the block has ended, then pass on what is no chatter."""
-    sys.stderr.flush()
-    original = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
+    """Drop known chatter from standard error while the block runs; all else is passed on at once, in order.
+
+    When the block has ended, all that was written in it has been passed on. Nothing is sifted where no process can be
+    started, as on Windows.
+    """
+    _flush()
+    try:
+        pipe = _Pipe()
+    except (OSError, RuntimeError, AttributeError, NotImplementedError):  # no process, no thread, or no such call
+        yield
+        return
+    try:
+        yield
+    finally:
+        _flush()
+        pipe.end()
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # a full disk, or no stream
+        sys.stderr.flush()
+
+
+class _Pipe:
+    """Standard error as a pipe to a sieve; should that be killed, a thread takes its place."""
+
+    def __init__(self) -> None:
+        self._maker = os.getpid()
+        self._word = uuid.uuid4().hex
+        self._passed_on = threading.Event()
+        with contextlib.ExitStack() as undo:
+
+            def closing(descriptor: int) -> int:
+                undo.callback(os.close, descriptor)
+                return descriptor
+
+            self._before = closing(os.dup(2))
+            self._out, self._into = map(closing, os.pipe())
+            self._answers, answering = map(closing, os.pipe())
+            self._sieve = _start_sieve(self._word, self._out, answering)
+            threading.Thread(target=self._watch, daemon=True).start()
+            os.dup2(self._into, 2)
+            undo.pop_all()
+        os.close(answering)
+
+    def end(self) -> None:
+        """Wait until all has been passed on; other processes that write into the pipe can go on to do so."""
         try:
-            yield
+            if os.getpid() == self._maker:  # in a fork nobody would hear the answer
+                sieve.write(self._into, sieve.marker(self._word))
+                self._passed_on.wait()
         finally:
-            sys.stderr.flush()
-            os.dup2(original, 2)
-            os.close(original)
-            caught.seek(0)
-            for line in caught:
-                if not _CHATTER.match(line):
-                    os.write(2, line)
+            os.dup2(self._before, 2)
+            os.close(self._into)
+
+    def _watch(self) -> None:
+        """Hear the answers of the sieve until it has ended, which should be when nobody can write any more."""
+        while os.read(self._answers, 1):
+            self._passed_on.set()
+        sieve.sift(self._word, self._out, self._before, self._passed_on.set)
+        for descriptor in (self._before, self._out, self._answers):
+            os.close(descriptor)
+        os.waitpid(self._sieve, 0)
+
+
+def _start_sieve(word: str, source: int, answering: int) -> int:
+    """Start the process, in a session of its own and with all signals blocked: only the end of its input ends it."""
+    return os.posix_spawn(
+        sys.executable or "",
+        ["python", "-I", "-S", sieve.__file__, word],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, source, 0), (os.POSIX_SPAWN_DUP2, answering, 1)],
+        setsid=True,
+        setsigmask=signal.valid_signals(),
+    )

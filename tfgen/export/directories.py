@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,15 +49,17 @@ def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
         OSError: It cannot be written.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    atomic_files.clear(path.parent)  # which may bring back what was there
-    check(path, overwrite)
-    new = atomic_files.new(path.parent)
-    new.mkdir()
-    try:
+    with atomic_files.Directory(path.parent) as work:  # which may bring back what was there
+        check(path, overwrite)
+        new = work.path("export")
+        new.mkdir()
         yield new
+        if path.exists():
+            atomic_files.keep_mode(path, new)
+        for file in new.rglob("*"):
+            atomic_files.sync(file)
         _swap(new, path)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    atomic_files.sync(path.parent)
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -66,7 +67,7 @@ def _swap(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    with atomic_files.set_aside(path):  # Python has no call that swaps two directories
+    with atomic_files.making_room(path):  # Python has no call that swaps two directories
         new.rename(path)
 
 

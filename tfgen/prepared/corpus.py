@@ -4,18 +4,21 @@ A prepared corpus is a directory of two files: `ids.bin`, the ids in the smalles
 `manifest.json`: the vocabulary, where the text came from, and the hashes that tell whether both are whole.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import os
+import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError
-from tfgen.support import wording
+from tfgen.support import locks, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 FORMAT = "tfgen ids 1"
@@ -93,6 +96,11 @@ class Prepared:
         return f"Prepared({str(self.path)!r}, {self.source!r}, {wording.number(len(self.ids), 'token')})"
 
 
+def cache_directory() -> Path:
+    """Give the directory in which prepared texts are kept if no other is named; it need not be there."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "tfgen", "prepared")
+
+
 def is_prepared(path: StrPath) -> bool:
     """Whether there is a directory that `prepare_corpus` has written, whole or damaged."""
     return (Path(path) / MANIFEST).is_file() and (Path(path) / IDS).is_file()
@@ -109,10 +117,12 @@ def open_prepared(path: StrPath) -> Prepared:
     """
     path = Path(path)
     try:
-        manifest = read_manifest(path)
-        vocabulary = Vocabulary.from_config(manifest["vocabulary"])
-        _check_ids(path / IDS, manifest, vocabulary)
-        ids = np.memmap(path / IDS, manifest["type"], "r", shape=(manifest["tokens"],))
+        with _opened(path) as file:
+            manifest = read_manifest(path)
+            vocabulary = Vocabulary.from_config(manifest["vocabulary"])
+            _check_ids(file, manifest, vocabulary)
+            ids = np.memmap(file, manifest["type"], "r", shape=(manifest["tokens"],))  # keeps the file open, and locked
+            _note_use(path)
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read: {error.strerror or error}; give a directory that tfgen prepare has written"
@@ -151,18 +161,33 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _check_ids(path: Path, manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
+def _opened(path: Path) -> IO[bytes]:
+    """Open the file of ids, locked as long as it is open or mapped, so that it is not cleared from the cache."""
+    if not stat.S_ISREG((path / IDS).stat().st_mode):
+        raise InputError(f"{IDS} is no file")
+    file = (path / IDS).open("rb", buffering=0)
+    locks.flock(file.fileno(), shared=True, wait=True)  # who clears the cache holds another one for an instant
+    return file
+
+
+def _note_use(path: Path) -> None:
+    """Let the time of the manifest be that of the last use, in the cache: elsewhere a look changes nothing."""
+    with contextlib.suppress(OSError):
+        if path.resolve().parent == cache_directory().resolve():
+            os.utime(path / MANIFEST)
+
+
+def _check_ids(file: IO[bytes], manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
     """Compare the file of ids with what the manifest says, before any of it is used."""
     kind = vocabulary.id_type
     if manifest["type"] != kind.name or not manifest["tokens"]:
         raise InputError(f"it claims {manifest['tokens']} ids of type {wording.shorten(manifest['type'])}")
-    size, claimed = path.stat().st_size, manifest["tokens"] * kind.itemsize
+    size, claimed = os.fstat(file.fileno()).st_size, manifest["tokens"] * kind.itemsize
     if size != claimed:
         raise InputError(f"{IDS} has {size:,} bytes and should have {claimed:,}")
     digest, highest = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            highest = max(highest, int(np.frombuffer(piece, kind).max()))
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+        highest = max(highest, int(np.frombuffer(piece, kind).max()))
     if digest.hexdigest() != manifest["ids_sha256"] or highest >= len(vocabulary):
         raise InputError(f"{IDS} was changed after it was written")

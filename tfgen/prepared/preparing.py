@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,11 +22,12 @@ from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import StrPath, TextFile
 from tfgen.errors import InputError
-from tfgen.prepared import workspace
-from tfgen.prepared.corpus import FORMAT, MANIFEST, Prepared, is_prepared, open_prepared, read_manifest
+from tfgen.prepared import cache, workspace
+from tfgen.prepared.corpus import FORMAT, Prepared, cache_directory, is_prepared, open_prepared, read_manifest
 from tfgen.prepared.ids_file import IdsFile
 from tfgen.prepared.workspace import Workspace
 from tfgen.support import atomic_files, notes, wording
+from tfgen.support.locks import Lock
 from tfgen.vocabulary.counted import Counted
 from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, checked_limits, default_max_tokens
 
@@ -80,27 +80,47 @@ def prepare_corpus(
             return dataclasses.replace(found, source=text.label)
         if not any(text.pieces()):
             raise InputError(text.no_text())
+        if directory is None and (removed := cache.remove_old()):
+            show(f"removed {wording.number(len(removed), 'prepared text')} not used for {workspace.KEPT_DAYS} days")
         work.take_over(key)
-        if vocabulary is None:
-            counted = Counted(work.path(workspace.COUNTED))
-            show(f"counting {split}s{_but(counted.characters)}")
-            vocabulary = Vocabulary.from_pieces(text.pieces(), text.ends, split, limit, min_count, counted)
-            tokens = sum(vocabulary.counts) + text.ends
-        else:
-            show(f"counting {vocabulary.split}s")
-            tokens = _count_ids(text, vocabulary)
-        with contextlib.closing(IdsFile(work, vocabulary.id_type)) as ids:
-            work.check_space((tokens - ids.tokens) * vocabulary.id_type.itemsize)
-            show(f"writing {wording.number(tokens, 'id')}{_but(ids.characters)}")
-            manifest = {"format": FORMAT, "key": key, **_write(ids, text, vocabulary)}
-        if _identities(text) != before or manifest["tokens"] != tokens:
-            raise InputError(f"{text.label!r} was changed while it was read; prepare it again when it is complete")
-        work.finish()
-        work.write(MANIFEST, json.dumps(manifest).encode())
-        work.become(goal)  # or another run was faster
-    if not (found := _found(goal, key, replace=False)):
-        raise InputError(f"{str(goal)!r} was removed while it was made; prepare the text again")
-    return found
+        with _unchanged(text, before, work):
+            if vocabulary is None:
+                vocabulary, tokens = _count(text, split, limit, min_count, work, show)
+            else:
+                show(f"counting {vocabulary.split}s")
+                tokens = _count_ids(text, vocabulary)
+            manifest = {"format": FORMAT, "key": key, **_write(text, vocabulary, tokens, work, show)}
+        work.copy(workspace.MANIFEST, [json.dumps(manifest).encode()])
+        return _placed(work, goal, key)
+
+
+@contextlib.contextmanager
+def _unchanged(text: TextSource, before: list[tuple[int, int, int]], work: Workspace) -> Iterator[None]:
+    """Refuse a text that is changed while the block reads it, and forget what was noted of it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(InputError):  # what is not there now may come back, as it was
+            if _identities(text) != before:
+                work.forget()
+        raise
+    if _identities(text) != before:
+        work.forget()
+        raise _changed(text)
+
+
+def _changed(text: TextSource) -> InputError:
+    return InputError(f"{text.label!r} was changed while it was read; prepare it again when it is complete.")
+
+
+def _placed(work: Workspace, goal: Path, key: str) -> Prepared:
+    """Put what was made in its place, or take what another run has put there meanwhile."""
+    with Lock(work.path(workspace.IDS), shared=True):  # nobody clears it from the cache before it is opened
+        for _ in range(2):
+            work.become(goal)
+            if found := _found(goal, key, replace=False):
+                return found
+    raise InputError(f"{str(goal)!r} was removed while it was made; prepare the text again.")
 
 
 def _but(characters: int) -> str:
@@ -110,9 +130,8 @@ def _but(characters: int) -> str:
 def _parent(directory: StrPath | None) -> Path:
     """Give the directory in which the prepared one will lie: the cache, which is made, or one that must be there."""
     if directory is None:
-        cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "tfgen", "prepared")
-        cache.mkdir(parents=True, exist_ok=True)
-        return cache
+        cache_directory().mkdir(parents=True, exist_ok=True)
+        return cache_directory()
     parent = Path(directory).parent
     if not parent.is_dir():
         raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another")
@@ -189,7 +208,8 @@ def _found(goal: Path, key: str, replace: bool) -> Prepared | None:
         if is_prepared(goal) and read_manifest(goal)["key"] == key:
             return open_prepared(goal)
     except (OSError, ValueError, RecursionError):
-        pass
+        if _is_free(goal):  # it was cleared from the cache meanwhile
+            return None
     if not replace:
         raise InputError(_taken(goal))
     atomic_files.remove(goal)
@@ -201,21 +221,39 @@ def _count_ids(text: TextSource, vocabulary: Vocabulary) -> int:
     return text.ends + sum(map(len, pieces))
 
 
-def _write(ids: IdsFile, text: TextSource, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Write the ids, and give what the manifest says of them and of the text."""
+def _count(
+    text: TextSource, split: Split, limit: int | None, min_count: int, work: Workspace, show: Callable[[str], Any]
+) -> tuple[Vocabulary, int]:
+    """Make a vocabulary of the text, and say how many ids it will be."""
+    counted = Counted(work.path(workspace.COUNTED))
+    show(f"counting {split}s{_but(counted.characters)}")
+    vocabulary = Vocabulary.from_pieces(text.pieces(), text.ends, split, limit, min_count, counted)
+    return vocabulary, sum(vocabulary.counts) + text.ends
+
+
+def _write(
+    text: TextSource, vocabulary: Vocabulary, tokens: int, work: Workspace, show: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Write so many ids, and give what the manifest says of them and of the text."""
     watch = _Watch(text)
-    if text.ends and not ids.tokens:
-        ids.add(np.array([END], vocabulary.id_type), 0)
-    rest = notes.after(ids.characters, watch.pieces())
-    for some, position in vocabulary.encode_from(ids.characters, rest, vocabulary.on_unknown, vocabulary.id_type):
-        ids.add(some, position)
+    with contextlib.closing(IdsFile(work, vocabulary.id_type)) as ids:
+        work.check_space((tokens - ids.tokens) * vocabulary.id_type.itemsize)
+        show(f"writing {wording.number(tokens, 'id')}{_but(ids.characters)}")
+        if text.ends and not ids.tokens:
+            ids.add(np.array([END], vocabulary.id_type), 0)
+        rest = notes.after(ids.characters, watch.pieces())
+        for some, position in vocabulary.encode_from(ids.characters, rest, vocabulary.on_unknown, vocabulary.id_type):
+            ids.add(some, position)
+    if ids.tokens != tokens:
+        work.forget()
+        raise _changed(text)
     return {
         "source": text.label,
         "ends": text.ends,
         "documents": watch.documents if text.ends else 1,
         "characters": watch.characters - (watch.documents if text.ends else 0),
         "sha256": watch.hexdigest(),
-        "tokens": ids.tokens,
+        "tokens": tokens,
         "type": vocabulary.id_type.name,
         "ids_sha256": ids.digest.hexdigest(),
         "vocabulary": vocabulary.get_config(),

@@ -1,56 +1,98 @@
-"""Where a text is prepared: what was done outlasts an interruption or a kill, for the next run of the same."""
+"""Where a text is prepared: what was done outlasts an interruption, an error or a kill, for a run that continues."""
 
+import contextlib
 import shutil
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
 
+from tfgen.errors import InputError
 from tfgen.support import atomic_files
 
-INPUT, COUNTED, WRITTEN, IDS = "input", "counted.jsonl", "written.jsonl", "ids.bin"
 _KEY = "key"
-_MARK = ".preparing"
+INPUT, COUNTED, WRITTEN = "input", "counted.jsonl", "written.jsonl"
+_CORPUS = "corpus"
+IDS, MANIFEST = f"{_CORPUS}/ids.bin", f"{_CORPUS}/manifest.json"
+MARK = ".preparing"
+KEPT_DAYS = 30
 
 
 class Workspace(atomic_files.Directory):
-    """Where a text is prepared: what lies there outlasts an interruption or a kill, for the next run of the same."""
-
-    _of_this_process: ClassVar[set[Path]] = set()
+    """A directory of notes on the work, and of what is to be made, which is renamed when it is whole."""
 
     def __init__(self, parent: Path) -> None:
         """Say where; the directory is made when the first file is."""
-        super().__init__(parent, _MARK)
+        super().__init__(parent, MARK)
 
     def __enter__(self) -> "Workspace":
         """Begin, and clear away what killed runs were about to remove."""
         super().__enter__()
-        self._of_this_process.add(self._path)
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, *error: object) -> None:
-        """Leave nothing behind but what a run that goes on can use."""
-        self._of_this_process.discard(self._path)
-        noted = any((self._path / name).exists() for name in (COUNTED, WRITTEN))
-        if noted and kind is not None and issubclass(kind, KeyboardInterrupt):
-            (self._path / INPUT).unlink(missing_ok=True)
+        """Leave nothing behind but what a run that continues the work can use."""
+        if kind is not None and any((self._path / name).exists() for name in (COUNTED, WRITTEN)):
+            with contextlib.suppress(OSError):
+                (self._path / INPUT).unlink(missing_ok=True)
+            self.release()
         else:
             super().__exit__()
 
-    def take_over(self, key: str) -> None:
-        """Take what stopped runs have of the work of that name, and clear away what they have of other work."""
-        self.write(_KEY, key.encode())
-        for path in atomic_files.left(self._parent, _MARK, self._of_this_process):
-            mine = atomic_files.new(self._parent)
-            try:
-                path.rename(mine)  # which one run can, of several
-            except OSError:
-                continue
-            if (mine / _KEY).is_file() and (mine / _KEY).read_bytes() == key.encode():
-                for name in (COUNTED, IDS, WRITTEN):
-                    if (mine / name).exists():
-                        (mine / name).replace(self.path(name))
-            shutil.rmtree(mine, ignore_errors=True)
+    def path(self, name: str) -> Path:
+        """Give the path of a file to be made."""
+        path = super().path(name)
+        path.parent.mkdir(exist_ok=True)
+        return path
 
-    def finish(self) -> None:
-        """Remove the notes: what is left is what was to be made."""
-        for name in (INPUT, _KEY, COUNTED, WRITTEN):
+    def copy(self, name: str, pieces: Iterable[bytes]) -> Path:
+        """Make a file of these pieces, and give its path."""
+        path = self.path(name)
+        with path.open("wb") as file:
+            file.writelines(pieces)
+        return path
+
+    def check_space(self, needed: int) -> None:
+        """Refuse to begin what will not fit.
+
+        Raises:
+            InputError: The disk has too little space; the message gives both numbers of bytes.
+        """
+        free = shutil.disk_usage(self._parent).free
+        if needed > free:
+            raise InputError(
+                f"{str(self._parent)!r} has {free:,} bytes free, and {needed:,} are needed; make room (see tfgen "
+                "prepare --list and --clean), or choose another directory (-o)."
+            )
+
+    def take_over(self, key: str) -> None:
+        """Take what stopped runs have of the work of that name, and remove what they have of other work for long."""
+        self.copy(_KEY, [key.encode()])
+        for path in atomic_files.abandoned(self._parent, MARK):
+            if _is_file(path / _KEY) and (path / _KEY).read_bytes() == key.encode():
+                for name in (COUNTED, IDS, WRITTEN):
+                    if _is_file(path / name) and not self.path(name).exists():
+                        (path / name).replace(self.path(name))
+                atomic_files.discard(path)
+            elif time.time() - atomic_files.last_change(path) > KEPT_DAYS * 24 * 60 * 60:
+                atomic_files.discard(path)
+
+    def forget(self) -> None:
+        """Remove the notes: what was done is of no use."""
+        for name in (COUNTED, WRITTEN):
             self.path(name).unlink(missing_ok=True)
+
+    def become(self, goal: Path) -> None:
+        """Rename what was made; a directory that another run has put there meanwhile stays."""
+        made = self.path(_CORPUS)
+        for path in made.iterdir():
+            atomic_files.sync(path)
+        try:
+            made.rename(goal)
+        except OSError:
+            if not goal.is_dir():
+                raise
+        atomic_files.sync(goal.parent)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -1,96 +1,91 @@
-"""A directory or a file under another name while it is written, renamed when it is whole."""
+"""A file or a directory under another name while it is written, renamed when it is whole.
+
+What is written lies in a directory of its own, which is locked as long as its process lives. The next process that
+writes to the same place removes what is not locked.
+"""
+
+from __future__ import annotations
 
 import contextlib
+import math
 import os
+import re
 import shutil
 import socket
-import uuid
-from collections.abc import Container, Iterable, Iterator
+import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from tfgen.errors import InputError
+from tfgen.support import owners
+from tfgen.support.locks import Lock
+from tfgen.support.owners import Owner
 
-_MARK = ".unfinished"
+_UNFINISHED = ".unfinished"
 _ASIDE = ".aside"
+_LOCK = ".tfgen.lock"
+_DAY = 24 * 60 * 60  # seconds
 
 
 class Directory:
-    """A place to write in; what is not renamed is removed in the end.
+    """A place for what is not finished; what has not been renamed is removed in the end."""
 
-    Its name says which process of which machine made it, so that the next run clears away what a killed one left.
-    """
-
-    def __init__(self, parent: Path, mark: str = _MARK) -> None:
-        """Say where, and how its name ends; the directory is made when the first file is."""
+    def __init__(self, parent: Path, mark: str = _UNFINISHED) -> None:
+        """Say where, and how its name ends; the directory is made when the first path in it is asked for."""
         self._parent = parent
-        self._path = new(parent, mark)
+        self._path = parent / owners.new_name(mark)
+        self._process = os.getpid()
+        self._lock: Lock | None = None
 
-    def __enter__(self) -> "Directory":
-        """Clear away what killed runs left."""
+    def __enter__(self) -> Directory:
+        """Clear away what killed processes left."""
         clear(self._parent)
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, *error: object) -> None:
         """Leave nothing behind."""
-        shutil.rmtree(self._path, ignore_errors=True)
+        if os.getpid() == self._process:  # and not in a fork, whose parent writes on
+            discard(self._path)
+        self.release()
 
-    def check_space(self, needed: int) -> None:
-        """Refuse to begin what will not fit.
-
-        Raises:
-            InputError: The disk has too little space; the message gives both numbers of bytes.
-        """
-        free = shutil.disk_usage(self._parent).free
-        if needed > free:
-            raise InputError(
-                f"{str(self._parent)!r} has {free:,} bytes free, and {needed:,} are needed; make room, or choose "
-                "another directory (-o)"
-            )
+    def release(self) -> None:
+        """Let other processes take what is there."""
+        if self._lock:
+            self._lock.close()
 
     def path(self, name: str) -> Path:
-        """Give the path of a file to be made.
+        """Give the path of a file or directory to be made.
 
         Raises:
             OSError: Names the directory in which nothing can be made.
         """
-        try:
-            self._path.mkdir(exist_ok=True)
-        except OSError as error:  # the name of what is not there yet means nothing to anybody
-            raise OSError(error.errno, error.strerror, str(self._parent)) from None
+        if not self._path.exists():
+            try:
+                self._path.mkdir(mode=0o700)  # what will be readable to others is so when it is renamed
+                self._lock = _lock_new(self._path)
+            except OSError as error:  # the name of what is not there yet means nothing to anybody
+                raise OSError(error.errno, error.strerror, str(self._parent)) from None
         return self._path / name
 
-    def open(self, name: str) -> BinaryIO:
-        """Make a file."""
-        return self.path(name).open("wb")
 
-    def write(self, name: str, data: bytes) -> None:
-        """Make a file of these bytes."""
-        self.copy(name, [data])
-
-    def copy(self, name: str, pieces: Iterable[bytes]) -> Path:
-        """Make a file of these pieces, and give its path."""
-        with self.open(name) as file:
-            file.writelines(pieces)
-        return self._path / name
-
-    def become(self, goal: Path) -> None:
-        """Rename it; where there is such a directory already, made meanwhile by another run, that one stays."""
-        for path in self._path.iterdir():
-            sync(path)
-        try:
-            self._path.rename(goal)
-        except OSError:
-            if not goal.is_dir():
-                raise
-        sync(goal.parent)
+def _lock_new(path: Path) -> Lock | None:
+    """Lock a new directory, so that there is no instant at which others find its lock free; None without locks."""
+    new = path / f"{_LOCK}.new"
+    lock = Lock(new, make=True)
+    if lock.held:
+        lock.rename(path / _LOCK)
+        return lock
+    lock.close()
+    new.unlink()
+    return None
 
 
 @contextlib.contextmanager
 def file(goal: Path) -> Iterator[Path]:
     """Give a path to write to, of the same ending, which is renamed when the block ends well and else goes away.
 
-    A link stays a link: what it leads to is replaced.
+    A link stays a link: what it leads to is replaced. A file that is replaced keeps its mode.
 
     Raises:
         OSError: It cannot be written; what was there before is unharmed.
@@ -100,8 +95,18 @@ def file(goal: Path) -> Iterator[Path]:
         path = work.path(f"new{goal.suffix}")
         yield path
         sync(path)
+        plain = work.path("mode")
+        plain.touch()  # whatever wrote the other one, perhaps for itself alone
+        keep_mode(place if place.exists() else plain, path)
         path.replace(place)
     sync(place.parent)
+
+
+def keep_mode(old: Path, new: Path) -> None:
+    """Give what takes the place of a file or a directory the mode of that."""
+    mode = stat.S_IMODE(old.stat().st_mode)
+    if stat.S_IMODE(new.stat().st_mode) != mode:  # which some file systems refuse to change
+        new.chmod(mode)
 
 
 def sync(path: Path) -> None:
@@ -124,82 +129,120 @@ def _sync(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def new(parent: Path, mark: str = _MARK) -> Path:
-    """Give a name for a directory that is not there yet; see `left`."""
-    return parent / f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{mark}"
+def abandoned(parent: Path, mark: str = _UNFINISHED) -> Iterator[Path]:
+    """Find the directories of processes that have ended, one after another.
 
-
-def left(parent: Path, mark: str = _MARK, used: Container[Path] | None = None) -> Iterator[Path]:
-    """Find what was left under such names by processes of this machine that were killed.
-
-    Args:
-        parent: Where to look.
-        mark: How the names end.
-        used: What this process is using: it has left all else; None for all.
+    No other process takes one of them before the next one is asked for. What may still be in use is passed over.
     """
-    for path in parent.glob(f".{socket.gethostname()}.*{mark}"):
-        process = path.name.split(".")[-3]
-        of_this = process == str(os.getpid())
-        if process.isdecimal() and (used is not None and path not in used if of_this else not _runs(int(process))):
-            yield path
+    for path in _named(parent, mark):
+        owner = owners.of(path.name, mark)
+        try:
+            lock = Lock(path / _LOCK)
+        except FileNotFoundError:
+            if _has_ended(owner, path):
+                yield path
+        except (OSError, InputError):  # it is locked, or not ours
+            pass
+        else:
+            with lock:
+                if lock.is_current() and (_reaches(lock, owner) or _has_ended(owner, path)):
+                    yield path
+
+
+def _named(parent: Path, mark: str) -> list[Path]:
+    """Find directories of this user that have such a name, or the name that earlier versions gave; no links."""
+    earlier = re.compile(rf"\.{re.escape(socket.gethostname())}\.\d+\.[0-9a-f]{{8}}{re.escape(mark)}")
+    with contextlib.suppress(OSError):
+        paths = list(parent.iterdir())
+        return [path for path in paths if (owners.of(path.name, mark) or earlier.fullmatch(path.name)) and is_own(path)]
+    return []
+
+
+def is_own(path: Path) -> bool:
+    """Whether there is a directory of this user, and no link to one."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
+
+
+def _reaches(lock: Lock, owner: Owner | None) -> bool:
+    """Whether a lock that can be had proves that its owner has ended.
+
+    Some network file systems lock on each machine alone. A machine of the same name was started again.
+    """
+    here = owners.this_process()
+    same = owner is not None and ((owner.boot == here.boot != "") or owner.host == here.host)
+    return lock.held and same
+
+
+def _has_ended(owner: Owner | None, path: Path) -> bool:
+    """Whether the owner of a directory without a lock has ended; in doubt, whether nothing was changed for a day."""
+    runs = owners.runs(owner) if owner else None
+    return time.time() - last_change(path) > _DAY if runs is None else not runs
+
+
+def last_change(path: Path) -> float:
+    """Give the time of the last change of anything in a directory; infinity where something is changed just now."""
+    try:
+        times = [path.lstat().st_mtime]
+        for folder, directories, files in os.walk(path):
+            times += [Path(folder, name).lstat().st_mtime for name in (*directories, *files)]
+    except OSError:
+        return math.inf
+    return max(times)
 
 
 def clear(parent: Path) -> None:
-    """Take it away, and bring back what was set aside for something that never came."""
-    for path in left(parent):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in left(parent, _ASIDE):
+    """Remove what was abandoned, and bring back what had made room for something that never came."""
+    for path in abandoned(parent):
+        discard(path)
+    for path in abandoned(parent, _ASIDE):
         _bring_back(path)
 
 
+def discard(path: Path) -> None:
+    """Remove a directory that is locked, or was abandoned; its lock goes last."""
+    with contextlib.suppress(OSError):
+        for each in path.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            elif each.name != _LOCK:
+                each.unlink(missing_ok=True)
+        (path / _LOCK).unlink(missing_ok=True)
+        path.rmdir()
+
+
 @contextlib.contextmanager
-def set_aside(path: Path) -> Iterator[None]:
+def making_room(path: Path) -> Iterator[None]:
     """Move a directory out of the way, so that the block puts another in its place; if it does not, it is back.
 
     Raises:
         OSError: It cannot be moved.
     """
-    aside = new(path.parent, _ASIDE)
-    aside.mkdir()
+    aside = Directory(path.parent, _ASIDE)
+    moved = aside.path(path.name)
     try:
-        path.rename(aside / path.name)
+        path.rename(moved)
         yield
     finally:
-        _bring_back(aside)
+        _bring_back(moved.parent)
+        aside.release()
 
 
 def _bring_back(aside: Path) -> None:
-    """Put what was set aside in its place, or remove it where another has come."""
+    """Put what had made room in its place, or remove it where another has come."""
     try:
         for path in aside.iterdir():
-            if not (aside.parent / path.name).exists():
+            if path.name != _LOCK and not (aside.parent / path.name).exists():
                 path.rename(aside.parent / path.name)
     except OSError:  # another run was faster, or it cannot be moved: then it stays, for it is the only one
         return
-    remove(aside)
+    discard(aside)
 
 
 def remove(path: Path) -> None:
-    """Take away a directory at once, though deleting it takes a while."""
-    away = new(path.parent)
-    try:
-        path.rename(away)
-    except FileNotFoundError:  # another run was faster
-        return
-    shutil.rmtree(away, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    """Whether a process runs; on Windows, where asking would end it, always true."""
-    if os.name == "nt":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    try:  # one that has ended, but that nobody has asked how, as in containers, is a zombie
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (OSError, IndexError):
-        return True
+    """Remove a directory at once, though deleting it takes a while."""
+    with Directory(path.parent) as work, contextlib.suppress(FileNotFoundError):  # another run was faster
+        path.rename(work.path("removed"))

@@ -15,18 +15,14 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError, whole_number
 from tfgen.support import atomic_files
-
-try:
-    import fcntl
-except ImportError:  # Windows has no locks of this kind
-    fcntl = None  # type: ignore[assignment]
+from tfgen.support.locks import Lock
 
 _NAME = re.compile(r"checkpoint-(\d{8,18})-([0-9a-f]{64})\.npz")
 _UNFINISHED = ".unfinished"
@@ -67,8 +63,9 @@ class Checkpoints:
         number = _number(before[-1]) + 1 if before else 1
         path = self.directory / f"checkpoint-{number:08d}-{hashlib.sha256(content).hexdigest()}.npz"
         new = path.with_suffix(_UNFINISHED)
+        new.unlink(missing_ok=True)  # of a process that was killed
         try:
-            with new.open("wb") as file:
+            with new.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -123,10 +120,12 @@ class Checkpoints:
             InputError: Another process does.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        path = self.directory / _LOCK
-        with path.open("w") as lock:
-            if not _taken(lock) or not path.exists() or not os.path.samestat(path.stat(), os.fstat(lock.fileno())):
-                # Where the file of the lock is another one by now, a process that ended took it away meanwhile.
+        try:
+            lock = Lock(self.directory / _LOCK, make=True)
+        except BlockingIOError:
+            raise InputError(self._in_use()) from None
+        with lock:
+            if not lock.is_current():  # a process that ended removed the file meanwhile
                 raise InputError(self._in_use())
             yield
 
@@ -136,9 +135,12 @@ class Checkpoints:
         Raises:
             InputError: It does.
         """
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), (self.directory / _LOCK).open() as lock:
-            if not _taken(lock, shared=True):
-                raise InputError(self._in_use())
+        try:
+            Lock(self.directory / _LOCK, shared=True).close()
+        except BlockingIOError:
+            raise InputError(self._in_use()) from None
+        except (FileNotFoundError, NotADirectoryError):
+            pass
 
     def _in_use(self) -> str:
         return f"another process trains into {str(self.directory)!r} now: wait for it, or choose another directory."
@@ -150,21 +152,6 @@ class Checkpoints:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(found, key=_number)
-
-
-def _taken(lock: IO[str], shared: bool = False) -> bool:
-    """Take a lock, and say whether it could be had: always, where the system or the file system has none.
-
-    A shared one can be had of a file that is open for reading; network file systems refuse the other.
-    """
-    if fcntl:
-        try:
-            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # ENOLCK, EOPNOTSUPP and others
-            pass
-    return True
 
 
 def _number(path: Path) -> int:

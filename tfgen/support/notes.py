@@ -22,14 +22,17 @@ def due(noted: int) -> int:
 def write(path: Path, lines: Iterable[str]) -> None:
     """Write a note whole or not at all, its hash in the last line."""
     new, digest = path.with_suffix(".new"), hashlib.sha256()
-    with new.open("wb") as file:
-        for line in lines:
-            digest.update(line.encode() + b"\n")
-            file.write(line.encode() + b"\n")
-        file.write(digest.hexdigest().encode())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("wb") as file:
+            for line in lines:
+                digest.update(line.encode() + b"\n")
+                file.write(line.encode() + b"\n")
+            file.write(digest.hexdigest().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)  # of a full disk that still holds the note before
 
 
 def is_whole(path: Path) -> bool:

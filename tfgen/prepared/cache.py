@@ -1,0 +1,111 @@
+"""The prepared texts in the cache: which there are, when each was used last, and their removal.
+
+Whoever trains on one holds a shared lock on its ids, see `corpus`; what is locked is never removed. Where there are no
+locks, the ids that a process has mapped stay on the disk until it ends, though their name is gone.
+"""
+
+import contextlib
+import dataclasses
+import math
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfgen.errors import InputError
+from tfgen.prepared.corpus import IDS, MANIFEST, cache_directory, read_manifest
+from tfgen.prepared.workspace import KEPT_DAYS, MARK
+from tfgen.support import atomic_files
+from tfgen.support.locks import Lock
+
+DAY = 24 * 60 * 60  # seconds
+_NAME = re.compile("[0-9a-f]{40}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A prepared text in the cache, or what a stopped run has done of one.
+
+    Attributes:
+        path: The directory.
+        source: What the user asked for; None of a stopped run.
+        size: In bytes.
+        last_used: In seconds since 1970.
+        in_use: Whether a process reads it now.
+    """
+
+    path: Path
+    source: str | None
+    size: int
+    last_used: float
+    in_use: bool = False
+
+
+def entries() -> list[Entry]:
+    """List what is in the cache, changing nothing; the least recently used come first."""
+    found = [_stopped_run(path) for path in atomic_files.abandoned(cache_directory(), MARK)]
+    for path in _directories():
+        lock = _lock(path)
+        if text := _prepared(path):
+            found.append(dataclasses.replace(text, in_use=lock is None))
+        if lock:
+            lock.close()
+    return sorted(found, key=lambda entry: entry.last_used)
+
+
+def remove(unused_for: float = -math.inf) -> list[Entry]:
+    """Remove what is not in use, and give it; nothing that is no prepared text, or of a run that is not stopped.
+
+    Args:
+        unused_for: Only what was not used for so many seconds.
+    """
+    before, removed = time.time() - unused_for, []
+    for path in atomic_files.abandoned(cache_directory(), MARK):
+        if (run := _stopped_run(path)).last_used <= before:
+            atomic_files.discard(path)
+            removed.append(run)
+    for path in _directories():
+        if not (lock := _lock(path)):
+            continue
+        with lock, contextlib.suppress(OSError):  # Windows removes nothing that is open
+            if (text := _prepared(path)) and text.last_used <= before and lock.is_current():
+                atomic_files.remove(path)
+                removed.append(text)
+    return removed
+
+
+def remove_old() -> list[Entry]:
+    """Remove what was not used for `KEPT_DAYS`, and give it."""
+    return remove(KEPT_DAYS * DAY)
+
+
+def _directories() -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        for path in sorted(cache_directory().iterdir()):
+            if _NAME.fullmatch(path.name) and atomic_files.is_own(path):
+                yield path
+
+
+def _lock(path: Path) -> Lock | None:
+    """Lock a text for an instant; None where it is in use, or cannot be locked."""
+    try:
+        return Lock(path / IDS)
+    except (OSError, InputError):
+        return None
+
+
+def _prepared(path: Path) -> Entry | None:
+    """Describe a directory, if it is a prepared text and nothing else."""
+    try:
+        manifest = read_manifest(path)
+        status = {each.name: each.lstat() for each in path.iterdir()}
+    except (OSError, ValueError, RecursionError):
+        return None
+    if set(status) != {IDS, MANIFEST} or manifest["key"][: len(path.name)] != path.name:
+        return None
+    return Entry(path, manifest["source"], sum(each.st_size for each in status.values()), status[MANIFEST].st_mtime)
+
+
+def _stopped_run(path: Path) -> Entry:
+    size = sum(each.lstat().st_size for each in path.rglob("*"))
+    return Entry(path, None, size, atomic_files.last_change(path))
