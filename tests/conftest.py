@@ -1,15 +1,20 @@
-"""What all tests share: quiet logs of TensorFlow, and Hypothesis without deadlines, repeatable where CI is set."""
+"""What all tests share: TensorFlow on one thread and quiet, Hypothesis without deadlines, repeatable in CI, signals."""
 
 import os
 import signal
 import threading
 
 import pytest
+from effort import examples
 from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+# Networks for two threads are compiled twice as large, and the workers of pytest share the cores. What two threads
+# change has tests of its own.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
-settings.register_profile("tfgen", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.register_profile("tfgen", examples(100), deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("tfgen")
 
 # Scripts that tests run in processes of their own: importing them, as doctests do, would hide tfgen from all tests.

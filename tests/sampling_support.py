@@ -2,7 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
-from hypothesis import settings
+from effort import examples
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -17,7 +17,7 @@ VALUES = st.one_of(
 )
 GRID = st.one_of(st.integers(-80, 80).map(lambda n: n / 8), st.just(NEVER))
 
-some = settings(max_examples=15)
+some = examples(15)
 
 
 def logits_of(values=VALUES, dtypes=DTYPES, rows=(1, 3), most=50):

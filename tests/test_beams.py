@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from alphabet import ALLOWED, ids_of, search, written
-from hypothesis import assume, given, settings
+from effort import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sampling_support import log_distribution
 
@@ -185,7 +186,7 @@ everything = st.fixed_dictionaries(
 
 
 @given(everything)
-@settings(max_examples=60)
+@examples(60)
 def test_enough_beams_find_the_likeliest_texts_of_all(setting):
     table = tables_of(setting.pop("seed"), spread=setting.pop("spread"))
     expected = by_brute_force(table[0], **setting)
@@ -200,7 +201,7 @@ def test_enough_beams_find_the_likeliest_texts_of_all(setting):
 
 
 @given(everything, st.integers(2, 6))
-@settings(max_examples=40)
+@examples(40)
 def test_few_beams_are_distinct_sorted_and_as_likely_as_they_say(setting, width):
     table = tables_of(setting.pop("seed"), spread=setting.pop("spread"))
     setting["length"] = 6
@@ -219,7 +220,7 @@ def test_few_beams_are_distinct_sorted_and_as_likely_as_they_say(setting, width)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans())
-@settings(max_examples=25)
+@examples(25)
 def test_several_prompts_at_once_are_those_prompts_alone(seed, width, length_penalty, ends):
     tables = tables_of(seed, prompts=3)
     together, scores = beams_of(tables, 5, width, length_penalty=length_penalty, ends=ends)
@@ -231,7 +232,7 @@ def test_several_prompts_at_once_are_those_prompts_alone(seed, width, length_pen
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 1.0]), st.integers(0, 8), st.booleans())
-@settings(max_examples=25)
+@examples(25)
 def test_one_beam_is_greedy(seed, length_penalty, min_length, ends):
     tables = tables_of(seed, prompts=2)
     ids, _ = beams_of(tables, 8, 1, length_penalty=length_penalty, min_length=min_length, ends=ends)
@@ -271,7 +272,7 @@ def test_the_length_penalty_decides_between_short_and_long():
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=15)
+@examples(15)
 def test_a_memory_goes_with_its_beam(seed):
     table = tables_of(seed, spread=1.0)
     chain = (sampling.RepetitionPenalty(1.7), sampling.NoRepeatNgram(2, window=9))

@@ -24,7 +24,7 @@ ROWS = np.full((5, 3), 4, np.int32)  # not to be had in batches of 2
 
 def stateful(restart: float = 0.0, batch_size: int | None = B, **settings: Any) -> TextGenerator:
     generator = TextGenerator.build(VOCABULARY, units=4, batch_size=batch_size, restart=restart, seed=3, **settings)
-    return compiled(generator, "adam")
+    return compiled(generator, keras.optimizers.SGD(0.01, momentum=0.9))
 
 
 def compiled(generator: TextGenerator, optimizer: Any) -> TextGenerator:
@@ -133,23 +133,6 @@ def test_the_state_is_put_back_even_after_an_error(generator: TextGenerator) -> 
     with pytest.raises(tf.errors.InvalidArgumentError):
         generator.evaluate(ROWS, ROWS, batch_size=2, verbose=0)
     np.testing.assert_equal(state_of(generator), state)
-
-
-def test_watching_a_training_changes_no_bit_of_it() -> None:
-    undisturbed, watched = (stateful(restart=0.2, dropout=0.3) for _ in range(2))
-    training, validation = streams()
-
-    def watch(batch: int, logs: Any) -> None:
-        for read in READERS if batch == 2 else ():
-            READERS[read](watched)
-
-    undisturbed.fit(streams()[0], epochs=2, verbose=0)
-    watching = keras.callbacks.LambdaCallback(on_train_batch_end=watch)
-    history = watched.fit(training, validation_data=validation, epochs=2, callbacks=[watching], verbose=0).history
-    assert "val_nats" in history
-    assert np.any(state_of(watched))
-    np.testing.assert_equal(learned(watched), learned(undisturbed))
-    np.testing.assert_equal(state_of(watched), state_of(undisturbed))
 
 
 # Rows that start again

@@ -9,7 +9,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -60,7 +61,7 @@ def no_warning(message):
 
 
 @given(states)
-@settings(max_examples=60)
+@examples(60)
 def test_a_state_is_read_as_it_was_written(tmp_path_factory, state):
     kept = Checkpoints(tmp_path_factory.mktemp("run"))
     path = kept.save(state)
@@ -134,7 +135,7 @@ def test_what_a_killed_process_left_half_written_is_never_read_and_goes_away(tmp
 
 
 @given(st.data())
-@settings(max_examples=60)
+@examples(60)
 def test_a_damaged_one_is_passed_over_with_a_warning(tmp_path_factory, data):
     kept = Checkpoints(tmp_path_factory.mktemp("run"))
     kept.save({"good": np.arange(5)})
@@ -214,7 +215,7 @@ def test_a_forged_file_is_an_error_of_ours(tmp_path, what):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100)
+@examples(100)
 def test_random_bytes_are_an_error_of_ours(tmp_path_factory, content):
     with pytest.raises(InputError, match="damaged"):
         checkpoints.read(forged(tmp_path_factory.mktemp("run"), content))

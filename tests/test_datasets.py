@@ -12,7 +12,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from memory_support import forget_peak, peak
 
@@ -321,7 +322,7 @@ def rows_in_order(batches: Batches) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("cut", CUTS)
 @given(seed=SEEDS)
-@settings(max_examples=20)
+@examples(20)
 def test_a_seed_gives_the_same_epochs_again(cut: Cut, seed: int) -> None:
     (first, first_validation), (second, second_validation) = cut(seed), cut(seed)
     np.testing.assert_equal(epoch(first_validation), epoch(second_validation))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from alphabet import ALLOWED, ENDLESS, GREEDY, V, begin, compiled, ids_of, step, text_of, write, written
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sampling_support import apply, log_distribution
 
@@ -115,7 +116,7 @@ def test_the_shortest_length_counts_from_the_first_letter_on():
 
 
 @given(st.integers(0, 20), st.integers(0, 2**32))
-@settings(max_examples=20)
+@examples(20)
 def test_no_drawn_text_ends_before_its_shortest_length(least, seed):
     for text in written("mmm", 30, WARM, left=[0, 1, 15], seed=seed, min_length=least):
         assert len(text.rstrip("_").rstrip(".")) >= least
@@ -208,7 +209,7 @@ def test_a_network_may_rule_out_letters_of_its_own():
 
 
 @every_memory
-@settings(max_examples=10)
+@examples(10)
 @given(seed=st.integers(0, 2**63 - 1), left=st.lists(st.integers(0, 80), min_size=1, max_size=4))
 def test_chunks_give_the_text_that_one_call_gives(sampler, seed, left):
     length = 70

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import InputError, TextGenerator, Vocabulary, interop, networks
@@ -104,7 +105,7 @@ def test_names_shapes_and_types_are_those_of_pytorch(case):
             np.testing.assert_array_equal(array, theirs[name])
 
 
-@settings(max_examples=6)
+@examples(6)
 @given(
     cell=st.sampled_from(list(networks.CELLS)),
     units=st.integers(1, 5),

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen.metrics import BitsPerCharacter, NatsPerCharacter, Perplexity
@@ -17,7 +18,7 @@ from tfgen.vocabulary.vocabulary import PADDING
 KINDS = [NatsPerCharacter, BitsPerCharacter, Perplexity]
 V = 6
 
-few = settings(max_examples=30)  # each example runs TensorFlow
+few = examples(30)  # each example runs TensorFlow
 
 
 @st.composite

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import InputError, layers, networks
@@ -17,7 +18,7 @@ KINDS = {
     "keras": {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN},
 }
 
-few = settings(max_examples=12)  # each example makes a network
+few = examples(12)  # each example makes a network
 every_cell = pytest.mark.parametrize("cell", networks.CELLS)
 
 

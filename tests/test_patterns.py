@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -378,7 +379,7 @@ def test_what_stands_before_it_in_the_chain_cannot_stop_it():
 
 
 @given(st.sampled_from(["[a-c]{1,3}-?", "(ab|ba)+,", "x?y?z?", r"\w@\w\.(com|org)"]), st.integers(0, 2**31))
-@settings(deadline=None, max_examples=20)
+@examples(20)
 def test_drawn_texts_match(pattern, seed):
     after = sampling.Temperature(np.inf)
     for text in write(pattern, list("abcdefgh"), length=60, after=after):

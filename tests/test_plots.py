@@ -6,7 +6,8 @@ import sys
 
 import matplotlib.figure
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import plots
@@ -15,7 +16,7 @@ from tfgen.errors import InputError
 TRAINING, VALIDATION = [(100, 3.0), (200, 2.5)], [(200, 2.6)]
 
 
-@settings(max_examples=20)  # at its highest level xz takes memory, and time for it
+@examples(20)  # at its highest level xz takes memory, and time for it
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1).filter(lambda texts: any(texts)))
 def test_compressed_bits_is_lzma_by_hand(texts):
     joined = "".join(texts)

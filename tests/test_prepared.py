@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from cli_support import ENVIRONMENT
 from corpora_support import TEXT as TEXTS
+from effort import share_of
 from faults_support import disk_fixture  # noqa: F401 - a fixture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ from tfgen.vocabulary import counting, counts_on_disk, splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
 
 LINES = "to be\nor not\n\nto be\n"
-KEEPS_FOLDER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KEEPS_FOLDER = settings(max_examples=share_of(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,14 @@
 """The hand-written recurrence gives what Keras gives: results, states and gradients, for every setting it covers."""
 
+import functools
 from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import layers
@@ -27,7 +29,7 @@ OPTIONS = st.fixed_dictionaries(
         "dtype": st.sampled_from(["float32", "float64"]),
     }
 )
-few = settings(max_examples=40)  # each example makes two layers
+few = examples(40)  # each example makes two layers
 
 
 def made(cell, shape, options, seed):
@@ -82,8 +84,13 @@ def test_results_and_gradients_are_those_of_keras(cell, shape, options, training
 
 
 @pytest.mark.parametrize("cell", PAIRS)
-@pytest.mark.parametrize(("loops", "B"), [(1, 3), (2, 1), (2, 2), (2, 5)])
-@pytest.mark.parametrize("D", [None, 3])
+@pytest.mark.parametrize(
+    ("loops", "B", "D"),
+    [
+        *((1, 3, None), (2, 1, None), (2, 2, 3), (2, 5, None)),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in ((1, 3, 3), (2, 1, 3), (2, 2, None), (2, 5, 3))),
+    ],
+)
 def test_in_a_graph_too_whole_or_in_halves(cell, loops, B, D):
     with mock.patch.object(threads, "between", return_value=loops):
         assert_the_same(cell, {"B": B, "T": 6, "U": 4, "D": D}, {"dtype": "float32"}, True, False, 5, compiled=True)
@@ -194,20 +201,35 @@ def test_a_gpu_that_is_hidden_from_tensorflow_is_none(monkeypatch):
         assert layers.LSTM(3, weight_drop=0.5).fast
 
 
-def test_training_compiled_by_xla_learns_the_same(monkeypatch):
-    monkeypatch.setattr(threads, "between", lambda: 2)
-    losses = []
-    for jit_compile in (False, True):
-        keras.utils.set_random_seed(0)
-        network = keras.Sequential(
-            [
-                keras.Input((6,), batch_size=4, dtype="int32"),
-                layers.LSTM(5, one_hot=V, return_sequences=True),
-                layers.GRU(4, return_sequences=True),
-                keras.layers.Dense(V, activation="softmax"),
-            ]
-        )
-        network.compile("adam", "sparse_categorical_crossentropy", jit_compile=jit_compile)
-        ids = np.random.default_rng(0).integers(0, V, (4, 7))
-        losses.append(network.fit(ids[:, :-1], ids[:, 1:], epochs=3, verbose=0, batch_size=4).history["loss"])
-    np.testing.assert_allclose(*losses, rtol=1e-5)
+def losses_of_training(loops, jit_compile=False):
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.Input((6,), batch_size=4, dtype="int32"),
+            layers.LSTM(5, one_hot=V, return_sequences=True),
+            layers.GRU(4, return_sequences=True),
+            keras.layers.Dense(V, activation="softmax"),
+        ]
+    )
+    network.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy", jit_compile=jit_compile)
+    ids = np.random.default_rng(0).integers(0, V, (4, 7))
+    with mock.patch.object(threads, "between", return_value=loops):
+        return network.fit(ids[:, :-1], ids[:, 1:], epochs=9, verbose=0, batch_size=4).history["loss"]
+
+
+@functools.cache
+def losses_of_training_in_one_loop():
+    return losses_of_training(loops=1)
+
+
+def test_training_in_halves_learns_the_same():
+    losses = losses_of_training(loops=2)
+    np.testing.assert_allclose(losses, losses_of_training_in_one_loop(), rtol=1e-5)
+    assert losses[-1] < 0.99 * losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loops", [1, 2])
+def test_training_compiled_by_xla_learns_the_same(loops):
+    losses = losses_of_training(loops, jit_compile=True)
+    np.testing.assert_allclose(losses, losses_of_training_in_one_loop(), rtol=1e-5)

@@ -1,11 +1,14 @@
 """`tfgen train --resume` and `--retry`: real processes that are killed, and what becomes of a run that did not end."""
 
+import contextlib
 import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 
@@ -16,11 +19,12 @@ import tensorflow as tf
 from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
 from faults_support import environment_of_a_clock_that_runs_backwards
 
+import tfgen.cli
 from tfgen.cli import progress, stopped_runs
 from tfgen.fitting import model
 from tfgen.support.checkpoints import Checkpoints
 
-SHAPE = ["--units", "6", "--layers", "2", "--dropout", "0.2", "--length", "16", "--batch-size", "4"]
+SHAPE = ["--units", "6", "--dropout", "0.2", "--length", "16", "--batch-size", "4"]
 OPTIONS = ["fox.txt", *SHAPE, "--epochs", "3", "--checkpoint-every", "3", "--prompt", "the "]
 
 
@@ -77,19 +81,30 @@ def test_processes_that_are_killed_without_a_terminal_or_a_right_clock_go_on_to_
         np.testing.assert_array_equal(array, expected[name], name)
 
 
-@pytest.fixture(name="stopped")
-def stopped_fixture(here, monkeypatch):
-    """A run that was interrupted after its first epoch; gives the advice that it ended with."""
+@pytest.fixture(name="stopped_once", scope="module")
+def stopped_once_fixture(tmp_path_factory):
+    """The directory of a run that was interrupted after its first epoch, and the advice that it ended with."""
 
     def interrupt(bar, epoch, logs=None):
         raise KeyboardInterrupt
 
-    (here.folder / "fox.txt").write_text(TEXT)
-    with monkeypatch.context() as during:
+    folder, err = tmp_path_factory.mktemp("stopped"), io.StringIO()
+    (folder / "fox.txt").write_text(TEXT)
+    with pytest.MonkeyPatch.context() as during, contextlib.redirect_stderr(err):
+        during.chdir(folder)
         during.setattr(progress.TrainingProgress, "on_epoch_end", interrupt)
-        code, _, err = here("train", *OPTIONS, "-o", "fox.keras", "--no-sample")
-    assert code == 130
-    return err
+        during.setattr(sys, "argv", ["tfgen", "train", *OPTIONS, "-o", "fox.keras", "--no-sample"])
+        with pytest.raises(SystemExit) as ended:
+            tfgen.cli.main()
+    assert ended.value.code == 130
+    return folder, err.getvalue()
+
+
+@pytest.fixture(name="stopped")
+def stopped_fixture(here, stopped_once):
+    """The same in the test's own directory."""
+    shutil.copytree(stopped_once[0], here.folder, dirs_exist_ok=True)
+    return stopped_once[1]
 
 
 def test_a_run_that_did_not_end_is_never_forgotten_in_silence(here, stopped):

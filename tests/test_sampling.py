@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import assume, currently_in_test_context, given, settings
+from effort import examples
+from hypothesis import assume, currently_in_test_context, given
 from hypothesis import strategies as st
 from sampling_support import (
     GRID,
@@ -251,7 +252,7 @@ def test_float64_agrees_with_the_reference(name, data):
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "default_chain"])
 @pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 1e-6), (np.float16, 2e-3)], ids=["float32", "float16"])
 @given(data=st.data())
-@settings(max_examples=20)
+@examples(20)
 def test_narrow_types_agree_with_the_reference_as_far_as_they_can_tell(name, dtype, atol, data):
     logits = data.draw(logits_of(dtypes=st.just(dtype)))
     sampler = data.draw(SAMPLERS[name](logits))
@@ -495,7 +496,7 @@ def test_a_row_does_not_depend_on_its_batch(name, data):
 
 @every_sampler
 @given(data=st.data())
-@settings(max_examples=15)
+@examples(15)
 def test_any_leading_axes_will_do(name, data):
     logits = data.draw(logits_of(rows=(2, 2)))
     sampler = data.draw(SAMPLERS[name](logits))

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cli_support import ENVIRONMENT, here_fixture, model_bytes_fixture, model_fixture  # noqa: F401
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import InputError, TextGenerator, Vocabulary, networks
@@ -237,7 +238,7 @@ def loaded_fixture(saved):
 six_digits = st.builds(lambda digits, places: digits / 10**places, st.integers(0, 999_999), st.integers(0, 6))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     prompts=st.lists(st.text(st.sampled_from("the quick foxΩ"), max_size=9), min_size=1, max_size=4),
     length=st.integers(1, 40),

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sampling_support import NEVER, apply, distribution, logits_of, some, support
 
@@ -45,7 +46,7 @@ def test_select_inverts_the_cumulative_distribution(logits, uniforms):
 
 
 @given(logits_of(), st.one_of(st.floats(0, BELOW_ONE), st.sampled_from([0.0, 5e-324, BELOW_ONE])))
-@settings(max_examples=200)
+@examples(200)
 def test_a_token_of_probability_zero_is_never_chosen(logits, uniform):
     chosen = select(logits, np.full(len(logits), uniform))
     assert (distribution(logits)[np.arange(len(logits)), chosen] > 0).all()

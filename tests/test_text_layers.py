@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen.errors import InputError
@@ -26,7 +27,7 @@ BATCHES = st.lists(st.text(CHARACTERS), min_size=1, max_size=20)
 EVERY_CHARACTER = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
 AWKWARD = [character for character in TRICKY if character not in RESERVED]
 
-few = settings(deadline=None, max_examples=20)  # each example is a batch, and makes a Keras layer
+few = examples(20)  # each example is a batch, and makes a Keras layer
 
 
 def decoded(strings: Any) -> Any:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sampling_support import GRID, NEVER, apply, distribution, log_distribution, some, support
 
@@ -129,7 +130,7 @@ _REFERENCE = {
 
 @every_memory
 @given(data=st.data())
-@settings(max_examples=60)
+@examples(60)
 def test_the_result_is_that_of_brute_force(name, data):
     texts = data.draw(st.lists(TEXTS, min_size=1, max_size=3))
     transform, logits = data.draw(WITH_MEMORY[name]), data.draw(logits_for(len(texts)))
