@@ -13,7 +13,7 @@
 | `named` | the corpora that have names |
 | `downloads` | fetched once, verified, kept in the Keras cache |
 
-None of them imports TensorFlow or Keras, except to download, when asked to.
+None of them imports TensorFlow or Keras.
 """
 
 from tfgen.corpora.corpus import Corpus

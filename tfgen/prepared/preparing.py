@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from tfgen.prepared import workspace
 from tfgen.prepared.corpus import FORMAT, MANIFEST, Prepared, is_prepared, open_prepared, read_manifest
 from tfgen.prepared.ids_file import IdsFile
 from tfgen.prepared.workspace import Workspace
-from tfgen.support import atomic_files, notes, wording
+from tfgen.support import atomic_files, cache, notes, wording
 from tfgen.vocabulary.counted import Counted
 from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, checked_limits, default_max_tokens
 
@@ -110,9 +109,9 @@ def _but(characters: int) -> str:
 def _parent(directory: StrPath | None) -> Path:
     """Give the directory in which the prepared one will lie: the cache, which is made, or one that must be there."""
     if directory is None:
-        cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "tfgen", "prepared")
-        cache.mkdir(parents=True, exist_ok=True)
-        return cache
+        prepared = cache.directory() / "prepared"
+        prepared.mkdir(parents=True, exist_ok=True)
+        return prepared
     parent = Path(directory).parent
     if not parent.is_dir():
         raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another")
