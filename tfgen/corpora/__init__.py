@@ -10,6 +10,7 @@
 | `files` | bytes to text, nothing dropped |
 | `columns` | one column of a CSV, TSV or JSON-lines file |
 | `cleaning` | HTML entities, Project Gutenberg's frame, Unicode normalisation |
+| `ag_news` | what is peculiar to AG News as it was published |
 | `named` | the corpora that have names |
 | `downloads` | fetched once, verified, kept in the Keras cache |
 
