@@ -62,6 +62,11 @@ def test_references_sound_and_damaged(raw, clean):
     assert load_bytes(raw.encode(), unescape=True).documents == (clean,)
 
 
+def test_how_damaged_references_are_repaired_may_be_another():
+    assert unescape("doesn #39;t &lt; J amp;J", repair=str) == "doesn #39;t < J amp;J"
+    assert unescape("J+amp;J", repair=lambda text: text.replace("+", "&")) == "J&J"
+
+
 def test_gutenberg_is_cut_to_the_book():
     assert load_bytes(BOOK.encode(), strip_gutenberg=True).documents == ("\r\nOnce.\r\n",)
     assert load_bytes(BOOK.encode(), strip_gutenberg=True, lines=True).documents == ("Once.",)

@@ -9,7 +9,7 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes, shared_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.corpora import load_corpus
+from tfgen.corpora import columns, load_corpus
 from tfgen.errors import InputError
 
 NOT_BLANK = TEXT.filter(str.strip)
@@ -67,6 +67,25 @@ def test_the_layout_of_ag_news_answers_to_its_column_names():
     assert "line 5 begins with '5'" in refusal_of_bytes(numbered, "news.csv", column="title")
     assert len(load_bytes(numbered, "news.csv", column="2").documents) == 5
     assert "no column 'title'" in refusal_of_bytes(b'"7","Rain","It rains."\n', "news.csv", column="title")
+
+
+def test_other_layouts_without_a_header_may_be_known():
+    class Ledger:
+        def columns(self, first):
+            return ["day", "note"] if first[0] == "1" else []
+
+        def fault(self, row):
+            return "" if row[0].isdecimal() else "has no day"
+
+    def read(text, column):
+        return [cell.text for cell in columns.read_column([text], ".csv", "a.csv", column, Ledger())]
+
+    assert read("1,Rain\n2,Sun\n", "note") == ["Rain", "Sun"]
+    assert read("day,note\n2,Sun\n", "note") == ["Sun"]
+    with pytest.raises(InputError, match="line 2 has no day, so that its columns have no names"):
+        read("1,Rain\nx,Sun\n", "note")
+    with pytest.raises(InputError, match=r"no column 'title'.* or of 'day', 'note', or a number from 1 to 3"):
+        read("1,Rain,It rains.\n", "title")
 
 
 def test_ag_news_itself():

@@ -8,6 +8,7 @@ import math
 import pathlib
 import re
 import socket
+import tempfile
 
 import keras
 import pytest
@@ -43,7 +44,8 @@ def run(tmp_path, capsys):
 def offline(tmp_path, monkeypatch):
     """Refuse every connection, and cut down what ships with Python."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(keras.utils, "get_file", functools.partial(keras.utils.get_file, cache_dir=str(tmp_path)))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names = [*itertools.islice(sources.BY_NAME["unicode-names"].read(), 0, 20_000, 100)]
     docs = next(sources.BY_NAME["python-docs"].read())
     small = {"unicode-names": names, "python-docs": [Document(docs.text[:20_000], docs.place)]}

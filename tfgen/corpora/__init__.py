@@ -10,10 +10,11 @@
 | `files` | bytes to text, nothing dropped |
 | `columns` | one column of a CSV, TSV or JSON-lines file |
 | `cleaning` | HTML entities, Project Gutenberg's frame, Unicode normalisation |
+| `ag_news` | what is peculiar to AG News as it was published |
 | `named` | the corpora that have names |
 | `downloads` | fetched once, verified, kept in the Keras cache |
 
-None of them imports TensorFlow or Keras, except to download, when asked to.
+None of them imports TensorFlow or Keras.
 """
 
 from tfgen.corpora.corpus import Corpus

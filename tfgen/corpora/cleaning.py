@@ -5,31 +5,27 @@ from __future__ import annotations
 import html
 import html.entities
 import re
+from collections.abc import Callable
 
+from tfgen.corpora import ag_news
 from tfgen.errors import InputError
 
 _REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
-
-# AG News was published with the ampersand of most references turned into a space ("doesn #39;t", "J amp;J"). A number
-# after a hash tells such a reference by itself; a name does only where the space (or the beginning) stands before it,
-# because "stamp;" is a word. Numbers below 32 are control characters, which nobody wrote as a reference: "No. #9;".
-_NUMBER_WITHOUT_AMPERSAND = re.compile(r"(?: |(?<!&)(?<!&amp;))#(0*(?:3[2-9]|[4-9][0-9]|[1-9][0-9]{2,4}));")
-_NAME_WITHOUT_AMPERSAND = re.compile(r"(?:^| )(amp|quot|apos|lt|gt|nbsp|hellip);")
 
 _GUTENBERG_START = re.compile(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.{0,400}?\*\*\*[^\n]*\n", re.M | re.S)
 _GUTENBERG_END = re.compile(r"^\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG", re.M)
 
 
-def unescape(text: str) -> str:
+def unescape(text: str, repair: Callable[[str], str] = ag_news.repaired) -> str:
     """Turn HTML's character references back into the characters they stand for.
 
-    References escaped twice (`&amp;lt;`) are resolved, and references that have lost their ampersand, as in AG News,
-    are repaired first, with the space that took its place. A reference must be closed by a semicolon, so that
-    `AT&T` and `?a=1&copy=2` stay. Tags stay too: they are text once unescaped. A reference that stands for no
-    character (`&#3;`, `&nothing;`) is left as it is.
+    References escaped twice (`&amp;lt;`) are resolved. A reference must be closed by a semicolon, so that `AT&T` and
+    `?a=1&copy=2` stay. Tags stay too: they are text once unescaped. A reference that stands for no character (`&#3;`,
+    `&nothing;`) is left as it is.
 
     Args:
         text: Any text.
+        repair: Repairs damaged references first; by default those of AG News, which have lost their ampersand.
 
     Returns:
         The text with its references resolved.
@@ -37,9 +33,7 @@ def unescape(text: str) -> str:
     >>> unescape("Sun doesn #39;t set on J amp;J &lt;b&gt;...&lt;/b&gt; &amp;quot;yet&amp;quot;")
     'Sun doesn\\'t set on J&J <b>...</b> "yet"'
     """
-    text = _NAME_WITHOUT_AMPERSAND.sub(r"&\1;", text)
-    text = _NUMBER_WITHOUT_AMPERSAND.sub(r"&#\1;", text)
-    once = _REFERENCE.sub(_resolve, text)
+    once = _REFERENCE.sub(_resolve, repair(text))
     return _REFERENCE.sub(_resolve, once)
 
 

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import enum
 import json
 import pathlib
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
-from tfgen.corpora import compressed
+from tfgen.corpora import ag_news, compressed
 from tfgen.corpora.corpus import Document
 from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
-from tfgen.support.wording import listing, shorten
+from tfgen.support.wording import listing
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 
-# AG News is published without a header row; anyone who has read its description knows the columns by these names.
-# A table is taken for it as long as each row begins with one of its classes.
-_AG_NEWS_COLUMNS = ("class", "title", "description")
-_AG_NEWS_CLASSES = ("1", "2", "3", "4")
-
 _FIELD_LIMIT_LOCK = threading.Lock()
+
+
+class Layout(Protocol):
+    """A table that is published without a header row, though its columns have names; `ag_news` is one."""
+
+    def columns(self, first: Sequence[str], /) -> Sequence[str]:
+        """Name the columns of a table that begins with this row; give none if it is another table."""
+
+    def fault(self, row: Sequence[str], /) -> str:
+        """Say how a row shows that its table is another one; an empty string if it does not."""
 
 
 def table_ending(path: pathlib.Path | None, place: str) -> str:
@@ -50,7 +57,9 @@ def table_ending(path: pathlib.Path | None, place: str) -> str:
     return ending
 
 
-def read_column(text: Iterable[str], ending: str, place: str, column: str) -> Iterator[Document]:
+def read_column(
+    text: Iterable[str], ending: str, place: str, column: str, layout: Layout = ag_news
+) -> Iterator[Document]:
     """Read one column of a table.
 
     Args:
@@ -58,6 +67,7 @@ def read_column(text: Iterable[str], ending: str, place: str, column: str) -> It
         ending: The ending of its name, as `table_ending` gives it.
         place: Its name, for messages.
         column: Name or number of the column, as described in `load_corpus`.
+        layout: Names the columns of a table without a header.
 
     Yields:
         The cells that are not blank, each with its line number.
@@ -71,26 +81,27 @@ def read_column(text: Iterable[str], ending: str, place: str, column: str) -> It
     if ending in _JSON_LINES:
         cells = _json_cells(text, place, column)
     else:
-        cells = _table_cells(text, _DELIMITERS[ending], place, column)
+        cells = _table_cells(text, _DELIMITERS[ending], place, column, layout)
     for line, cell in cells:
         if cell.strip():
             yield Document(cell, f"{place}, line {line}")
 
 
-def _table_cells(text: Iterable[str], delimiter: str, place: str, column: str) -> Iterator[tuple[int, str]]:
+def _table_cells(
+    text: Iterable[str], delimiter: str, place: str, column: str, layout: Layout
+) -> Iterator[tuple[int, str]]:
     rows = _rows(text, delimiter, place)
     line, first = next(rows, (1, []))
     if not first:
         return
-    index, is_header = _locate(column, first, place)
-    is_ag_news = not is_header and column in _AG_NEWS_COLUMNS
-    if not is_header:
+    index, found = _locate(column, first, place, layout)
+    if found is not _Found.BY_HEADER:
         yield line, first[index]
     for line, row in rows:
-        if is_ag_news and row[0] not in _AG_NEWS_CLASSES:
+        if found is _Found.BY_LAYOUT and (fault := layout.fault(row)):
             raise InputError(
-                f"{place}, line {line} begins with {shorten(repr(row[0]))}, which is no class of AG News (1 to 4), "
-                f"so that its columns have no names; give the number of one, from 1 to {len(first)}"
+                f"{place}, line {line} {fault}, so that its columns have no names; give the number of one, from 1 to "
+                f"{len(first)}."
             )
         # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
         if len(row) <= index or len(row) > len(first):
@@ -101,22 +112,29 @@ def _table_cells(text: Iterable[str], delimiter: str, place: str, column: str) -
         yield line, row[index]
 
 
-def _locate(column: str, first: list[str], place: str) -> tuple[int, bool]:
-    """Find a column by its number or name: its index, and whether the first row is a header."""
+class _Found(enum.Enum):
+    """By what a column was found."""
+
+    BY_NUMBER = enum.auto()
+    BY_HEADER = enum.auto()
+    BY_LAYOUT = enum.auto()
+
+
+def _locate(column: str, first: list[str], place: str, layout: Layout) -> tuple[int, _Found]:
+    """Find a column by its number or name, and give its index."""
     if re.fullmatch("[0-9]+", column):
         if len(column) > 6 or not 1 <= int(column) <= len(first):
             raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}")
-        return int(column) - 1, False
+        return int(column) - 1, _Found.BY_NUMBER
     if column in first:
-        return first.index(column), True
-    also = ""
-    if len(first) == len(_AG_NEWS_COLUMNS) and first[0] in _AG_NEWS_CLASSES:
-        if column in _AG_NEWS_COLUMNS:
-            return _AG_NEWS_COLUMNS.index(column), False
-        also = f"; as AG News it has also {listing(_AG_NEWS_COLUMNS)}"
+        return first.index(column), _Found.BY_HEADER
+    known = layout.columns(first)
+    if column in known:
+        return known.index(column), _Found.BY_LAYOUT
+    others = f"or of {listing(known)}, " if known else ""
     raise InputError(
         f"{place} has no column {column!r} in its first row, which is {listing(first)}; "
-        f"give one of these names, or a number from 1 to {len(first)} if there is no header{also}"
+        f"give one of these names, {others}or a number from 1 to {len(first)} if there is no header."
     )
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import http.client
 import pathlib
-import socket
 import sys
+import tempfile
 import types
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from tfgen.corpora.files import read_file
 from tfgen.errors import InputError
-from tfgen.support import atomic_files
+from tfgen.support import atomic_files, cache
+from tfgen.support.wording import shorten
 
-_PATIENCE = 30  # seconds without a single byte before a download is given up
+_PATIENCE = 30.0  # seconds without a single byte before a download is given up
+_PIECE = 1 << 16  # bytes
+_LARGEST = 1 << 26  # bytes: far above each of these texts; more comes only from a server that is none of theirs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +76,8 @@ DOWNLOADS = types.MappingProxyType(
 def fetch(name: str) -> bytes:
     """Give the verified bytes of a download, from the cache if it was fetched before.
 
+    Nothing of the process is touched: its time limits, streams and signals are as they were.
+
     Args:
         name: A key of `DOWNLOADS`.
 
@@ -77,50 +85,106 @@ def fetch(name: str) -> bytes:
         The file's bytes.
 
     Raises:
-        InputError: It could not be fetched, or what came is not what it should be. No file is left behind.
+        InputError: It could not be fetched or kept, or what came is not what it should be. No file is left behind.
     """
     download = DOWNLOADS[name]
+    places = [directory / download.file_name for directory in _directories()]
+    for path in places:
+        with contextlib.suppress(OSError):
+            # What is faulty may be half of what an earlier version was downloading when it was killed: it is replaced.
+            if not download.fault(data := path.read_bytes()):
+                return data
+    goal = next(filter(_can_be_written, places), None)
+    if goal is None:
+        directories = " or ".join(repr(str(path.parent)) for path in places)
+        raise InputError(f"{name!r} cannot be kept in {directories}; set KERAS_HOME to one that can be written.")
+    with _progress(name) as show:
+        return _fetched(name, download, goal, show)
+
+
+def _directories() -> Iterator[pathlib.Path]:
+    with contextlib.suppress(InputError):  # this user has no home
+        yield cache.directory()
+    yield cache.fallback()
+
+
+def _can_be_written(path: pathlib.Path) -> bool:
     try:
-        # Keras reports progress on standard output, which belongs to the text that a command writes.
-        with contextlib.redirect_stdout(sys.stderr), _network_patience():
-            return _fetch(download, name)
-    except InputError:
-        raise
-    except Exception as error:  # get_file raises bare Exceptions, and whatever the network raises below it
-        reason = " ".join(str(error.__context__ or error).split())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError:
+        return False
+    return True
+
+
+Show = Callable[[int, int | None], None]  # takes how many bytes have come, and of how many, if that is known
+
+
+def _fetched(name: str, download: Download, path: pathlib.Path, show: Show) -> bytes:
+    try:
+        with atomic_files.file(path) as new:
+            with new.open("wb") as file:
+                file.writelines(_received(name, download, show))
+            data = new.read_bytes()
+            if fault := download.fault(data):
+                raise InputError(
+                    f"{name!r}: what {download.url} gave is not the expected file: {fault}; {_way_forward()}"
+                )
+            return data
+    except OSError as error:  # those of the network have become others
+        raise InputError(f"{name!r} cannot be kept as {str(path)!r}: {error.strerror or error}; make room.") from error
+
+
+def _received(name: str, download: Download, show: Show) -> Iterator[bytes]:
+    """Yield what the server sends, as it comes."""
+    try:
+        with urllib.request.urlopen(download.url, timeout=_PATIENCE) as response:
+            expected, received = getattr(response, "length", None), 0
+            while piece := response.read1(_PIECE):
+                received += len(piece)
+                if received > _LARGEST:
+                    raise http.client.HTTPException(f"it is larger than {_LARGEST:,} bytes")
+                show(received, expected)
+                yield piece
+            if expected is not None and received < expected:
+                raise http.client.HTTPException(f"it ended after {received:,} of {expected:,} bytes")
+    except (OSError, http.client.HTTPException, ValueError) as error:  # a redirection may lead to what is no URL
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is an answer too
+        reason = shorten(" ".join(_reason(error).split()), 200)
         raise InputError(
             f"{name!r} could not be downloaded from {download.url} ({reason}); {_way_forward()}"
         ) from error
 
 
-def _fetch(download: Download, name: str) -> bytes:
-    import keras  # several seconds, and only a download needs it
-
-    # Keras does not say where its cache is, but gives the path of what is there, and the directory itself is.
-    path = pathlib.Path(keras.utils.get_file(".", download.url, cache_subdir="tfgen")) / download.file_name
-    if path.exists() and not download.fault(data := read_file(path)):
-        return data
-    # What is faulty may be half of what an earlier version was downloading when it was killed: it is replaced.
-    with atomic_files.file(path) as new:
-        keras.utils.get_file(new.name, download.url, cache_dir=str(new.parent), cache_subdir="")
-        data = new.read_bytes()
-        if fault := download.fault(data):
-            raise InputError(f"{name!r}: what {download.url} gave is not the expected file: {fault}; {_way_forward()}")
-    return data
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP status {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        error = error.reason if isinstance(error.reason, Exception) else error
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_PATIENCE:g} seconds"
+    return str(error) or type(error).__name__
 
 
 def _way_forward() -> str:
     return (
-        "download it by hand and give the file's path, or take 'python-docs' or 'unicode-names', which need no network"
+        "download it by hand and give the file's path, or take 'python-docs' or 'unicode-names', which need no network."
     )
 
 
 @contextlib.contextmanager
-def _network_patience() -> Iterator[None]:
-    """Let a silent network fail instead of hanging; `get_file` offers no timeout of its own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE if before is None else before)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+def _progress(name: str) -> Iterator[Show]:
+    """Show a bar on standard error, if that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda received, expected: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn())
+    # It would put itself in the place of the standard streams, which other threads may be writing to.
+    alone: dict[str, Any] = {"redirect_stdout": False, "redirect_stderr": False}
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True, **alone) as bar:
+        task = bar.add_task(f"downloading {name}", total=None)
+        yield lambda received, expected: bar.update(task, completed=received, total=expected)

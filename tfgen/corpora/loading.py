@@ -61,7 +61,7 @@ def load_corpus(
     (('SPACE', 'EXCLAMATION MARK', 'QUOTATION MARK'), True)
     >>> load_corpus("romeo_and_julia.txt", normalize="nfc")
     Traceback (most recent call last):
-    tfgen.errors.InputError: normalize must be one of 'NFC', 'NFD', 'NFKC', 'NFKD', got 'nfc'
+    tfgen.errors.InputError: normalize must be one of 'NFC', 'NFD', 'NFKC', 'NFKD'; received 'nfc'.
     """
     return open_source(
         source,

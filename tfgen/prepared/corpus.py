@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError
-from tfgen.support import locks, wording
+from tfgen.support import cache, locks, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 FORMAT = "tfgen ids 1"
@@ -98,7 +98,7 @@ class Prepared:
 
 def cache_directory() -> Path:
     """Give the directory in which prepared texts are kept if no other is named; it need not be there."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "tfgen", "prepared")
+    return cache.directory() / "prepared"
 
 
 def is_prepared(path: StrPath) -> bool:

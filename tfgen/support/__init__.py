@@ -4,6 +4,7 @@
 |---|---|
 | `atomic_files` | files and directories that are whole or not there |
 | `checkpoints` | states on disk that are verified when they are read |
+| `cache` | where what was made or fetched once is kept |
 | `notes` | how far long work has come, noted on disk |
 | `wording` | how tokens, names and numbers are put into messages |
 | `threads` | how many TensorFlow computes with |
