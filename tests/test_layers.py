@@ -174,7 +174,7 @@ def test_a_file_keeps_use_cudnn(ours, theirs, use_cudnn, tmp_path):
 @every_gated_cell
 def test_trap_keras_drops_use_cudnn_from_the_configuration(ours, theirs):
     assert "use_cudnn" not in theirs(U, use_cudnn=False).get_config(), (
-        f"Keras mended {theirs.__name__}.get_config: drop ours in tfgen/layers.py, and the row in keras-traps"
+        f"Keras repaired {theirs.__name__}.get_config: drop ours in tfgen/layers/keras_layers.py"
     )
 
 

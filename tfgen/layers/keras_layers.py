@@ -3,10 +3,10 @@
 Each class is the Keras layer of the same name: constructor, weights, configuration and results are Keras' own, so that
 weights move from one to the other unchanged. There are three differences. With `one_hot=V` a layer reads ids, and picks
 rows of its kernel where Keras would multiply by one-hot rows. On a CPU an LSTM or GRU of the usual kind runs
-`tfgen.recurrence`, whose gradient is written by hand; `fast` says whether a layer does. With `weight_drop`, DropConnect
-on the weights of the state, which Keras does not have, it does so on a GPU too. The rest is left to Keras: a GPU
-otherwise, with cuDNN, other activations, dropout inside the layer, half precision, unrolling, a GRU that resets before
-the product, and every call with a mask.
+`tfgen.layers.recurrence`, whose gradient is written by hand; `fast` says whether a layer does. With `weight_drop`,
+DropConnect on the weights of the state, which Keras does not have, it does so on a GPU too. The rest is left to Keras:
+a GPU otherwise, with cuDNN, other activations, dropout inside the layer, half precision, unrolling, a GRU that resets
+before the product, and every call with a mask.
 
 Axis letters: B batch, T time, V vocabulary, D features, U units.
 """
@@ -88,7 +88,7 @@ class _OneHotInput(keras.layers.RNN):
 
 
 class _Fast(_OneHotInput):
-    """Runs a cell of `tfgen.recurrence` where that gives what Keras gives."""
+    """Runs a cell of `tfgen.layers.recurrence` where that gives what Keras gives."""
 
     _recurrence: recurrence.Cell
 

@@ -20,7 +20,7 @@ _PACKAGE = "tfgen"
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 def split_words(texts: tf.Tensor) -> tf.Tensor | tf.RaggedTensor:
-    """Cut texts into word-level tokens, as `tfgen.splitting.words` does, in the graph.
+    """Cut texts into word-level tokens, as `tfgen.vocabulary.splitting.words` does, in the graph.
 
     Args:
         texts: valid UTF-8 strings (B,) or ().

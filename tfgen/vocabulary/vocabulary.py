@@ -53,7 +53,7 @@ class Vocabulary:
     """The tokens of a model, by id.
 
     Ids 0, 1 and 2 are reserved for padding, the unknown token and the end of a text. The others are single characters
-    (code points), or words which keep the space before them (see `tfgen.splitting`).
+    (code points), or words which keep the space before them (see `tfgen.vocabulary.splitting`).
 
     Attributes:
         tokens: the V tokens in id order, `("", "[UNK]", "\\x03", ...)`.
