@@ -450,7 +450,7 @@ def sampler_of(t, number, p, length):
 
 def loops(decoder):
     """Count what has been compiled, but for the two ways to read prompts."""
-    kinds = [kind for (kind, *_), *_ in decoder._functions._values]
+    kinds = [kind for (kind, *_), *_ in decoder._functions.kept()]
     assert kinds.count("read") <= 2
     return len(kinds) - kinds.count("read")
 

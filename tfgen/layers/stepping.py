@@ -129,6 +129,19 @@ def _check_options(layer: Any) -> None:
             raise InputError(f"{named(layer)} has {option}=True, which cannot be stepped; set it to False.")
 
 
+def check_head(layer: Any) -> None:
+    """Refuse a last layer that is no softmax over the vocabulary.
+
+    Raises:
+        InputError: Names it, and says what it must be.
+    """
+    if not isinstance(layer, keras.layers.Dense) or layer.activation is not keras.activations.softmax:
+        raise InputError(
+            f"the last layer must be Dense(V, activation='softmax'); received {named(layer)}. Keras' losses take the "
+            "logits from a softmax by themselves."
+        )
+
+
 def is_recurrent(layer: Any) -> bool:
     """Whether a layer is one of Keras' recurrent layers or of ours, which are subclasses of them."""
     return isinstance(layer, _RECURRENT)

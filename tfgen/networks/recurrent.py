@@ -122,12 +122,7 @@ def check(network: keras.Sequential) -> None:
     if (len(network.input_shape), len(network.output_shape)) != (2, 3):
         shapes = f"{network.input_shape} to {network.output_shape}"
         raise InputError(f"the network must map ids (B, T) to (B, T, V); received one from {shapes}.")
-    head = network.layers[-1]
-    if not isinstance(head, keras.layers.Dense) or head.activation is not keras.activations.softmax:
-        raise InputError(
-            "the last layer must be Dense(V, activation='softmax'); received "
-            f"{stepping.named(head)}. Keras' losses take the logits from a softmax by themselves."
-        )
+    stepping.check_head(network.layers[-1])
 
 
 def recurrent_layers(network: keras.Sequential) -> list[Any]:

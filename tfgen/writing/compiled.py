@@ -187,22 +187,33 @@ class Recent:
     def __init__(self, most: int) -> None:
         """Say how many are kept."""
         self._most = most
-        self._values: OrderedDict[Any, Any] = OrderedDict()
-        self._lock = threading.RLock()
+        self._entries: OrderedDict[Any, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """Give the value of a key; two threads that ask for a new one get the same."""
         with self._lock:
-            if key not in self._values:
-                self._values[key] = make()
-                if len(self._values) > self._most:
-                    self._values.popitem(last=False)
-            self._values.move_to_end(key)
-            return self._values[key]
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+        with entry.lock:  # which holds up nobody who wants another one
+            if entry.value is None:
+                entry.value = make()
+            return entry.value
 
-    def __len__(self) -> int:
-        """Give how many there are."""
-        return len(self._values)
+    def kept(self) -> list[Any]:
+        """Give the keys of all, the one that was asked for last at the end."""
+        with self._lock:
+            return list(self._entries)
+
+
+class _Entry:
+    """A value, None before it is made."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.value: Any = None
 
 
 def _whole(number: int) -> tf.Tensor:
