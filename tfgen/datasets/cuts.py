@@ -14,8 +14,6 @@ Axis letters: B batch, T time.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +25,7 @@ from tfgen.datasets.document_rows import Rows
 from tfgen.errors import InputError, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
-from tfgen.vocabulary.vocabulary import END, PADDING, OnUnknown, Vocabulary
+from tfgen.vocabulary.vocabulary import END, PADDING, Documents, OnUnknown, Vocabulary
 
 Ids = npt.NDArray[np.integer]
 
@@ -35,20 +33,8 @@ Ids = npt.NDArray[np.integer]
 _ON_A_PAGE = 16
 
 
-class Texts(Protocol):
-    """What batches are made from; `tfgen.corpora.Corpus` is one; `tfgen.prepared.Prepared` is taken in its place."""
-
-    @property
-    def documents(self) -> Sequence[str]:
-        """The texts, in order."""
-
-    @property
-    def ends(self) -> bool:
-        """Whether each document ends by itself, as a title does, rather than being cut off."""
-
-
 def streams(
-    corpus: Texts | Prepared,
+    corpus: Documents | Prepared,
     vocabulary: Vocabulary | None = None,
     *,
     batch_size: int = 64,
@@ -126,7 +112,7 @@ def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
 
 
 def windows(
-    corpus: Texts | Prepared,
+    corpus: Documents | Prepared,
     vocabulary: Vocabulary | None = None,
     *,
     batch_size: int = 64,
@@ -183,7 +169,7 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
 
 
 def documents(
-    corpus: Texts | Prepared,
+    corpus: Documents | Prepared,
     vocabulary: Vocabulary | None = None,
     *,
     batch_size: int = 64,
@@ -243,7 +229,7 @@ def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.da
     return dataset_of(batch, math.ceil(len(rows) / batch_size), (None, None))
 
 
-def joined_ids(corpus: Texts | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
+def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
     """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
 
     Raises:
