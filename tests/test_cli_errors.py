@@ -1,5 +1,7 @@
 """Wrong input: one line that says what was received and how to mend it, exit code 1 or 2, nothing left behind."""
 
+import functools
+import gzip
 import io
 import pathlib
 import re
@@ -7,7 +9,16 @@ import zipfile
 
 import click
 import pytest
-from cli_support import TEXT, TINY, here_fixture, model_bytes_fixture, model_fixture, refused  # noqa: F401 - fixtures
+from cli_support import (  # noqa: F401 - fixtures
+    TEXT,
+    TINY,
+    assert_refusal,
+    here_fixture,
+    model_bytes_fixture,
+    model_fixture,
+    refused,
+    run,
+)
 
 from tfgen.cli import cli, tensorflow_log
 
@@ -107,6 +118,38 @@ def test_so_it_is_in_processes_of_their_own(folder):
     assert_says(refused("generate", "text.txt", cwd=folder), "'text.txt' is no model file")
     assert_says(refused(cwd=folder), *USAGE["no command"][1])
     assert_says(refused("score", "old.keras", "-", cwd=folder, given=b"caf\xe9!"), "standard input", "0xe9", "offset 3")
+
+
+def lack_memory(*args, **kwargs):
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("command", "reader"),
+    [
+        (["inspect", "small.keras"], "zipfile.ZipFile.read"),
+        (["generate", "small.keras"], "keras.saving.load_model"),
+        (["novelty", "text.txt", "text.txt"], "tfgen.novelty.passages.report"),
+        (["train", "text.txt", "-o", "new.keras"], "tfgen.corpora.text_source.TextSource.load"),
+        (["prepare", "text.txt"], "tfgen.vocabulary.vocabulary.Vocabulary.from_pieces"),
+    ],
+)
+def test_a_lack_of_memory_is_one_line_and_no_damage(here, folder, model, monkeypatch, command, reader):
+    monkeypatch.setattr(reader, lack_memory)
+    monkeypatch.setenv("KERAS_HOME", str(folder / "folder"))
+    code, out, err = here(*command)
+    assert (code, out.count("hashing"), len(err.splitlines())) == (1, command[0] == "prepare", 1)
+    assert err.startswith("tfgen: there is not enough memory")
+
+
+def test_a_process_that_lacks_memory_ends_with_one_line(folder):
+    """A small file that holds more text than the process may hold."""
+    resource = pytest.importorskip("resource", reason="this system sets no limits")
+    (folder / "large.txt.gz").write_bytes(gzip.compress(b"a" * 1_000_000) * 1000)
+    most = 900 << 20
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (most, most))
+    done = run("novelty", "text.txt", "large.txt.gz", cwd=folder, preexec_fn=limit)
+    assert "not enough memory" in assert_refusal(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_exit_codes_tell_wrong_usage_from_failure(here):

@@ -1,7 +1,10 @@
 """The checks of what a user gives, and how a message shows what was received."""
 
+import contextlib
 import fractions
+import lzma
 import math
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.errors import InputError, check_choice, real_number, whole_number
-from tfgen.support import wording
+from tfgen import model_files
+from tfgen.corpora import load_corpus
+from tfgen.errors import InputError, check_choice, damage, lacks_memory, real_number, whole_number
+from tfgen.prepared.corpus import open_prepared
+from tfgen.prepared.preparing import prepare_corpus
+from tfgen.support import checkpoints, wording
 
 WHOLE = st.integers() | st.integers(-(2**15), 2**15 - 1).map(np.int16)
 REAL = WHOLE | st.floats() | st.fractions() | st.floats(width=32).map(np.float32)
@@ -65,6 +72,26 @@ def test_what_is_no_number_is_none_and_neither_is_a_boolean(value):
     refusal(real_number, "x", math.nan)
 
 
+class ResourceExhaustedError(Exception):
+    """Stands in for TensorFlow's."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ResourceExhaustedError()])
+def test_a_lack_of_memory_is_no_damage(error):
+    assert lacks_memory(error)
+    with pytest.raises(type(error)), damage(lambda error: "it is damaged."):
+        raise error
+
+
+def test_damage_is_described_once():
+    with pytest.raises(InputError, match="it is damaged: 3"), damage(lambda error: f"it is damaged: {error}."):
+        raise KeyError(3)
+    for error in (KeyboardInterrupt, SystemExit):
+        with pytest.raises(error), damage(lambda error: "it is damaged."):
+            raise error
+    assert not lacks_memory(OSError())
+
+
 def test_the_bounds_are_named():
     assert refusal(real_number, "x", 1, at_least=0, below=1) == (
         "x must be a number of at least 0 and below 1; received 1."
@@ -93,3 +120,48 @@ def test_the_bounds_are_named():
 )
 def test_what_was_received_is_shown_on_one_short_line_and_never_by_an_address(value, shown):
     assert wording.shown(value) == shown
+
+
+def lack(*args, **kwargs):
+    raise MemoryError
+
+
+def open_checkpoint(folder):
+    path = checkpoints.Checkpoints(folder).save({"epoch": 1})
+    return lambda: checkpoints.read(path)
+
+
+def open_compressed(folder):
+    path = folder / "a.txt.xz"
+    path.write_bytes(lzma.compress(b"text"))
+    return lambda: load_corpus(path)
+
+
+def open_prepared_text(folder):
+    (folder / "a.txt").write_text("text")
+    prepare_corpus(folder / "a.txt", folder / "ids")
+    return lambda: open_prepared(folder / "ids")
+
+
+def open_configuration(folder):
+    with zipfile.ZipFile(folder / "a.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    return lambda: model_files.read_config(folder / "a.keras")
+
+
+@pytest.mark.parametrize(
+    ("make", "lacking"),
+    [
+        (open_checkpoint, "numpy.frombuffer"),
+        (open_compressed, "tfgen.corpora.compressed.lzma.LZMADecompressor"),
+        (open_prepared_text, "json.loads"),
+        (open_configuration, "zipfile.ZipFile.read"),
+    ],
+)
+def test_a_reader_that_lacks_memory_calls_nothing_damaged(make, lacking, tmp_path, monkeypatch):
+    read = make(tmp_path)
+    with contextlib.suppress(InputError):  # the model file is none
+        read()
+    monkeypatch.setattr(lacking, lack)
+    with pytest.raises(MemoryError):
+        read()

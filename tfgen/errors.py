@@ -3,7 +3,7 @@
 import contextlib
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tfgen.support import wording
 
@@ -13,6 +13,28 @@ class InputError(ValueError):
 
     The command line prints the message alone and exits with 1, without a traceback.
     """
+
+
+@contextlib.contextmanager
+def damage(describe: Callable[[Exception], str]) -> Iterator[None]:
+    """Refuse what a block cannot read: where content is not ours, reading it can fail with any class of error.
+
+    A lack of memory passes, for it is no damage.
+
+    Args:
+        describe: Gives the message of the `InputError` that is raised instead of any other error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if lacks_memory(error):
+            raise
+        raise InputError(describe(error)) from error
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory: Python's, or TensorFlow's, which is not imported here."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) -> int:

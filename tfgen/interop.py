@@ -23,7 +23,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, damage
 from tfgen.layers import keras_layers, stepping
 from tfgen.networks import recurrent
 from tfgen.networks.building import CELLS
@@ -138,17 +138,17 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
             f"{str(path.with_suffix('.safetensors'))!r})."
         )
     safetensors = _safetensors()
-    try:
+    with damage(lambda error: _unreadable(path, error)):
         arrays = safetensors.load(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
-    except KeyError as error:
-        raise InputError(
-            f"{str(path)!r} holds numbers of the type {error.args[0]}, which NumPy lacks: save them as float32."
-        ) from None
-    except Exception as error:  # the library has several kinds of error for a damaged file
-        raise InputError(f"{str(path)!r} is no safetensors file, or damaged: {str(error)[:200]}.") from None
     from_torch(generator, arrays)
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{str(path)!r} cannot be read: {error.strerror or error}."
+    if isinstance(error, KeyError):
+        return f"{str(path)!r} holds numbers of the type {error.args[0]}, which NumPy lacks: save them as float32."
+    return f"{str(path)!r} is no safetensors file, or damaged: {wording.shorten(str(error), 200)}."
 
 
 def to_keras(generator: TextGenerator) -> keras.Sequential:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, damage
 from tfgen.support import wording
 
 if TYPE_CHECKING:
@@ -40,34 +40,38 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{str(path)!r} does not exist; give the path of a model that tfgen train has saved.")
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a directory; give the path of a .keras file.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if foreign := [name for name in archive.namelist() if name not in _MEMBERS]:  # nothing is ever unpacked
-                raise InputError(
-                    f"{str(path)!r} holds {wording.shorten(repr(foreign[0]))}, which no model of tfgen does; "
-                    "give a file that tfgen has saved."
-                )
-            entry = archive.getinfo("config.json")
-            if entry.file_size > _LARGEST_CONFIG:
-                raise InputError(f"{str(path)!r} claims a configuration of {entry.file_size:,} bytes: it is damaged.")
-            config = json.loads(archive.read(entry))
-            weights = archive.getinfo(_WEIGHTS).file_size
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(
-            f"{str(path)!r} cannot be read: {error.strerror or error}; give a .keras file that tfgen train has saved."
-        ) from None
-    except Exception:  # a damaged archive can fail anywhere in zipfile and its decompressors, with any class of error
-        raise InputError(
-            f"{str(path)!r} is no model file, or damaged or cut short; give a .keras file that tfgen train has saved."
-        ) from None
+    with damage(lambda error: _no_model(path, error)):
+        config, weights = _contents(path)
     own = _config_of_generator(config, path)
     if (claimed := _claimed_weights(own)) > weights:
         raise InputError(
             f"{str(path)!r} claims a network of {claimed:,} weights, and holds {weights:,} bytes: it is damaged."
         )
     return own
+
+
+def _contents(path: Path) -> tuple[Any, int]:
+    """Give the configuration in an archive, and how many bytes of weights it claims to have."""
+    with zipfile.ZipFile(path) as archive:
+        if foreign := [name for name in archive.namelist() if name not in _MEMBERS]:  # nothing is ever unpacked
+            raise InputError(
+                f"{str(path)!r} holds {wording.shorten(repr(foreign[0]))}, which no model of tfgen does; "
+                "give a file that tfgen has saved."
+            )
+        entry = archive.getinfo("config.json")
+        if entry.file_size > _LARGEST_CONFIG:
+            raise InputError(f"{str(path)!r} claims a configuration of {entry.file_size:,} bytes: it is damaged.")
+        return json.loads(archive.read(entry)), archive.getinfo(_WEIGHTS).file_size
+
+
+def _no_model(path: Path, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        wrong = f"cannot be read: {error.strerror or error}"
+    else:
+        wrong = "is no model file, or damaged or cut short"
+    return f"{str(path)!r} {wrong}; give a .keras file that tfgen train has saved."
 
 
 def _config_of_generator(config: Any, path: Path) -> dict[str, Any]:
@@ -130,8 +134,11 @@ def load(path: str | os.PathLike[str]) -> "TextGenerator":
     read_config(path)
     import keras
 
-    try:
+    with damage(lambda error: f"{str(path)!r} is damaged, or of another version: {_reason(error)}."):
         return keras.saving.load_model(path, safe_mode=True)
-    except Exception as error:  # a damaged file can fail anywhere inside Keras, with any class of error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{str(path)!r} is damaged, or of another version: {reason[:200]}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Give the first line of what Keras says, without the full stop that it may have."""
+    lines = str(error).strip().splitlines()
+    return wording.shorten(lines[0].rstrip(".") if lines else type(error).__name__, 200)

@@ -20,7 +20,7 @@ from tfgen.cli.novelty import novelty
 from tfgen.cli.prepare import prepare
 from tfgen.cli.score import score
 from tfgen.cli.train import train
-from tfgen.errors import InputError
+from tfgen.errors import InputError, lacks_memory
 
 
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -61,6 +61,10 @@ def _run() -> int:
         return _fail(str(error), 1)
     except (KeyboardInterrupt, click.Abort) as error:
         return _fail(*signals.told(error))
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        return _fail("there is not enough memory for this; use a smaller text, model or batch, or free some.", 1)
 
 
 def _fail(message: str, code: int) -> int:

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, lacks_memory
 
 PIECE = 1 << 20  # bytes
 
@@ -146,9 +146,9 @@ def _after_zeros(file: BinaryIO, data: bytes) -> tuple[bytes, int]:
 def _decompressed(member: Any, data: bytes, begin: int) -> bytes:
     try:
         return member.decompress(data)
-    except MemoryError:
-        raise
     except Exception as error:  # each of the libraries has an error of its own
+        if lacks_memory(error):
+            raise
         raise _DamagedError(f"the part from byte {begin:,} on: {error}") from error
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, damage, whole_number
 from tfgen.support import atomic_files
 from tfgen.support.locks import Lock
 
@@ -174,10 +174,8 @@ def read(path: Path) -> Any:
         raise InputError(f"the checkpoint {str(path)!r} cannot be read: {error.strerror or error}.") from None
     if matched is None or hashlib.sha256(content).hexdigest() != matched[2]:
         raise InputError(f"the checkpoint {str(path)!r} is damaged: its content is not what was written.")
-    try:
+    with damage(lambda error: f"the checkpoint {str(path)!r} is damaged: it holds no state."):
         return _unpack(content)
-    except Exception:  # the content is not ours; an archive can fail anywhere, with any class of error
-        raise InputError(f"the checkpoint {str(path)!r} is damaged: it holds no state.") from None
 
 
 def _pack(state: Any) -> bytes:

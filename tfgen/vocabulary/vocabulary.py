@@ -38,7 +38,7 @@ _SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
 
 
 class Documents(Protocol):
-    """What a vocabulary is made from; `tfgen.corpora.Corpus` is one."""
+    """What a vocabulary and batches are made from; `tfgen.corpora.Corpus` is one."""
 
     @property
     def documents(self) -> Iterable[str]:
