@@ -71,7 +71,7 @@ def test_a_prepared_text_has_its_vocabulary(here, model):
     assert (code, "prepared with another vocabulary" in err) == (1, True)
     assert "holds something else" in here("prepare", "fox.txt", "-o", "words")[2]
     (here.folder / "words" / "ids.bin").write_bytes(b"")
-    assert "no prepared corpus, or damaged" in here.refused("train", "words", *SETTINGS, "-o", "x.keras")
+    assert "not a prepared corpus, or it is damaged" in here.refused("train", "words", *SETTINGS, "-o", "x.keras")
     shutil.rmtree(here.folder / "words")
     assert "no such file" in here.refused("train", "words", *SETTINGS, "-o", "x.keras")
 

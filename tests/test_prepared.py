@@ -461,9 +461,9 @@ def test_what_was_noted_is_not_done_again_and_what_is_damaged_is(folder, small_p
     if name:
         data = (left / name).read_bytes()
         (left / name).write_bytes(bytes([data[0] ^ 1]) + data[1:])
-    told = []
-    found = prepare_corpus("a.txt", split=split, show=told.append)
-    assert [("stopped run" in stage) for stage in told[1:]] == [
+    stages = []
+    found = prepare_corpus("a.txt", split=split, show=stages.append)
+    assert [("stopped run" in stage) for stage in stages[1:]] == [
         name != workspace.COUNTED,
         name in (None, workspace.COUNTED),
     ]
@@ -554,7 +554,7 @@ tfgen.prepare_corpus("a.txt", split="word", show=show)
             time.sleep(draw.uniform(0.05, 0.2))
             run.kill()
     done = process(program)
-    assert re.search("counting words, but for [0-9,]+ characters that a stopped run has done\nwriting", done.stdout)
+    assert re.search("counting words, except [0-9,]+ characters done by a stopped run\nwriting", done.stdout)
     check("a.txt", "word")
     assert len(entries(folder)) == 1
 
@@ -600,6 +600,20 @@ def test_the_slower_of_two_runs_takes_what_the_other_made(folder, monkeypatch):
     monkeypatch.setattr(workspace.Workspace, "become", late)
     found = prepare_corpus("a.txt")
     assert entries(folder) == [found.path.name]
+
+
+def test_what_is_removed_as_soon_as_it_is_there_is_an_error(folder, monkeypatch):
+    (folder / "a.txt").write_text(LINES)
+    become = workspace.Workspace.become
+
+    def removed(work, goal):
+        become(work, goal)
+        shutil.rmtree(goal)
+
+    monkeypatch.setattr(workspace.Workspace, "become", removed)
+    with pytest.raises(InputError, match="removed as soon as it was complete"):
+        prepare_corpus("a.txt")
+    assert entries(folder) == []
 
 
 # --- training -------------------------------------------------------------------------------------------------------

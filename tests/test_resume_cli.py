@@ -138,7 +138,7 @@ def test_overwrite_begins_anew(here, stopped):
 def test_a_finished_model_is_not_trained_again_by_resume(here, model):
     (here.folder / "fox.txt").write_text(TEXT)
     before = (here.folder / model).read_bytes()
-    assert "no run beside it was stopped" in here.done("train", *OPTIONS, "-o", model, "--resume")
+    assert "no stopped run beside it" in here.done("train", *OPTIONS, "-o", model, "--resume")
     assert (here.folder / model).read_bytes() == before
 
 

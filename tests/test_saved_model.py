@@ -365,8 +365,8 @@ def test_what_is_there_is_not_lost(tmp_path):
     kept = everything(tmp_path)
     for place, overwrite, told in [
         ("folder", False, "exists and is not empty"),
-        ("folder", True, "is no export of tfgen"),
-        ("file", True, "is no directory"),
+        ("folder", True, "is not an export of tfgen"),
+        ("file", True, "is not a directory"),
         ("nowhere/place", False, "there is no directory"),
     ]:
         with pytest.raises(InputError, match=told):
@@ -460,7 +460,7 @@ def test_the_command_writes_and_says_what_to_try(here, model):
     assert "saved_model_cli run" in out
     assert "is not empty" in here.refused("export", model, "out")
     here.folder.joinpath("out", "tfgen.json").unlink()
-    assert "is no export of tfgen" in here.refused("export", model, "out", "--overwrite")
+    assert "is not an export of tfgen" in here.refused("export", model, "out", "--overwrite")
 
 
 def test_the_command_refuses_what_is_no_model(here, model):

@@ -36,7 +36,7 @@ for command in (demo, prepare, train, generate, score, novelty, inspect, export)
 def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
     terminal.open_streams()
-    with signals.heard():
+    with signals.handled():
         sys.exit(_run())
 
 
@@ -55,12 +55,12 @@ def _run() -> int:
         return 0
     except OSError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # and the terminal was gone already
-            return _fail(*signals.told(error.__context__))
+            return _fail(*signals.outcome(error.__context__))
         return _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
     except InputError as error:
         return _fail(str(error), 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        return _fail(*signals.told(error))
+        return _fail(*signals.outcome(error))
     except Exception as error:
         if not lacks_memory(error):
             raise

@@ -72,7 +72,7 @@ def prepare(
 
 
 def _check_goes_with(switch: str, *names: str) -> None:
-    """Refuse whatever else the command line holds."""
+    """Refuse a switch together with anything but these arguments."""
     context = click.get_current_context()
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
@@ -82,12 +82,12 @@ def _check_goes_with(switch: str, *names: str) -> None:
 
 
 def was_counted(text: Prepared) -> bool:
-    """Tell whether a vocabulary was counted on this text, or comes from elsewhere."""
+    """Whether the vocabulary was counted on this text, and does not come from elsewhere."""
     return sum(text.vocabulary.counts) == len(text.ids) - text.ends  # the end of text before the first is not counted
 
 
 def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) -> str:
-    """Say how much text there is, and how much of it a vocabulary covers that was counted on it."""
+    """Describe how much text there is, and how much of it is covered by a vocabulary that was counted on it."""
     documents = f" in {text.number_of_documents:,} documents" if text.ends else ""
     tokens = "words" if vocabulary.split == "word" else "characters"
     covers = f"; {vocabulary.coverage()}" if counted else ""

@@ -1,8 +1,8 @@
-"""What a process says on standard error, without known chatter; run as a process of its own, which outlives that one.
+"""What a process writes to standard error, without known chatter; run in a process of its own, which outlives that one.
 
-It reads lines from standard input, passes on all that are no chatter to standard error at once, and ends when nobody
-can write to it any more. Its argument is a word: where `marker(word)` stands in the input, everything before has been
-passed on when a byte comes out of standard output.
+It reads lines from standard input, passes on at once to standard error all that are not chatter, and ends when nobody
+can write to it any more. Its argument is a word: when it comes to `marker(word)` in the input, it passes on everything
+before that, and then answers with a byte on standard output.
 """
 
 import os
@@ -15,7 +15,7 @@ _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"  # announces the lines below
     rb"|I0000 "  # information
     rb"|W0000 .*tf_tfl_flatbuffer_helpers.*Ignored (output_format|drop_control_dependency)"  # converting to LiteRT
-    rb"|W0000 .*OP_REQUIRES failed"  # what an exception says too
+    rb"|W0000 .*OP_REQUIRES failed"  # which an exception says too
     rb"|mkdir -p failed for path .*matplotlib|Matplotlib created a temporary cache"  # Keras imports it
     rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
 )
@@ -24,7 +24,7 @@ _LONGEST_LINE = 1 << 20  # bytes: of a longer one the beginning is passed on bef
 
 
 def marker(word: str) -> bytes:
-    """Give what ends a line that is to be acknowledged; nothing else that is written has a NUL before such a word."""
+    """Give the end of a line that is to be answered; nothing else has a NUL before such a word."""
     return b"\0" + word.encode() + b"\n"
 
 
@@ -52,11 +52,11 @@ def _sifted(line: bytes) -> bytes:
 
 
 def write(descriptor: int, data: bytes) -> None:
-    """Write all of it, or what a full disk or a terminal that is gone takes of it."""
+    """Write all of it, or as much as a full disk or a closed terminal takes."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # another process has made it so that writing does not wait
+        except BlockingIOError:  # another process has set it to non-blocking
             select.select([], [descriptor], [])
         except OSError:
             return

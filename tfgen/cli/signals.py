@@ -1,4 +1,4 @@
-"""Signals that end a process, heard as the interruption that Ctrl-C is: what was learned is kept, and it is told."""
+"""Signals that end a process, handled as Ctrl-C is: what was learned is kept, and the command says how it ended."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-_HEARD = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+_HANDLED = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has come."""
+    """A signal that ends the process was received."""
 
     def __init__(self, number: int) -> None:
-        """Take its number."""
+        """Keep the number of the signal."""
         super().__init__()
         self.number = number
 
@@ -25,11 +25,11 @@ def _stop(number: int, frame: Any) -> None:
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[None]:
-    """Raise `Stopped` when a signal comes that would end the process; one that is ignored, as under nohup, stays so."""
+def handled() -> Iterator[None]:
+    """Raise `Stopped` when a signal would end the process; one that is ignored, as under nohup, stays ignored."""
     before = {}
     if threading.current_thread() is threading.main_thread():
-        numbers = [getattr(signal, name) for name in _HEARD if hasattr(signal, name)]
+        numbers = [getattr(signal, name) for name in _HANDLED if hasattr(signal, name)]
         before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) == signal.SIG_DFL}
     for number in before:
         signal.signal(number, _stop)
@@ -40,9 +40,9 @@ def heard() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def told(error: BaseException) -> tuple[str, int]:
-    """Say in a word what an interruption was, and with which code the process ends, as shells count."""
-    stopped = error if isinstance(error, Stopped) else error.__cause__  # click turns it into an error of its own
+def outcome(error: BaseException) -> tuple[str, int]:
+    """Describe an interruption in a few words, and give the exit code that shells use for it."""
+    stopped = error if isinstance(error, Stopped) else error.__cause__  # click raises an error of its own from it
     if isinstance(stopped, Stopped):
         return f"stopped by {signal.Signals(stopped.number).name}", 128 + stopped.number
     return "interrupted", 130

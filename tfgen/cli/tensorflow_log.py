@@ -1,8 +1,8 @@
-"""TensorFlow without its chatter: what it says on standard error while it starts or converts, sifted.
+"""TensorFlow without its chatter: what it writes to standard error while it starts or converts is sifted.
 
-It writes log lines to the file descriptor itself, the first of them before any setting of its own is read. The
-descriptor is therefore a pipe to a small process, `sieve`, which passes on everything that is no known chatter, also
-when this process dies.
+It writes log lines to the file descriptor itself, the first of them before it reads any setting. The descriptor is
+therefore made a pipe to a small process, `sieve`, which passes on everything but known chatter, even when this process
+dies.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def sifted() -> Iterator[None]:
-    """Drop known chatter from standard error while the block runs; all else is passed on at once, in order.
+    """Drop known chatter from standard error while the block runs; everything else is passed on at once, in order.
 
-    When the block has ended, all that was written in it has been passed on. Nothing is sifted where no process can be
-    started, as on Windows.
+    When the block has ended, all that was written in it has been passed on. Where no process can be started, as on
+    Windows, nothing is dropped.
     """
     _flush()
     try:
@@ -50,12 +50,12 @@ def sifted() -> Iterator[None]:
 
 
 def _flush() -> None:
-    with contextlib.suppress(OSError, AttributeError):  # a full disk, or no stream
+    with contextlib.suppress(OSError, AttributeError):  # the disk is full, or there is no stream
         sys.stderr.flush()
 
 
 class _Pipe:
-    """Standard error as a pipe to a sieve; should that be killed, a thread takes its place."""
+    """Standard error as a pipe to a sieve; if that is killed, a thread takes its place."""
 
     def __init__(self) -> None:
         self._maker = os.getpid()
@@ -77,9 +77,9 @@ class _Pipe:
         os.close(answering)
 
     def end(self) -> None:
-        """Wait until all has been passed on; other processes that write into the pipe can go on to do so."""
+        """Wait until everything has been passed on; other processes can still write to the pipe."""
         try:
-            if os.getpid() == self._maker:  # in a fork nobody would hear the answer
+            if os.getpid() == self._maker:  # a forked process would not get the answer
                 sieve.write(self._into, sieve.marker(self._word))
                 self._passed_on.wait()
         finally:
@@ -87,7 +87,7 @@ class _Pipe:
             os.close(self._into)
 
     def _watch(self) -> None:
-        """Hear the answers of the sieve until it has ended, which should be when nobody can write any more."""
+        """Take the answers of the sieve until it ends, and do its work if it ended early."""
         while os.read(self._answers, 1):
             self._passed_on.set()
         sieve.sift(self._word, self._out, self._before, self._passed_on.set)
@@ -97,7 +97,7 @@ class _Pipe:
 
 
 def _start_sieve(word: str, source: int, answering: int) -> int:
-    """Start the process, in a session of its own and with all signals blocked: only the end of its input ends it."""
+    """Start the process in a session of its own, with all signals blocked: it ends with its input."""
     return os.posix_spawn(
         sys.executable or "",
         ["python", "-I", "-S", sieve.__file__, word],

@@ -16,7 +16,7 @@ from tfgen import model_files, plots
 from tfgen.cli import options, stopped_runs, tensorflow_log, terminal
 from tfgen.cli.options import as_source
 from tfgen.cli.prepare import described, vocabulary_of, was_counted
-from tfgen.cli.stopped_runs import Unfinished
+from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.cli.terminal import quote
 from tfgen.corpora import Corpus, open_source
 from tfgen.errors import InputError
@@ -75,7 +75,7 @@ def train(
     reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
-    found = stopped_runs.to_go_on_with(output, resume, overwrite)
+    found = stopped_runs.to_resume(output, resume, overwrite)
     check_output(output, overwrite or output == init_from or found is not None)
     if plot:
         plots.check_path(plot)
@@ -166,7 +166,7 @@ def job_of(
     corpus: Corpus | Prepared,
     settings: dict[str, Any],
     init_from: Path | None = None,
-    found: Unfinished | None = None,
+    found: StoppedRun | None = None,
 ) -> Job:
     """Import TensorFlow and build vocabulary, batches and generator."""
     if init_from:
@@ -205,7 +205,7 @@ class TrainingRun:
     baselines: dict[str, float] = dataclasses.field(default_factory=dict)
     checkpoints: Checkpoints | None = None
     every: int = 200
-    found: Unfinished | None = None
+    found: StoppedRun | None = None
     retry: int = 0
 
     def run(self, corpus: Corpus | Prepared) -> None:
@@ -296,7 +296,7 @@ class TrainingRun:
             f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
         )
 
-    def _describe_found(self, found: Unfinished) -> None:
+    def _describe_found(self, found: StoppedRun) -> None:
         self.console.print(f"going on with the run that was stopped: {found}")
         if found.epochs != self.job.settings.epochs:
             self.console.print(

@@ -1,4 +1,4 @@
-"""A directory is written under another name and renamed when it is whole."""
+"""An export is a directory that is written under another name and renamed when it is whole."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def check(path: Path, overwrite: bool) -> None:
-    """Refuse a place that cannot be written to.
+    """Refuse a place that an export cannot be written to.
 
     Raises:
-        InputError: Something is there that may not be replaced, or there is no directory to write into.
+        InputError: There is something that may not be replaced, or the parent directory does not exist.
     """
     if path.is_dir():
         if not any(path.iterdir()):
@@ -32,24 +32,25 @@ def check(path: Path, overwrite: bool) -> None:
             )
         if not (path / manifest.NAME).is_file():
             raise InputError(
-                f"{str(path)!r} is no export of tfgen (it has no {manifest.NAME}), and is not replaced: choose another."
+                f"{str(path)!r} is not an export of tfgen (it has no {manifest.NAME}), and is not replaced: choose "
+                "another directory."
             )
     elif path.exists() or path.is_symlink():
-        raise InputError(f"{str(path)!r} is no directory; choose another name.")
+        raise InputError(f"{str(path)!r} is not a directory; choose another name.")
     elif not path.parent.is_dir():
         raise InputError(f"there is no directory {str(path.parent)!r}: make it, or choose another place.")
 
 
 @contextlib.contextmanager
 def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give an empty directory that takes the place of `path` when the block ends well, and goes away when it does not.
+    """Give an empty directory, which replaces `path` if the block succeeds and is removed if it fails.
 
     Raises:
         InputError: As for `check`.
         OSError: It cannot be written.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    with atomic_files.Directory(path.parent) as work:  # which may bring back what was there
+    with atomic_files.Directory(path.parent) as work:  # after a kill it brings back the earlier export
         check(path, overwrite)
         new = work.path("export")
         new.mkdir()
@@ -63,7 +64,7 @@ def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Put a directory in the place of another, which is there again if that fails."""
+    """Put a directory in the place of another, which is brought back if that fails."""
     if not path.exists():
         new.rename(path)
         return
@@ -72,19 +73,19 @@ def _swap(new: Path, path: Path) -> None:
 
 
 def write_archive(archive: keras.export.ExportArchive, directory: str | os.PathLike[str]) -> None:
-    """Write Keras' archive of endpoints, a SavedModel.
+    """Write Keras' archive of endpoints as a SavedModel.
 
     Args:
-        archive: With all its endpoints.
-        directory: Does not exist, or is empty.
+        archive: The archive, with all its endpoints.
+        directory: One that does not exist, or is empty.
 
     Raises:
-        OSError: A file cannot be written; TensorFlow has errors of its own for that.
+        OSError: A file cannot be written. TensorFlow raises errors of its own, which are converted.
     """
     import tensorflow as tf
 
     try:
         archive.write_out(directory, verbose=False)
     except tf.errors.OpError as error:
-        reason = error.message.rsplit("; ", 1)[-1].split(" [Op:")[0]  # behind names of devices and of its own files
+        reason = error.message.rsplit("; ", 1)[-1].split(" [Op:")[0]  # after names of devices and of temporary files
         raise OSError(f"the export cannot be written: {reason[:200]}") from error

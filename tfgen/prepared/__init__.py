@@ -3,9 +3,10 @@
 | module | its one idea |
 |---|---|
 | `corpus` | a prepared corpus: what it holds, and whether it is whole |
-| `preparing` | how it is made, in passes over pieces |
-| `workspace` | where it is made, for a run that goes on where another was stopped |
+| `preparing` | how it is written, in passes over pieces |
+| `workspace` | where it is written, with notes, so that a run can continue where another was stopped |
 | `ids_file` | the file of ids while it is written |
+| `cache` | the prepared texts that are kept, and the removal of old ones |
 """
 
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared

@@ -1,7 +1,7 @@
-"""The prepared texts in the cache: which there are, when each was used last, and their removal.
+"""The prepared texts in the cache: which there are, when each was last used, and their removal.
 
-Whoever trains on one holds a shared lock on its ids, see `corpus`; what is locked is never removed. Where there are no
-locks, the ids that a process has mapped stay on the disk until it ends, though their name is gone.
+A process that trains on one holds a shared lock on its ids, see `corpus`; what is locked is never removed. Where there
+are no locks, the system keeps ids that a process has mapped until it ends, although they have no name any more.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ _NAME = re.compile("[0-9a-f]{40}")
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A prepared text in the cache, or what a stopped run has done of one.
+    """A prepared text in the cache, or the work of a run that was stopped.
 
     Attributes:
         path: The directory.
-        source: What the user asked for; None of a stopped run.
+        source: What the user asked for; None for a stopped run.
         size: In bytes.
         last_used: In seconds since 1970.
         in_use: Whether a process reads it now.
@@ -54,10 +54,13 @@ def entries() -> list[Entry]:
 
 
 def remove(unused_for: float = -math.inf) -> list[Entry]:
-    """Remove what is not in use, and give it; nothing that is no prepared text, or of a run that is not stopped.
+    """Remove prepared texts that are not in use, and the work of stopped runs; nothing else that may be there.
 
     Args:
         unused_for: Only what was not used for so many seconds.
+
+    Returns:
+        What was removed.
     """
     before, removed = time.time() - unused_for, []
     for path in atomic_files.abandoned(cache_directory(), MARK):
@@ -75,7 +78,7 @@ def remove(unused_for: float = -math.inf) -> list[Entry]:
 
 
 def remove_old() -> list[Entry]:
-    """Remove what was not used for `KEPT_DAYS`, and give it."""
+    """Remove what was not used for `KEPT_DAYS`; see `remove`."""
     return remove(KEPT_DAYS * DAY)
 
 

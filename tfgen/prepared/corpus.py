@@ -1,7 +1,7 @@
-"""Text of any size as a file of ids, which training maps into memory; `tfgen.preparing` makes it.
+"""Text of any size as a file of ids, which training maps into memory; `preparing` writes it.
 
 A prepared corpus is a directory of two files: `ids.bin`, the ids in the smallest integer type that holds them all, and
-`manifest.json`: the vocabulary, where the text came from, and the hashes that tell whether both are whole.
+`manifest.json`: the vocabulary, where the text came from, and hashes to check that nothing was changed.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class Prepared:
     sha256: str
 
     def ids_of(self, vocabulary: Vocabulary | None) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Give the ids, for a vocabulary that must be this one; None does not ask.
+        """Give the ids, which must belong to this vocabulary; None skips the check.
 
         Raises:
             InputError: The vocabulary is another.
@@ -78,7 +78,7 @@ class Prepared:
         ):
             raise InputError(
                 f"{str(self.path)!r} was prepared with another vocabulary; prepare the text again with the model's "
-                "(vocabulary=generator.vocabulary, tfgen prepare --init-from MODEL)"
+                "(vocabulary=generator.vocabulary, tfgen prepare --init-from MODEL)."
             )
         return self.ids
 
@@ -92,7 +92,7 @@ class Prepared:
         }
 
     def __repr__(self) -> str:
-        """Name and size."""
+        """Give its directory, its source and its size."""
         return f"Prepared({str(self.path)!r}, {self.source!r}, {wording.number(len(self.ids), 'token')})"
 
 
@@ -107,13 +107,13 @@ def is_prepared(path: StrPath) -> bool:
 
 
 def open_prepared(path: StrPath) -> Prepared:
-    """Open a prepared corpus. All of it is read once, to check that it is as it was written.
+    """Open a prepared corpus. All of it is read once, to check that it was not changed.
 
     Args:
         path: A directory that `prepare_corpus` or `tfgen prepare` has written.
 
     Raises:
-        InputError: It is none, or it is damaged.
+        InputError: It is not a prepared corpus, or it is damaged.
     """
     path = Path(path)
     try:
@@ -121,14 +121,17 @@ def open_prepared(path: StrPath) -> Prepared:
             manifest = read_manifest(path)
             vocabulary = Vocabulary.from_config(manifest["vocabulary"])
             _check_ids(file, manifest, vocabulary)
-            ids = np.memmap(file, manifest["type"], "r", shape=(manifest["tokens"],))  # keeps the file open, and locked
+            ids = np.memmap(file, manifest["type"], "r", shape=(manifest["tokens"],))  # keeps the file open and locked
             _note_use(path)
     except OSError as error:
         raise InputError(
-            f"{str(path)!r} cannot be read: {error.strerror or error}; give a directory that tfgen prepare has written"
+            f"{str(path)!r} cannot be read: {error.strerror or error}; give a directory that tfgen prepare has written."
         ) from None
     except (InputError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{str(path)!r} is no prepared corpus, or damaged: {error}; prepare the text again") from None
+        reason = str(error).removesuffix(".")
+        raise InputError(
+            f"{str(path)!r} is not a prepared corpus, or it is damaged: {reason}; prepare the text again."
+        ) from None
     return Prepared(
         path,
         vocabulary,
@@ -145,33 +148,33 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Read what a prepared corpus says of itself.
 
     Raises:
-        OSError, ValueError, RecursionError: It cannot be read, or is no manifest.
+        OSError, ValueError, RecursionError: It cannot be read, or it is not a manifest.
     """
     with (path / MANIFEST).open("rb") as file:
         data = file.read(_LARGEST_MANIFEST + 1)
     if len(data) > _LARGEST_MANIFEST:
-        raise InputError("the manifest is too large")
+        raise InputError(f"{MANIFEST} has more than {_LARGEST_MANIFEST:,} bytes.")
     manifest = json.loads(data)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"the manifest is not of the format {FORMAT!r}")
+        raise InputError(f"{MANIFEST} does not have the format {FORMAT!r}.")
     for name, kind in _FIELDS.items():
         value = manifest.get(name)
         if type(value) is not kind or (isinstance(value, int) and value < 0):
-            raise InputError(f"its {name} is {wording.shorten(repr(value))}")
+            raise InputError(f"its {name} is {wording.shorten(repr(value))}.")
     return manifest
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Open the file of ids, locked as long as it is open or mapped, so that it is not cleared from the cache."""
+    """Open the file of ids, locked as long as it is open or mapped, so that it is not removed from the cache."""
     if not stat.S_ISREG((path / IDS).stat().st_mode):
-        raise InputError(f"{IDS} is no file")
+        raise InputError(f"{IDS} is not a file.")
     file = (path / IDS).open("rb", buffering=0)
-    locks.flock(file.fileno(), shared=True, wait=True)  # who clears the cache holds another one for an instant
+    locks.flock(file.fileno(), shared=True, wait=True)  # a process that cleans the cache holds it for an instant
     return file
 
 
 def _note_use(path: Path) -> None:
-    """Let the time of the manifest be that of the last use, in the cache: elsewhere a look changes nothing."""
+    """In the cache, set the time of the manifest to that of its last use; elsewhere, change nothing."""
     with contextlib.suppress(OSError):
         if path.resolve().parent == cache_directory().resolve():
             os.utime(path / MANIFEST)
@@ -181,13 +184,13 @@ def _check_ids(file: IO[bytes], manifest: dict[str, Any], vocabulary: Vocabulary
     """Compare the file of ids with what the manifest says, before any of it is used."""
     kind = vocabulary.id_type
     if manifest["type"] != kind.name or not manifest["tokens"]:
-        raise InputError(f"it claims {manifest['tokens']} ids of type {wording.shorten(manifest['type'])}")
+        raise InputError(f"it claims {manifest['tokens']} ids of type {wording.shorten(manifest['type'])}.")
     size, claimed = os.fstat(file.fileno()).st_size, manifest["tokens"] * kind.itemsize
     if size != claimed:
-        raise InputError(f"{IDS} has {size:,} bytes and should have {claimed:,}")
+        raise InputError(f"{IDS} has {size:,} bytes and should have {claimed:,}.")
     digest, highest = hashlib.sha256(), 0
     while piece := file.read(_PIECE):
         digest.update(piece)
         highest = max(highest, int(np.frombuffer(piece, kind).max()))
     if digest.hexdigest() != manifest["ids_sha256"] or highest >= len(vocabulary):
-        raise InputError(f"{IDS} was changed after it was written")
+        raise InputError(f"{IDS} was changed after it was written.")

@@ -1,4 +1,4 @@
-"""The file of ids while it is written, for one that goes on."""
+"""The file of ids while it is written; a run can continue the file of a stopped one."""
 
 import hashlib
 import json
@@ -18,13 +18,13 @@ class IdsFile:
     """The file of ids while it is written.
 
     Attributes:
-        characters: Of how many characters there are ids.
-        tokens: How many.
-        digest: Of all of them.
+        characters: How many characters of the text were turned into ids.
+        tokens: How many ids were written.
+        digest: The hash of all ids.
     """
 
     def __init__(self, work: Workspace, kind: np.dtype[Any]) -> None:
-        """Take up the file where it was last noted, or begin one."""
+        """Continue the file from the last note on it, or begin one."""
         self._note = work.path(WRITTEN)
         self._kind = kind
         path = work.path(IDS)
@@ -41,14 +41,14 @@ class IdsFile:
         self._file.truncate()
 
     def _hash(self, size: int) -> bool:
-        """Hash the beginning of the file, and say whether it is as long as that."""
+        """Hash so many bytes of the file, and say whether it has as many."""
         while size and (piece := self._file.read(min(size, _PIECE))):
             self.digest.update(piece)
             size -= len(piece)
         return not size
 
     def add(self, ids: npt.NDArray[np.integer[Any]], characters: int) -> None:
-        """Write ids, which together with those before stand for so many characters."""
+        """Write ids; those up to here stand for so many characters."""
         self.digest.update(ids.data)
         self._file.write(ids.data)
         self.tokens += len(ids)
@@ -61,5 +61,5 @@ class IdsFile:
             self._due = notes.due(characters)
 
     def close(self) -> None:
-        """Write what has not been written."""
+        """Write what is still in memory, and close the file."""
         self._file.close()

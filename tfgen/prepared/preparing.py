@@ -1,9 +1,9 @@
-"""Text of any size to ids on disk, in memory that does not grow with it: made once, found again by its content.
+"""Text of any size to ids on disk, in memory that does not grow with it: prepared once, found again by its content.
 
 Three passes read the text, each in pieces: one hashes the bytes of the files, one counts tokens for the vocabulary, one
-writes ids. What is written lies in a directory of another name until it is whole and is then renamed; so a run that is
-killed leaves nothing that would be taken for a corpus. The next run of the same text takes over what it noted, and of
-two at once the slower finds the work of the faster.
+writes ids. They are written to a directory of another name, which is renamed when it is whole, so that a run that is
+killed leaves nothing that looks like a corpus. The next run of the same text continues from its notes, and of two runs
+at once the slower takes what the faster has made.
 """
 
 import contextlib
@@ -47,24 +47,25 @@ def prepare_corpus(
 ) -> Prepared:
     """Turn text of any size into ids on disk; text that was prepared before, in the same way, is found again.
 
-    The text is read three times and never held: memory does not grow with it. Standard input is copied to disk first.
+    The text is read three times and never held in memory. Standard input is copied to disk first. In the cache, texts
+    that were not used for 30 days are removed when a new one is prepared there.
 
     Args:
         source: As for `tfgen.load_corpus`.
-        directory: Where to put it, a directory that is not there yet; None for the cache, `~/.keras/tfgen/prepared`.
+        directory: Where to put it, a directory that does not exist yet; None for the cache, `~/.keras/tfgen/prepared`.
         split: "character" or "word".
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
-        vocabulary: To take instead of one made of the text, such as that of a model; overrules the three above.
-        show: Takes a line of text before each pass.
+        vocabulary: Used instead of one counted on the text, such as that of a model; overrules the three above.
+        show: Called with a line of text before each pass.
         **reading: As for `tfgen.load_corpus`.
 
     Returns:
         The prepared corpus.
 
     Raises:
-        InputError: As `load_corpus`; or there is something else in the directory, too little space on the disk, or a
-            file was changed meanwhile.
+        InputError: As `load_corpus`; or the directory holds something else, the disk has too little space, or a file
+            was changed while it was read.
         OSError: The directory cannot be written.
     """
     max_tokens, min_count = checked_limits(split, max_tokens, min_count)
@@ -96,11 +97,11 @@ def prepare_corpus(
 
 @contextlib.contextmanager
 def _unchanged(text: TextSource, before: list[tuple[int, int, int]], work: Workspace) -> Iterator[None]:
-    """Refuse a text that is changed while the block reads it, and forget what was noted of it."""
+    """Refuse a text that is changed while the block reads it, and discard the notes on it."""
     try:
         yield
     except BaseException:
-        with contextlib.suppress(InputError):  # what is not there now may come back, as it was
+        with contextlib.suppress(InputError):  # a file that is missing now may come back unchanged
             if _identities(text) != before:
                 work.forget()
         raise
@@ -114,42 +115,46 @@ def _changed(text: TextSource) -> InputError:
 
 
 def _placed(work: Workspace, goal: Path, key: str) -> Prepared:
-    """Put what was made in its place, or take what another run has put there meanwhile."""
-    with Lock(work.path(workspace.IDS), shared=True):  # nobody clears it from the cache before it is opened
-        for _ in range(2):
+    """Rename the corpus, or open the one that another run has put there meanwhile."""
+    # The lock keeps it from being removed from the cache before it is opened; not so what another run has made.
+    with Lock(work.path(workspace.IDS), shared=True), contextlib.suppress(FileNotFoundError):
+        for _ in range(10):
             work.become(goal)
             if found := _found(goal, key, replace=False):
                 return found
-    raise InputError(f"{str(goal)!r} was removed while it was made; prepare the text again.")
+    raise InputError(f"{str(goal)!r} was removed as soon as it was complete; prepare the text again.")
 
 
-def _but(characters: int) -> str:
-    return f", but for {wording.number(characters, 'character')} that a stopped run has done" if characters else ""
+def _except(characters: int) -> str:
+    return f", except {wording.number(characters, 'character')} done by a stopped run" if characters else ""
 
 
 def _parent(directory: StrPath | None) -> Path:
-    """Give the directory in which the prepared one will lie: the cache, which is made, or one that must be there."""
+    """Give the directory that will hold the prepared one: the cache, which is made, or one that must exist."""
     if directory is None:
         cache_directory().mkdir(parents=True, exist_ok=True)
         return cache_directory()
     parent = Path(directory).parent
     if not parent.is_dir():
-        raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another")
+        raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another.")
     if not _is_free(Path(directory)) and not is_prepared(directory):
         raise InputError(_taken(directory))
     return parent
 
 
 def _is_free(goal: Path) -> bool:
-    return not goal.exists() or (goal.is_dir() and not any(goal.iterdir()))
+    try:
+        return not any(goal.iterdir())
+    except OSError:
+        return not goal.exists()
 
 
 def _taken(goal: StrPath) -> str:
-    return f"{str(goal)!r} exists, and holds something else; choose another directory"
+    return f"{str(goal)!r} exists and holds something else; choose another directory."
 
 
 def _copied(text: TextSource, work: Workspace) -> TextSource:
-    """Copy standard input to disk, for it cannot be read twice."""
+    """Copy standard input to disk, since it cannot be read twice."""
 
     def copied(each: TextFile | NamedCorpus) -> TextFile | NamedCorpus:
         if isinstance(each, TextFile) and each.path is None:
@@ -164,15 +169,17 @@ def _files(text: TextSource) -> list[Path]:
 
 
 def _identities(text: TextSource) -> list[tuple[int, int, int]]:
-    """Tell the files of now from those of another time."""
+    """Give what differs when a file is changed or replaced."""
     try:
         return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in _files(text))]
     except OSError as error:
-        raise InputError(f"{error.filename!r} cannot be read: {error.strerror}; was it removed meanwhile?") from error
+        raise InputError(
+            f"{error.filename!r} cannot be read: {error.strerror}; check whether it was removed."
+        ) from error
 
 
 def _key(text: TextSource, counted: Any) -> str:
-    """Name what will be prepared by all that it depends on: the bytes of the files, and how they are read."""
+    """Name the result by all that it depends on: the bytes of the files, and how they are read."""
     digest = hashlib.sha256()
     how = [FORMAT, dataclasses.asdict(text.reading), text.ends, counted, unicodedata.unidata_version]
     digest.update(json.dumps(how).encode())
@@ -187,7 +194,7 @@ def _key(text: TextSource, counted: Any) -> str:
 
 
 def _bytes_of(text: TextFile | NamedCorpus) -> Iterator[bytes]:
-    """Read a file as it lies on the disk, compressed or not, or a named corpus."""
+    """Read a file as it is on the disk, compressed or not, or a named corpus."""
     if isinstance(text, NamedCorpus):
         yield from ((document.text + END_OF_TEXT).encode() for document in text.read())
         return
@@ -197,19 +204,20 @@ def _bytes_of(text: TextFile | NamedCorpus) -> Iterator[bytes]:
             while piece := file.read(_PIECE):
                 yield piece
     except OSError as error:
-        raise InputError(f"{text.place} cannot be read: {error.strerror or error}; check the path") from error
+        raise InputError(f"{text.place} cannot be read: {error.strerror or error}; check the path.") from error
 
 
 def _found(goal: Path, key: str, replace: bool) -> Prepared | None:
-    """Give what is there already, if it is what is wanted; in the cache, what is damaged makes way."""
+    """Open the corpus of that key if it is there already; a damaged one is removed from the cache."""
     if _is_free(goal):
         return None
     try:
         if is_prepared(goal) and read_manifest(goal)["key"] == key:
             return open_prepared(goal)
     except (OSError, ValueError, RecursionError):
-        if _is_free(goal):  # it was cleared from the cache meanwhile
-            return None
+        pass
+    if _is_free(goal):  # another process has removed it from the cache
+        return None
     if not replace:
         raise InputError(_taken(goal))
     atomic_files.remove(goal)
@@ -224,9 +232,9 @@ def _count_ids(text: TextSource, vocabulary: Vocabulary) -> int:
 def _count(
     text: TextSource, split: Split, limit: int | None, min_count: int, work: Workspace, show: Callable[[str], Any]
 ) -> tuple[Vocabulary, int]:
-    """Make a vocabulary of the text, and say how many ids it will be."""
+    """Make a vocabulary of the text, and give the number of its ids."""
     counted = Counted(work.path(workspace.COUNTED))
-    show(f"counting {split}s{_but(counted.characters)}")
+    show(f"counting {split}s{_except(counted.characters)}")
     vocabulary = Vocabulary.from_pieces(text.pieces(), text.ends, split, limit, min_count, counted)
     return vocabulary, sum(vocabulary.counts) + text.ends
 
@@ -234,11 +242,11 @@ def _count(
 def _write(
     text: TextSource, vocabulary: Vocabulary, tokens: int, work: Workspace, show: Callable[[str], Any]
 ) -> dict[str, Any]:
-    """Write so many ids, and give what the manifest says of them and of the text."""
+    """Write the ids, of which there must be so many, and give what the manifest says of them and of the text."""
     watch = _Watch(text)
     with contextlib.closing(IdsFile(work, vocabulary.id_type)) as ids:
         work.check_space((tokens - ids.tokens) * vocabulary.id_type.itemsize)
-        show(f"writing {wording.number(tokens, 'id')}{_but(ids.characters)}")
+        show(f"writing {wording.number(tokens, 'id')}{_except(ids.characters)}")
         if text.ends and not ids.tokens:
             ids.add(np.array([END], vocabulary.id_type), 0)
         rest = notes.after(ids.characters, watch.pieces())
@@ -261,7 +269,7 @@ def _write(
 
 
 class _Watch:
-    """Hashes and counts a text that passes by."""
+    """Hashes and counts a text while it is read."""
 
     def __init__(self, text: TextSource) -> None:
         self._text = text

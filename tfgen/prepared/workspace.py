@@ -1,6 +1,7 @@
-"""Where a text is prepared: what was done outlasts an interruption, an error or a kill, for a run that continues."""
+"""Where a text is prepared: notes on the work outlast an interruption, an error or a kill, so that it can continue."""
 
 import contextlib
+import errno
 import shutil
 import time
 from collections.abc import Iterable
@@ -18,19 +19,19 @@ KEPT_DAYS = 30
 
 
 class Workspace(atomic_files.Directory):
-    """A directory of notes on the work, and of what is to be made, which is renamed when it is whole."""
+    """A directory for notes on the work, and for the corpus until it is whole and renamed."""
 
     def __init__(self, parent: Path) -> None:
-        """Say where; the directory is made when the first file is."""
+        """Choose the parent directory; the workspace is made in it with its first file."""
         super().__init__(parent, MARK)
 
     def __enter__(self) -> "Workspace":
-        """Begin, and clear away what killed runs were about to remove."""
+        """Remove what killed processes left half written."""
         super().__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, *error: object) -> None:
-        """Leave nothing behind but what a run that continues the work can use."""
+        """After an error keep the notes, if there are any, for the next run; else remove everything."""
         if kind is not None and any((self._path / name).exists() for name in (COUNTED, WRITTEN)):
             with contextlib.suppress(OSError):
                 (self._path / INPUT).unlink(missing_ok=True)
@@ -39,23 +40,23 @@ class Workspace(atomic_files.Directory):
             super().__exit__()
 
     def path(self, name: str) -> Path:
-        """Give the path of a file to be made."""
+        """Give the path of a file to be written."""
         path = super().path(name)
         path.parent.mkdir(exist_ok=True)
         return path
 
     def copy(self, name: str, pieces: Iterable[bytes]) -> Path:
-        """Make a file of these pieces, and give its path."""
+        """Write these pieces to a file, and give its path."""
         path = self.path(name)
         with path.open("wb") as file:
             file.writelines(pieces)
         return path
 
     def check_space(self, needed: int) -> None:
-        """Refuse to begin what will not fit.
+        """Check that so many bytes will fit.
 
         Raises:
-            InputError: The disk has too little space; the message gives both numbers of bytes.
+            InputError: The disk has too little space; the message gives both numbers.
         """
         free = shutil.disk_usage(self._parent).free
         if needed > free:
@@ -65,7 +66,7 @@ class Workspace(atomic_files.Directory):
             )
 
     def take_over(self, key: str) -> None:
-        """Take what stopped runs have of the work of that name, and remove what they have of other work for long."""
+        """Move here what stopped runs have done of the work of that key, and remove what is old of other work."""
         self.copy(_KEY, [key.encode()])
         for path in atomic_files.abandoned(self._parent, MARK):
             if _is_file(path / _KEY) and (path / _KEY).read_bytes() == key.encode():
@@ -82,14 +83,14 @@ class Workspace(atomic_files.Directory):
             self.path(name).unlink(missing_ok=True)
 
     def become(self, goal: Path) -> None:
-        """Rename what was made; a directory that another run has put there meanwhile stays."""
+        """Rename the corpus; a directory that another run has put there meanwhile stays."""
         made = self.path(_CORPUS)
         for path in made.iterdir():
             atomic_files.sync(path)
         try:
             made.rename(goal)
-        except OSError:
-            if not goal.is_dir():
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) and not goal.is_dir():
                 raise
         atomic_files.sync(goal.parent)
 

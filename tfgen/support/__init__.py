@@ -3,6 +3,8 @@
 | module | its one idea |
 |---|---|
 | `atomic_files` | files and directories that are whole or not there |
+| `locks` | locks that end with the process that holds them |
+| `owners` | which process made a directory, and whether it still runs |
 | `checkpoints` | states on disk that are verified when they are read |
 | `cache` | where what was made or fetched once is kept |
 | `notes` | how far long work has come, noted on disk |

@@ -29,48 +29,48 @@ _DAY = 24 * 60 * 60  # seconds
 
 
 class Directory:
-    """A place for what is not finished; what has not been renamed is removed in the end."""
+    """A directory for what is half written; what was not renamed is removed in the end."""
 
     def __init__(self, parent: Path, mark: str = _UNFINISHED) -> None:
-        """Say where, and how its name ends; the directory is made when the first path in it is asked for."""
+        """Choose the parent directory, and how the name ends; it is made when the first path in it is asked for."""
         self._parent = parent
         self._path = parent / owners.new_name(mark)
         self._process = os.getpid()
         self._lock: Lock | None = None
 
     def __enter__(self) -> Directory:
-        """Clear away what killed processes left."""
+        """Remove what killed processes left."""
         clear(self._parent)
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, *error: object) -> None:
         """Leave nothing behind."""
-        if os.getpid() == self._process:  # and not in a fork, whose parent writes on
+        if os.getpid() == self._process:  # a forked process leaves it to its parent
             discard(self._path)
         self.release()
 
     def release(self) -> None:
-        """Let other processes take what is there."""
+        """Let other processes take what is in it."""
         if self._lock:
             self._lock.close()
 
     def path(self, name: str) -> Path:
-        """Give the path of a file or directory to be made.
+        """Give the path of a file or directory to be written.
 
         Raises:
-            OSError: Names the directory in which nothing can be made.
+            OSError: The directory cannot be made; the error names its parent.
         """
         if not self._path.exists():
             try:
-                self._path.mkdir(mode=0o700)  # what will be readable to others is so when it is renamed
+                self._path.mkdir(mode=0o700)  # others can read the content once it is renamed
                 self._lock = _lock_new(self._path)
-            except OSError as error:  # the name of what is not there yet means nothing to anybody
+            except OSError as error:  # a user knows the parent, but not this name
                 raise OSError(error.errno, error.strerror, str(self._parent)) from None
         return self._path / name
 
 
 def _lock_new(path: Path) -> Lock | None:
-    """Lock a new directory, so that there is no instant at which others find its lock free; None without locks."""
+    """Lock a new directory; the lock has its name only once it is held. None where there are no locks."""
     new = path / f"{_LOCK}.new"
     lock = Lock(new, make=True)
     if lock.held:
@@ -83,7 +83,7 @@ def _lock_new(path: Path) -> Lock | None:
 
 @contextlib.contextmanager
 def file(goal: Path) -> Iterator[Path]:
-    """Give a path to write to, of the same ending, which is renamed when the block ends well and else goes away.
+    """Give a path to write to, with the same ending, which is renamed if the block succeeds and removed if it fails.
 
     A link stays a link: what it leads to is replaced. A file that is replaced keeps its mode.
 
@@ -96,21 +96,21 @@ def file(goal: Path) -> Iterator[Path]:
         yield path
         sync(path)
         plain = work.path("mode")
-        plain.touch()  # whatever wrote the other one, perhaps for itself alone
+        plain.touch()  # to see what the umask gives: a library may have made the other one with any mode
         keep_mode(place if place.exists() else plain, path)
         path.replace(place)
     sync(place.parent)
 
 
 def keep_mode(old: Path, new: Path) -> None:
-    """Give what takes the place of a file or a directory the mode of that."""
+    """Give the new file or directory the mode of the one that it replaces."""
     mode = stat.S_IMODE(old.stat().st_mode)
     if stat.S_IMODE(new.stat().st_mode) != mode:  # which some file systems refuse to change
         new.chmod(mode)
 
 
 def sync(path: Path) -> None:
-    """Let what was written outlast a loss of power, a name too where the system can: it must not outlive its content.
+    """Make what was written outlast a loss of power; of a directory the names in it, where the system can.
 
     Raises:
         OSError: What was written to a file has not reached the disk.
@@ -132,7 +132,7 @@ def _sync(descriptor: int) -> None:
 def abandoned(parent: Path, mark: str = _UNFINISHED) -> Iterator[Path]:
     """Find the directories of processes that have ended, one after another.
 
-    No other process takes one of them before the next one is asked for. What may still be in use is passed over.
+    No other process takes one of them before the next one is asked for. What may still be in use is skipped.
     """
     for path in _named(parent, mark):
         owner = owners.of(path.name, mark)
@@ -141,7 +141,7 @@ def abandoned(parent: Path, mark: str = _UNFINISHED) -> Iterator[Path]:
         except FileNotFoundError:
             if _has_ended(owner, path):
                 yield path
-        except (OSError, InputError):  # it is locked, or not ours
+        except (OSError, InputError):  # it is in use, or the lock is not one of ours
             pass
         else:
             with lock:
@@ -150,7 +150,7 @@ def abandoned(parent: Path, mark: str = _UNFINISHED) -> Iterator[Path]:
 
 
 def _named(parent: Path, mark: str) -> list[Path]:
-    """Find directories of this user that have such a name, or the name that earlier versions gave; no links."""
+    """Find directories of this user that have such a name, or one that an earlier version gave; no links."""
     earlier = re.compile(rf"\.{re.escape(socket.gethostname())}\.\d+\.[0-9a-f]{{8}}{re.escape(mark)}")
     with contextlib.suppress(OSError):
         paths = list(parent.iterdir())
@@ -159,7 +159,7 @@ def _named(parent: Path, mark: str) -> list[Path]:
 
 
 def is_own(path: Path) -> bool:
-    """Whether there is a directory of this user, and no link to one."""
+    """Whether it is a directory, not a link to one, and belongs to this user."""
     try:
         status = path.lstat()
     except OSError:
@@ -168,9 +168,10 @@ def is_own(path: Path) -> bool:
 
 
 def _reaches(lock: Lock, owner: Owner | None) -> bool:
-    """Whether a lock that can be had proves that its owner has ended.
+    """Whether a lock that is free proves that its owner has ended.
 
-    Some network file systems lock on each machine alone. A machine of the same name was started again.
+    Some network file systems keep the locks of each machine apart, so it must be this machine, or one of its name,
+    which is this one before it was restarted.
     """
     here = owners.this_process()
     same = owner is not None and ((owner.boot == here.boot != "") or owner.host == here.host)
@@ -178,13 +179,13 @@ def _reaches(lock: Lock, owner: Owner | None) -> bool:
 
 
 def _has_ended(owner: Owner | None, path: Path) -> bool:
-    """Whether the owner of a directory without a lock has ended; in doubt, whether nothing was changed for a day."""
+    """Whether the owner of a directory has ended, by its number; if unknown, whether nothing was changed for a day."""
     runs = owners.runs(owner) if owner else None
     return time.time() - last_change(path) > _DAY if runs is None else not runs
 
 
 def last_change(path: Path) -> float:
-    """Give the time of the last change of anything in a directory; infinity where something is changed just now."""
+    """Give the time of the last change of anything in a directory; infinity while something is being changed."""
     try:
         times = [path.lstat().st_mtime]
         for folder, directories, files in os.walk(path):
@@ -195,7 +196,7 @@ def last_change(path: Path) -> float:
 
 
 def clear(parent: Path) -> None:
-    """Remove what was abandoned, and bring back what had made room for something that never came."""
+    """Remove what was abandoned, and bring back what was moved out of the way of something that never came."""
     for path in abandoned(parent):
         discard(path)
     for path in abandoned(parent, _ASIDE):
@@ -203,7 +204,7 @@ def clear(parent: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a directory that is locked, or was abandoned; its lock goes last."""
+    """Remove a directory of this process, or an abandoned one; its lock goes last."""
     with contextlib.suppress(OSError):
         for each in path.iterdir():
             if each.is_dir() and not each.is_symlink():
@@ -216,7 +217,7 @@ def discard(path: Path) -> None:
 
 @contextlib.contextmanager
 def making_room(path: Path) -> Iterator[None]:
-    """Move a directory out of the way, so that the block puts another in its place; if it does not, it is back.
+    """Move a directory out of the way while the block puts another in its place; if it fails, the old one is back.
 
     Raises:
         OSError: It cannot be moved.
@@ -232,17 +233,17 @@ def making_room(path: Path) -> Iterator[None]:
 
 
 def _bring_back(aside: Path) -> None:
-    """Put what had made room in its place, or remove it where another has come."""
+    """Move what was out of the way back to its place, or remove it if its place is taken."""
     try:
         for path in aside.iterdir():
             if path.name != _LOCK and not (aside.parent / path.name).exists():
                 path.rename(aside.parent / path.name)
-    except OSError:  # another run was faster, or it cannot be moved: then it stays, for it is the only one
+    except OSError:  # another process was faster, or it cannot be moved and must be kept
         return
     discard(aside)
 
 
 def remove(path: Path) -> None:
     """Remove a directory at once, though deleting it takes a while."""
-    with Directory(path.parent) as work, contextlib.suppress(FileNotFoundError):  # another run was faster
+    with Directory(path.parent) as work, contextlib.suppress(FileNotFoundError):  # another process was faster
         path.rename(work.path("removed"))

@@ -2,7 +2,7 @@
 
 A state is a tree of dicts with text keys, lists, tuples, texts, numbers, None and NumPy arrays. A file is a plain
 `.npz` (uncompressed, no pickle) whose name ends in the SHA-256 of its content, so that one rename makes file and
-checksum appear together. Whatever instant a process is killed at, the files that were there before are still there.
+checksum appear together. A process can be killed at any instant: the files that were there before stay.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class Checkpoints:
         self._damaged: set[Path] = set()
 
     def save(self, state: Any) -> Path:
-        """Write a state; when this returns it outlasts a loss of power.
+        """Write a state; once this returns, it outlasts a loss of power.
 
         Returns:
             The file.
@@ -77,7 +77,7 @@ class Checkpoints:
         return path
 
     def _tidy(self, files: list[Path]) -> None:
-        """Remove what is too old or damaged, and what a killed process left unfinished."""
+        """Remove what is too old or damaged, and what a killed process left half written."""
         good = [path for path in files if path not in self._damaged]
         kept = good[-self._keep :]
         for path in [*files, *self.directory.glob(f"checkpoint-*{_UNFINISHED}")]:
@@ -88,21 +88,21 @@ class Checkpoints:
         """Read the last good checkpoint; None where there is none.
 
         Args:
-            warn: Is told of each damaged file that was passed over.
+            warn: Called with a message for each damaged file that is skipped.
         """
         for path in reversed(self._files()):
             try:
                 return Checkpoint(path, read(path))
             except InputError as error:
                 self._damaged.add(path)
-                warn(f"{error} It is passed over, for the one before it.")
+                warn(f"{error} The one before it is used instead.")
         return None
 
     def clear(self) -> None:
         """Remove all checkpoints, the last one last, and the directory if nothing else is in it.
 
         Raises:
-            InputError: Another process trains into it.
+            InputError: Another process writes to it.
         """
         if not self.directory.is_dir():
             return
@@ -114,10 +114,10 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training into the directory while the block runs; a kill frees it.
+        """Keep other processes from writing to the directory while the block runs; a kill frees it.
 
         Raises:
-            InputError: Another process does.
+            InputError: Another process writes to it.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         try:
@@ -130,10 +130,10 @@ class Checkpoints:
             yield
 
     def check_free(self) -> None:
-        """Look whether another process trains into the directory, changing nothing.
+        """Check that no other process writes to the directory, changing nothing.
 
         Raises:
-            InputError: It does.
+            InputError: One does.
         """
         try:
             Lock(self.directory / _LOCK, shared=True).close()
@@ -192,9 +192,9 @@ def _unpack(content: bytes) -> Any:
         entries = {entry.filename: entry for entry in archive.infolist()}
         # Nothing is compressed, so nothing can be larger than the file.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise ValueError("compressed")
+            raise ValueError("an entry is compressed.")
         if entries["tree.npy"].file_size > _LARGEST_TREE:
-            raise ValueError("tree")
+            raise ValueError("the tree is too large.")
         tree = json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
         return _decode(tree, [_array(archive.read(entries[f"{i}.npy"])) for i in range(len(entries))])
 
@@ -203,14 +203,14 @@ def _array(data: bytes) -> npt.NDArray[Any]:
     """Read an array without believing what its header says of its size."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("version")
+        raise ValueError("the array has another version.")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     flat = np.frombuffer(data, dtype, offset=file.tell())
     return flat.reshape(shape, order="F" if fortran else "C").copy()
 
 
 def _encode(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
-    """Give a value as JSON, its arrays set aside."""
+    """Give a value as JSON; its arrays are appended to the list."""
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":  # a np.float64 is also a float
         arrays.append(np.asarray(value))
         return {"array" if isinstance(value, np.ndarray) else "number": len(arrays) - 1}
@@ -220,7 +220,7 @@ def _encode(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
         return {"list" if isinstance(value, list) else "tuple": [_encode(each, arrays) for each in value]}
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {"dict": {name: _encode(each, arrays) for name, each in value.items()}}
-    raise TypeError(f"a state holds plain values and arrays; received {type(value).__name__}: {value!r}")
+    raise TypeError(f"a state holds plain values and arrays; received one of type {type(value).__name__}.")
 
 
 def _decode(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:

@@ -1,4 +1,4 @@
-"""Locks on files, each of which ends with the process that took it, however that ends."""
+"""Locks on files; each ends with the process that holds it, however that ends."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _open: set[Lock] = set()
 
 
 class Lock:
-    """A lock on a file, until it is closed or the process ends.
+    """A lock on a file, held until it is closed or the process ends.
 
     Attributes:
         held: Whether it is a lock; False where the file system or the system has none.
     """
 
     def __init__(self, path: Path, *, make: bool = False, shared: bool = False) -> None:
-        """Lock a file; a link is never followed, and nothing is changed in the file.
+        """Lock a file; no link is followed, and the file is not changed.
 
         Args:
             path: The file.
             make: Whether to make it, empty, where it is not there.
-            shared: Whether others may hold such a lock at the same time; it needs a file that can be read, while the
-                other kind needs one that can be written, for the sake of network file systems.
+            shared: Whether others may hold such a lock at the same time. It is taken on a file open for reading, the
+                other kind on one open for writing: network file systems ask for that.
 
         Raises:
             BlockingIOError: Another lock is held on it.
-            InputError: It is a link, or something else that is no file.
+            InputError: It is a link, or something else that is not a file.
             OSError: It cannot be opened.
         """
         self._path = path
@@ -45,7 +45,7 @@ class Lock:
             self.close()
             raise BlockingIOError
         self.held = bool(locked)
-        if not self.held:  # and nothing else to keep the file open for: Windows renames none that is open
+        if not self.held:  # Windows cannot rename a file that is open
             self.close()
 
     def __enter__(self) -> Lock:
@@ -57,7 +57,7 @@ class Lock:
         self.close()
 
     def is_current(self) -> bool:
-        """Whether what is locked still has that name: another process may have removed it before."""
+        """Whether the locked file still has its name: another process may have removed it just before."""
         try:
             return self._descriptor is None or os.path.samestat(os.lstat(self._path), os.fstat(self._descriptor))
         except OSError:
@@ -81,20 +81,20 @@ def _opened(path: Path, access: int, make: bool) -> int:
         descriptor = os.open(path, flags | (os.O_CREAT if make else 0), 0o666)
     except OSError:
         if path.is_symlink() or path.is_dir():
-            raise _no_file(path) from None
+            raise _not_a_file(path) from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _no_file(path)
+        raise _not_a_file(path)
     return descriptor
 
 
-def _no_file(path: Path) -> InputError:
-    return InputError(f"{str(path)!r} must be a file, not a link or a device; remove it.")
+def _not_a_file(path: Path) -> InputError:
+    return InputError(f"{str(path)!r} is a link, a directory or a device, and should be a file; remove it.")
 
 
 def flock(descriptor: int, shared: bool = False, wait: bool = False) -> bool | None:
-    """Lock an open file, and say whether it could be had; None where the file system or the system has no locks."""
+    """Lock an open file, and say whether that succeeded; None where the file system or the system has no locks."""
     if fcntl is None:
         return None
     try:
@@ -107,7 +107,7 @@ def flock(descriptor: int, shared: bool = False, wait: bool = False) -> bool | N
 
 
 def _forget() -> None:
-    """Close the locks of the parent in a process that was forked, which would else hold them as long as it lives."""
+    """In a forked process, close the locks of its parent, which it would otherwise hold as long as it lives."""
     for lock in list(_open):
         lock.close()
 

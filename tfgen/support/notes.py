@@ -1,7 +1,7 @@
-"""How far long work on a text has come, noted on disk, so that work that was stopped goes on.
+"""How far long work on a text has come, noted on disk, so that work that was stopped can continue.
 
-A note is of the first so many characters of the text. Whoever goes on reads these again, for only so can a text be
-decompressed, decoded and cut, but does nothing else with them again.
+A note covers the first characters of the text, however many. A run that continues reads them again, because a text can
+only be decompressed, decoded and split from its beginning, but does nothing else with them.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# A note is due after so many characters, or after a share of all: what it costs may grow with the text.
+# A note is due after so many characters, or after a share of all before, since its own cost may grow with the text.
 _EVERY = 1 << 28
 _SHARE = 8
 
@@ -20,7 +20,7 @@ def due(noted: int) -> int:
 
 
 def write(path: Path, lines: Iterable[str]) -> None:
-    """Write a note whole or not at all, its hash in the last line."""
+    """Write a note, whole or not at all; the last line is its hash."""
     new, digest = path.with_suffix(".new"), hashlib.sha256()
     try:
         with new.open("wb") as file:
@@ -32,11 +32,11 @@ def write(path: Path, lines: Iterable[str]) -> None:
             os.fsync(file.fileno())
         new.replace(path)
     finally:
-        new.unlink(missing_ok=True)  # of a full disk that still holds the note before
+        new.unlink(missing_ok=True)  # a full disk keeps the note before this one
 
 
 def is_whole(path: Path) -> bool:
-    """Whether there is a note, as it was written."""
+    """Whether there is a note, and it is as it was written."""
     digest, last = hashlib.sha256(), b""
     if path.exists():
         with path.open("rb") as file:
@@ -47,7 +47,7 @@ def is_whole(path: Path) -> bool:
 
 
 def after(characters: int, pieces: Iterable[str]) -> Iterator[str]:
-    """Leave so many characters of a text out.
+    """Skip so many characters of a text.
 
     >>> list(after(3, ["ab", "cd", "e"]))
     ['d', 'e']

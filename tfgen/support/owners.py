@@ -1,4 +1,4 @@
-"""Which process made a directory, told by the name of that, and whether it still runs.
+"""Which process made a directory, according to its name, and whether that process still runs.
 
 A process has a number in a number space: one start of a system, and a namespace of that. Containers have a namespace
 each, so that two of them can use one number at the same time; and when a process has ended, its number is used again.
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PROC = Path("/proc")
-_STATE, _BEGAN = 0, 19  # in the line that describes a process, behind its name
+_STATE, _BEGAN = 0, 19  # places in the line that describes a process, after its name
 _NAME = re.compile(
     r"\.tfgen\.([\w-]*)\.([0-9a-f]{8}|)\.([0-9a-f]{8}|)\.(\d{1,20})\.(\d{1,20})\.[0-9a-f]{8}(\.[a-z]+)", re.A
 )
@@ -27,11 +27,11 @@ class Owner(NamedTuple):
     """A process.
 
     Attributes:
-        host: The name of the machine or container.
-        boot: The start of its system; empty where that is unknown.
-        space: The number space; empty where that is unknown.
-        number: Of the process.
-        began: When it began, in ticks of the system.
+        host: The name of its machine or container.
+        boot: Which start of the system it belongs to; empty where that is unknown.
+        space: Its number space; empty where that is unknown.
+        number: The number of the process.
+        began: When it began, in ticks of the system's clock.
     """
 
     host: str
@@ -45,10 +45,10 @@ def this_process() -> Owner:
     """Describe this process."""
     host = re.sub(r"[^\w-]", "_", socket.gethostname(), flags=re.A)[:40]
     try:
-        # All from one place: the numbers that it gives are those that it is asked with.
+        # The number comes from the same place that `runs` asks.
         boot = (_PROC / "sys/kernel/random/boot_id").read_text()[:8]
         space = [boot, str(_PROC.stat().st_dev), str((_PROC / "self/ns/pid").readlink())]
-        with contextlib.suppress(FileNotFoundError):  # older systems have none
+        with contextlib.suppress(FileNotFoundError):  # older systems have no such namespace
             space.append(str((_PROC / "self/ns/time").readlink()))
         line = (_PROC / "self/stat").read_text()
     except OSError:
@@ -58,12 +58,12 @@ def this_process() -> Owner:
 
 
 def _fields(line: str) -> list[str]:
-    """Cut the line that describes a process, behind its name, in which anything can stand."""
+    """Split the line that describes a process, after its name, which may contain anything."""
     return line.rpartition(")")[2].split()
 
 
 def new_name(mark: str) -> str:
-    """Give a name for a directory of this process, which ends in a dot and a word.
+    """Give a name for a directory of this process; `mark`, its ending, is a dot and a word.
 
     >>> of(new_name(".unfinished"), ".unfinished") == this_process()
     True
@@ -72,7 +72,7 @@ def new_name(mark: str) -> str:
 
 
 def of(name: str, mark: str) -> Owner | None:
-    """Read such a name; None if it is none."""
+    """Read such a name; None for any other."""
     matched = _NAME.fullmatch(name)
     if not matched or matched[6] != mark:
         return None
@@ -80,7 +80,7 @@ def of(name: str, mark: str) -> Owner | None:
 
 
 def runs(owner: Owner) -> bool | None:
-    """Whether a process still runs; None where that cannot be known from here."""
+    """Whether a process still runs; None where that cannot be known here."""
     if not owner.space or owner.space != this_process().space:
         return None
     try:
@@ -89,5 +89,5 @@ def runs(owner: Owner) -> bool | None:
         return False
     except OSError:
         return None
-    # One that has ended, but that nobody has asked how, as in containers, is a zombie.
+    # A process that has ended, and whose parent has not asked how, is a zombie; containers are full of them.
     return int(fields[_BEGAN]) == owner.began and fields[_STATE] not in "ZX"
