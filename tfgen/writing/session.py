@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import sampling
-from tfgen.errors import InputError
+from tfgen.errors import InputError, damage
 from tfgen.networks.model import LanguageModel, checked_context, flat, state_of_a_row
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import atomic_files, wording
@@ -232,7 +232,7 @@ class Session:
         model = compiled.model
         if meta.get("model") != compiled.fingerprint():
             raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
-        try:
+        with damage(lambda error: f"{str(path)!r} is damaged: {wording.shorten(' '.join(str(error).split()))}."):
             first = state_of_a_row(model)
             leaves = _like(tf.nest.flatten(first), _leaves(arrays, "network"))
             state = tf.nest.pack_sequence_as(first, leaves)
@@ -244,10 +244,6 @@ class Session:
             position = Position(state, sampler=(), **plain)
             context = checked_context(model, context, 1)
             return cls(compiled, vocabulary, str(meta["text"]), arrays["history"], position, sampler, context)
-        except MemoryError:
-            raise
-        except Exception as error:  # what damage has left may fail anywhere in TensorFlow, with any class of error
-            raise InputError(f"{str(path)!r} is damaged: {wording.shorten(' '.join(str(error).split()))}.") from None
 
 
 def _same(expected: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
@@ -303,21 +299,21 @@ def _claimed(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    try:
+    with damage(lambda error: _no_session(path, error)):
         with zipfile.ZipFile(path) as archive:
             if sum(_claimed(archive, entry) for entry in archive.infolist()) > _LARGEST:
-                raise InputError(f"{str(path)!r} claims more than {_LARGEST:,} bytes: it is no session.")
+                raise InputError(f"{str(path)!r} claims more than {_LARGEST:,} bytes: it is not a session.")
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         meta = json.loads(arrays.pop("meta").tobytes())
         if meta["format"] != _FORMAT:
             raise KeyError("format")
-    except (InputError, MemoryError):
-        raise
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
-    except Exception:  # damage can fail anywhere in zipfile, its decompressors and NumPy, with any class of error
-        raise InputError(
-            f"{str(path)!r} is no session of tfgen, or is damaged; give a file that save has written."
-        ) from None
-    return meta, arrays
+        return meta, arrays
+
+
+def _no_session(path: Path, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{str(path)!r} cannot be read: {error.strerror or error}."
+    return f"{str(path)!r} is not a session of tfgen, or is damaged; give a file that save has written."
