@@ -293,7 +293,7 @@ def _claimed(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
     """Give the bytes that an array takes once it is read: NumPy makes room for what the header says."""
     with archive.open(entry) as file:
         if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("it was written by something else")
+            raise ValueError("it was written by something else.")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         return max(math.prod(shape) * dtype.itemsize, entry.file_size)
 
