@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
-from memory_support import forget_peak, peak
+from memory_support import peak, reset_peak
 
 from tfgen.errors import InputError
 
@@ -208,7 +208,8 @@ def fuzz(reader: Reader, count: int, seed: int, folder: pathlib.Path) -> tuple[C
     """Give a reader so many inputs: how many it read and refused, and what else happened."""
     outcomes: Counter[str] = Counter()
     findings = []
-    before = forget_peak()
+    reset_peak()
+    before = peak()
     for number in range(count):
         chance = random.Random(f"{reader.name}, {seed}, {number}")
         data = case(reader, chance)
@@ -216,7 +217,8 @@ def fuzz(reader: Reader, count: int, seed: int, folder: pathlib.Path) -> tuple[C
             outcome = _outcome(reader, data, chance, pathlib.Path(own))
         if peak() > before + MEMORY:
             outcome = f"memory grew by {(peak() - before) >> 20} MiB"
-            before = forget_peak()
+            reset_peak()
+            before = peak()
         if outcome not in ("read", "refused"):
             findings.append(Finding(reader.name, number, outcome, data))
         outcomes[outcome if outcome in ("read", "refused") else "fault"] += 1

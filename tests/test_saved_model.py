@@ -24,6 +24,7 @@ from tfgen.export import saved_model
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n"
 LOADERS = ["object", "session"]
+OBJECT_AND_SLOWLY_SESSION = ["object", pytest.param("session", marks=pytest.mark.slow)]
 PROMPTS = ["the quick", "", "o", "漢 the ZZZ", "fox jumps over the lazy dog"]  # some of it no model knows
 LENGTH = 24
 SETTINGS = [{}, {"temperature": 1.7, "top_k": 9, "top_p": 0.95, "min_p": 0.01}]
@@ -59,7 +60,13 @@ MODELS = {
 
 
 # The graph is the same for both loaders; what differs between them is how weights and vocabulary come back.
-LOADED = [*((name, "object") for name in MODELS), ("lstm", "session"), ("gru, words", "session")]
+LOADED = [
+    *(("lstm", "object"), ("gru, words", "object"), ("lstm", "session")),
+    *(
+        pytest.param(*each, marks=pytest.mark.slow)
+        for each in (("rnn, stateful", "object"), ("plain Keras", "object"), ("gru, words", "session"))
+    ),
+]
 
 
 @functools.cache
@@ -185,7 +192,7 @@ def test_what_is_left_out_has_the_defaults_of_python_and_seed_0(loader, run):
     assert ["".join(both) for both in zip(PROMPTS, pieces["texts"], strict=True)] == expected
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("loader", OBJECT_AND_SLOWLY_SESSION)
 def test_bytes_that_are_no_utf_8_become_the_replacement_character_and_are_read_as_unknown(loader, run):
     raw = [b"th\xff", b"\xed\xa0\x80fox", b"a\0b", b"end\x03of"]
     clean = ["th\ufffd", "\ufffd\ufffd\ufffdfox", "a\0b", "end\x03of"]
@@ -194,7 +201,7 @@ def test_bytes_that_are_no_utf_8_become_the_replacement_character_and_are_read_a
         assert texts == in_python(name, clean, length=LENGTH, seed=3)
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("loader", OBJECT_AND_SLOWLY_SESSION)
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -222,7 +229,7 @@ def test_a_setting_out_of_its_range_is_named_and_the_next_call_is_answered(wrong
     assert run(loader, "lstm", "generate", prompts=["the"])["texts"] == in_python("lstm", ["the"], seed=0)
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("loader", OBJECT_AND_SLOWLY_SESSION)
 @pytest.mark.parametrize("drawn", [-1, 2**31 - 1])
 def test_a_step_that_no_state_is_at_is_refused(drawn, loader, run):
     run(loader, "lstm", "start", prompts=["a", "b"])

@@ -218,21 +218,14 @@ print(json.dumps([type(generator).__name__, generator.generate("hé", **json.loa
 """
 
 
+@pytest.mark.parametrize(
+    "imports", ["import tfgen, keras", pytest.param("import keras, tfgen", marks=pytest.mark.slow)]
+)
 def test_a_fresh_process_loads_it_whichever_of_keras_and_tfgen_comes_first(
-    generator: TextGenerator, path: Path
+    generator: TextGenerator, path: Path, imports: str
 ) -> None:
-    orders = ["import keras, tfgen", "import tfgen, keras"]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", LOADS.format(imports=imports), path, json.dumps(WRITING)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        )
-        for imports in orders
-    ]
-    expected = ["TextGenerator", generator.generate("hé", **WRITING)]
-    for order, process in zip(orders, processes, strict=True):
-        output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, f"{order}: {errors.decode()}"
-        assert json.loads(output) == expected, order
+    command = [sys.executable, "-c", LOADS.format(imports=imports), path, json.dumps(WRITING)]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == ["TextGenerator", generator.generate("hé", **WRITING)]

@@ -253,10 +253,15 @@ def test_a_length_penalty_out_of_range_is_named(generator, penalty):
 
 
 JIT_SAMPLERS = {
-    "plain settings": lambda: default_chain(0.8, 3, 0.9, 0.05, 0.9, 1.2),
-    "penalties": lambda: [FrequencyPenalty(0.1), PresencePenalty(0.1), DynamicTemperature(0.5, 1.5), Epsilon(0.01)],
-    "masks": lambda: [LogitBias({"a": 1.0}), Forbid("b"), Mirostat(1.0)],
-    "repetition": lambda: [DRY(window=32, longest=8), NoRepeatNgram(3, window=32)],
+    "settings and repetition": lambda: [
+        *default_chain(0.8, 3, 0.9, 0.05, 0.9, 1.2),
+        DRY(window=32, longest=8),
+        NoRepeatNgram(3, window=32),
+    ],
+    "penalties and masks": lambda: [
+        *(FrequencyPenalty(0.1), PresencePenalty(0.1), DynamicTemperature(0.5, 1.5), Epsilon(0.01)),
+        *(LogitBias({"a": 1.0}), Forbid("b"), Mirostat(1.0)),
+    ],
     "pattern": lambda: [Pattern("[a-c]{3,40}")],
 }
 
