@@ -19,6 +19,7 @@ import unicodedata
 
 import pytest
 from corpora_support import refusal, shared_file
+from faults_support import disk_fixture, fill, make_read_only  # noqa: F401 - one is a fixture
 
 from tfgen.corpora import NAMED_CORPORA, downloads, load_corpus
 from tfgen.corpora.downloads import Download
@@ -298,6 +299,14 @@ def in_circles(server, request):
     request.begin(status=302, Location=request.path)
 
 
+def escape_in_status(server, request):
+    request.wfile.write(b"HTTP/1.1 404 Not\x1b[2JFound\r\n\r\n")
+
+
+def escape_without_http(server, request):
+    request.wfile.write(b"SSH\x1b[2J\r\n")
+
+
 def to_no_url(server, request):
     request.begin(status=302, Location="http://[/\x7f")
 
@@ -315,6 +324,8 @@ WRONG = {
     no_http: "SSH-2.0",
     in_circles: "redirect",
     to_no_url: "",
+    escape_in_status: "HTTP status 404 Not\ufffd[2JFound",
+    escape_without_http: "SSH\ufffd[2J",
     **{functools.partial(status, code): f"HTTP status {code}" for code in (403, 404, 429, 500, 503)},
 }
 
@@ -327,6 +338,7 @@ def test_a_download_that_fails_is_one_line_and_leaves_nothing_behind(answer, fac
     message = refusal("alice")
     assert "could not be downloaded from http://127.0.0.1" in message
     assert fact in message
+    assert message.isprintable()
     assert files_in(cache) == []
 
 
@@ -354,6 +366,26 @@ def test_a_cache_that_cannot_be_written_is_read_and_else_replaced_by_one_of_temp
     message = refusal("alice")
     assert f"cannot be kept in {str(cache)!r} or {str(elsewhere)!r}" in message
     assert "set KERAS_HOME" in message
+
+
+def test_what_others_put_among_temporary_files_is_not_read_where_the_cache_can_be_written(alice, cache):
+    elsewhere = pathlib.Path(tempfile.gettempdir(), ".keras", "tfgen")
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "alice.txt").write_text(ALICE + "planted")
+    assert load_corpus("alice").documents == (ALICE,)
+    assert files_in(cache) == ["alice.txt"]
+
+
+def test_a_disk_that_is_really_read_only_or_full(alice, disk, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(disk))
+    (disk / "tfgen").mkdir()
+    ballast = fill(disk)
+    assert "No space left on device" in refusal("alice")
+    assert files_in(disk / "tfgen") == []
+    ballast.unlink()
+    make_read_only(disk)
+    assert load_corpus("alice").documents == (ALICE,)
+    assert files_in(pathlib.Path(tempfile.gettempdir())) == ["alice.txt"]
 
 
 def test_a_disk_that_is_full_is_named(alice, cache, monkeypatch):

@@ -88,18 +88,17 @@ def fetch(name: str) -> bytes:
         InputError: It could not be fetched or kept, or what came is not what it should be. No file is left behind.
     """
     download = DOWNLOADS[name]
-    places = [directory / download.file_name for directory in _directories()]
-    for path in places:
+    for directory in _directories():
+        path = directory / download.file_name
         with contextlib.suppress(OSError):
             # What is faulty may be half of what an earlier version was downloading when it was killed: it is replaced.
             if not download.fault(data := path.read_bytes()):
                 return data
-    goal = next(filter(_can_be_written, places), None)
-    if goal is None:
-        directories = " or ".join(repr(str(path.parent)) for path in places)
-        raise InputError(f"{name!r} cannot be kept in {directories}; set KERAS_HOME to one that can be written.")
-    with _progress(name) as show:
-        return _fetched(name, download, goal, show)
+        if _can_be_written(path):  # else on to temporary files, which others may have put there, only where one must
+            with _progress(name) as show:
+                return _fetched(name, download, path, show)
+    directories = " or ".join(repr(str(directory)) for directory in _directories())
+    raise InputError(f"{name!r} cannot be kept in {directories}; set KERAS_HOME to one that can be written.")
 
 
 def _directories() -> Iterator[pathlib.Path]:
@@ -151,7 +150,7 @@ def _received(name: str, download: Download, show: Show) -> Iterator[bytes]:
     except (OSError, http.client.HTTPException, ValueError) as error:  # a redirection may lead to what is no URL
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is an answer too
-        reason = shorten(" ".join(_reason(error).split()), 200)
+        reason = shorten(_printable(" ".join(_reason(error).split())), 200)
         raise InputError(
             f"{name!r} could not be downloaded from {download.url} ({reason}); {_way_forward()}"
         ) from error
@@ -165,6 +164,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {_PATIENCE:g} seconds"
     return str(error) or type(error).__name__
+
+
+def _printable(text: str) -> str:
+    """Replace what would command a terminal: the text may be the server's."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _way_forward() -> str:
