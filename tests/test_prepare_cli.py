@@ -134,10 +134,11 @@ def test_what_is_in_the_cache_is_listed_the_least_recently_used_first(here):
     text = found["texts"][0]
     assert text["bytes"] == sum(path.stat().st_size for path in paths[1].iterdir())
     assert (text["name"], text["path"], text["in_use"]) == (paths[1].name, str(paths[1]), False)
+    assert (text["tokens"], text["damaged"]) == (len(f"b {TEXT}"), False)
     last_used = datetime.datetime.fromisoformat(text["last_used"]).timestamp()
     assert abs(last_used - time.time() + 3 * DAY) < 100
     lines = here.done("prepare", "--list").splitlines()
-    assert re.fullmatch(rf"{paths[1].name}  b\.txt, [\d,]+ bytes, last used [\d-]+ [\d:]+", lines[0])
+    assert re.fullmatch(rf"{paths[1].name}  b\.txt, [\d,]+ bytes, [\d,]+ tokens, last used [\d-]+ [\d:]+", lines[0])
     assert lines[3].startswith("3 prepared texts, ")
     for use in (lambda: here.done("prepare", "b.txt"), lambda: tfgen.open_prepared(paths[1])):
         unused_for(paths[1], 3)
@@ -152,13 +153,42 @@ def test_what_is_not_in_use_is_removed_from_the_cache(here):
         assert [text["in_use"] for text in listed(here)["texts"]] == [False, True]
         assert ", in use\n" in here.done("prepare", "--list")
         out = here.done("prepare", "--clean")
-        assert re.search(rf"removed {paths[1].name}  b\.txt, .*\nremoved 1 prepared text, ", out)
+        removed, kept = rf"removed {paths[1].name}  b\.txt, .*", rf"kept {paths[0].name}  a\.txt, .*, in use"
+        assert re.match(rf"{removed}\n{kept}\nremoved 1 prepared text, ", out)
         assert "; kept 1 prepared text, " in out
         assert ", 1 of them in use, in " in out
         assert sources(here) == ["a.txt"]
     here.done("prepare", "--clean")
     assert list(cache_directory().iterdir()) == []
     here.done("prepare", "--clean")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "is_removed"),
+    [
+        ("ids.bin", b"", True),
+        ("ids.bin", None, False),
+        ("manifest.json", b"{", False),
+        ("manifest.json", b"", False),
+        ("manifest.json", b'{"format": "of others"}', False),
+    ],
+)
+def test_what_is_damaged_is_named_and_removed_only_where_its_manifest_says_that_it_is_ours(
+    here, file, content, is_removed
+):
+    damaged, whole = cached(here, "a", "b")
+    gc.collect()
+    (damaged / file).unlink() if content is None else (damaged / file).write_bytes(content)
+    before = listing(here.folder)
+    found = {text["name"]: (text["damaged"], text["in_use"]) for text in listed(here)["texts"]}
+    assert found == {damaged.name: (True, False), whole.name: (False, False)}
+    assert here.done("prepare", "--list").count(", damaged\n") == 1
+    assert listing(here.folder) == before
+    out = here.done("prepare", "--clean")
+    assert not whole.exists()
+    assert damaged.exists() != is_removed
+    assert re.search(rf"^{'removed' if is_removed else 'kept'} {damaged.name}  .*, damaged$", out, re.MULTILINE)
+    assert len(tfgen.prepare_corpus("a.txt").ids) == len(f"a {TEXT}"), "it is made again"
 
 
 def test_what_was_not_used_for_long_is_removed(here):

@@ -20,7 +20,7 @@ def show(console: Console, as_json: bool) -> None:
         click.echo(terminal.as_json({"directory": str(cache_directory()), "texts": texts}))
         return
     for entry in entries:
-        console.print(f"{entry.path.name}  {_described(entry)}{', in use' if entry.in_use else ''}")
+        console.print(f"{entry.path.name}  {_described(entry)}")
     console.print(f"{_total(entries)}, in {cache_directory()}")
 
 
@@ -30,6 +30,9 @@ def clean(console: Console, older_than: float | None) -> None:
     for entry in removed:
         console.print(f"removed {entry.path.name}  {_described(entry)}")
     kept = cache.entries()
+    for entry in kept:
+        if entry.in_use or entry.damaged:
+            console.print(f"kept {entry.path.name}  {_described(entry)}")
     in_use = sum(entry.in_use for entry in kept)
     console.print(f"removed {_total(removed)}; kept {_total(kept)}, {in_use} of them in use, in {cache_directory()}")
 
@@ -39,8 +42,17 @@ def _total(entries: list[Entry]) -> str:
 
 
 def _described(entry: Entry) -> str:
-    source = "a stopped run" if entry.source is None else wording.shorten(entry.source)
-    return f"{source}, {_size([entry])}, last used {_time(entry).astimezone():%Y-%m-%d %H:%M}"
+    parts = [_source(entry), _size([entry])]
+    if entry.tokens is not None:
+        parts.append(wording.number(entry.tokens, "token"))
+    parts.append(f"last used {_time(entry).astimezone():%Y-%m-%d %H:%M}")
+    return ", ".join(parts + ["in use"] * entry.in_use + ["damaged"] * entry.damaged)
+
+
+def _source(entry: Entry) -> str:
+    if entry.source is not None:
+        return wording.shorten(entry.source)
+    return "an unknown text" if entry.damaged else "a stopped run"
 
 
 def _size(entries: list[Entry]) -> str:
@@ -57,6 +69,8 @@ def _as_json(entry: Entry) -> dict[str, str | int | bool | None]:
         "path": str(entry.path),
         "source": entry.source,
         "bytes": entry.size,
+        "tokens": entry.tokens,
         "last_used": _time(entry).isoformat(timespec="seconds"),
         "in_use": entry.in_use,
+        "damaged": entry.damaged,
     }
