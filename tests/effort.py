@@ -4,7 +4,8 @@ import os
 
 from hypothesis import settings
 
-_PARTS = 1 if os.environ.get("TFGEN_TESTS") == "all" else 3
+ALL = os.environ.get("TFGEN_TESTS") == "all"
+_PARTS = 1 if ALL else 3
 
 
 def share_of(most: int) -> int:
