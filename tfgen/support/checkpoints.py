@@ -205,9 +205,9 @@ def _unpack(content: bytes) -> Any:
         entries = {entry.filename: entry for entry in archive.infolist()}
         # Nothing is compressed, so nothing can be larger than the file.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise ValueError("compressed")
+            raise ValueError("an entry is compressed.")
         if entries["tree.npy"].file_size > _LARGEST_TREE:
-            raise ValueError("tree")
+            raise ValueError("the tree is too large.")
         tree = json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
         return _decode(tree, [_array(archive.read(entries[f"{i}.npy"])) for i in range(len(entries))])
 
@@ -216,7 +216,7 @@ def _array(data: bytes) -> npt.NDArray[Any]:
     """Read an array without believing what its header says of its size."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("version")
+        raise ValueError("an array is of another version.")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     flat = np.frombuffer(data, dtype, offset=file.tell())
     return flat.reshape(shape, order="F" if fortran else "C").copy()
