@@ -1,4 +1,4 @@
-"""Wrong input: one line that says what was received and how to mend it, exit code 1 or 2, nothing left behind."""
+"""Wrong input: one line that says what was received and how to repair it, exit code 1 or 2, nothing left behind."""
 
 import functools
 import gzip
@@ -22,7 +22,7 @@ from cli_support import (  # noqa: F401 - fixtures
 
 from tfgen.cli import cli, tensorflow_log
 
-# What each wrong corpus says, and how it says to mend it. All of these are refused before TensorFlow is imported.
+# What each wrong corpus says, and how it says to repair it. All of these are refused before TensorFlow is imported.
 CORPORA = {
     "no such file": (["missing.txt"], ["missing.txt", "no such file", "check the path"]),
     "an empty file": (["empty.txt"], ["empty.txt", "is empty", "give a file with some text"]),
@@ -33,7 +33,10 @@ CORPORA = {
     "a missing column": (["news.csv", "--column", "titel"], ["news.csv", "'titel'", "'title'"]),
     "a column of empty rows": (["hollow.csv", "--column", "title"], ["hollow.csv[title]", "no text", "choose another"]),
     "a column of no table": (["text.txt", "--column", "title"], ["text.txt", ".csv"]),
-    "rows and lines": (["news.csv", "--column", "title", "--lines"], ["'title'", "--column", "--lines", "leave away"]),
+    "rows and lines": (
+        ["news.csv", "--column", "title", "--lines"],
+        ["'title'", "--column", "--lines", "remove --column"],
+    ),
     "an unknown corpus": (["shakespear"], ["'shakespear'", "did you mean 'shakespeare'"]),
     "a glob of nothing": (["*.nothing"], ["*.nothing", "check the pattern"]),
     "an empty folder": (["folder"], ["'folder'", "holds no files"]),
@@ -290,7 +293,7 @@ def test_numbers_that_are_absurd_for_this_text_are_refused(here, option, value, 
 def test_the_advice_for_a_text_shorter_than_one_window_works(here, cut):
     (here.folder / "short.txt").write_text("a rose is a rose is a rose")
     arguments = ["train", "short.txt", "--units", "2", "--epochs", "1", "--no-sample", "--cut", cut]
-    for _ in range(3):  # each mends one thing; there may be two
+    for _ in range(3):  # each repairs one thing; there may be two
         code, _, err = here(*arguments, "--overwrite")
         if code == 0:
             break

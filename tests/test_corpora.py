@@ -62,7 +62,7 @@ def test_a_corpus_is_a_value():
         (lambda: Corpus((), True, "x"), "no text"),
         (lambda: Corpus.from_texts("abc"), "one str"),
         (lambda: Corpus("abc", True, "x"), "one str"),
-        (lambda: Corpus.from_texts(["a", 3]), "document 2 of 'texts' must be a str, got int"),
+        (lambda: Corpus.from_texts(["a", 3]), "document 2 of 'texts' must be a str; received 3."),
         (lambda: Corpus.from_texts(["a", "b\x03"]), "document 2 of 'texts' holds U+0003"),
         (lambda: Corpus.from_text("a\ud800"), "U+D800 (a lone surrogate"),
     ],
@@ -251,7 +251,14 @@ def test_a_name_nearly_right_is_suggested():
 
 @pytest.mark.parametrize(
     ("source", "fact"),
-    [([], "empty list"), (3, "got int"), (None, "got NoneType"), (b"a.txt", "got int"), (["a", None], "got NoneType")],
+    [
+        ([], "received an empty list"),
+        (3, "received 3"),
+        (None, "received None"),
+        (b"a.txt", "received b'a.txt'"),
+        (["a", None], "received None"),
+        (len, "received builtin_function_or_method"),
+    ],
 )
 def test_what_names_nothing_is_refused(source, fact):
     assert fact in refusal(source)

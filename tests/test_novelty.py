@@ -144,7 +144,7 @@ def test_a_report_is_a_value_of_arrays():
 def test_what_cannot_be_a_sample():
     with pytest.raises(InputError, match="the sample is empty"):
         novelty.report("", corpus_of("a"))
-    with pytest.raises(InputError, match="1,000,001 bytes in UTF-8; give a part of at most 1,000,000"):
+    with pytest.raises(InputError, match="1,000,001 bytes in UTF-8; use a part of at most 1,000,000"):
         novelty.report("a" * 1_000_001, corpus_of("a"))
 
 

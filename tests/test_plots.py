@@ -27,6 +27,12 @@ def test_repetitions_cost_little():
     assert plots.compressed_bits(["to be or not to be "] * 1000) < 0.1
 
 
+@pytest.mark.parametrize("texts", [[], [""]])
+def test_no_text_has_no_baseline(texts):
+    with pytest.raises(InputError, match="there is no text to compress"):
+        plots.compressed_bits(texts)
+
+
 def test_the_learning_curve_is_a_png_drawn_without_pyplot(tmp_path):
     already = "matplotlib.pyplot" in sys.modules
     path = plots.learning_curve(tmp_path / "curve.png", TRAINING, VALIDATION, {"xz -9": 2.25}, "Ünïcode 100 %")

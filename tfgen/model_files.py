@@ -141,4 +141,4 @@ def load(path: str | os.PathLike[str]) -> "TextGenerator":
 def _reason(error: Exception) -> str:
     """Give the first line of what Keras says, without the full stop that it may have."""
     lines = str(error).strip().splitlines()
-    return wording.shorten(lines[0].rstrip(".") if lines else type(error).__name__, 200)
+    return wording.shorten(wording.clause(lines[0]) if lines else type(error).__name__, 200)

@@ -13,17 +13,17 @@ _ENDINGS = (".png", ".svg", ".pdf", ".jpg")
 
 
 def check_installed() -> None:
-    """Say before any work is done whether pictures can be drawn.
+    """Check before any work is done that pictures can be drawn.
 
     Raises:
         InputError: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise InputError("drawing needs matplotlib: pip install 'tfgen[plot]'.")
+        raise InputError("drawing needs matplotlib; install it: pip install 'tfgen[plot]'.")
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    """Say before any work is done whether a picture can be drawn there.
+    """Check before any work is done that a picture can be drawn there.
 
     Raises:
         InputError: matplotlib is not installed, the ending names no format of pictures, or there is no such directory.
@@ -33,16 +33,22 @@ def check_path(path: str | os.PathLike[str]) -> None:
     if path.suffix.lower() not in _ENDINGS:
         raise InputError(f"the name of a picture ends in {', '.join(_ENDINGS)}; received {str(path)!r}.")
     if not path.parent.is_dir():
-        raise InputError(f"there is no directory {str(path.parent)!r} for the picture: make it, or choose another.")
+        raise InputError(f"there is no directory {str(path.parent)!r} for the picture; make it, or choose another.")
 
 
 def compressed_bits(texts: Iterable[str]) -> float:
-    """Give what `xz -9` makes of the texts, in bits per character: a baseline that knows repetitions, no language."""
+    """Give what `xz -9` makes of the texts, in bits per character: a baseline that knows repetitions, no language.
+
+    Raises:
+        InputError: There is no text.
+    """
     compressor = lzma.LZMACompressor(preset=9)
     characters = size = 0
     for text in texts:
         characters += len(text)
         size += len(compressor.compress(text.encode()))
+    if not characters:
+        raise InputError("there is no text to compress; give at least one character.")
     return 8 * (size + len(compressor.flush())) / characters
 
 

@@ -9,6 +9,7 @@ import click
 from tfgen import model_files
 from tfgen.cli import terminal
 from tfgen.errors import InputError
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 
@@ -22,7 +23,7 @@ def inspect(model: Path, as_json: bool) -> None:
         vocabulary = Vocabulary.from_config(config["vocabulary"])
         network = list(_layers(config))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise InputError(f"{str(model)!r} is damaged: {error}; train or save it again.") from None
+        raise InputError(f"{str(model)!r} is damaged: {wording.clause(error)}; train or save it again.") from None
     facts = {
         "model": str(model),
         "bytes": model.stat().st_size,

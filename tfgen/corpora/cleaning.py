@@ -70,6 +70,6 @@ def strip_gutenberg(text: str, place: str) -> str:
         missing = "START" if start is None else "END"
         raise InputError(
             f"{place} has no line that begins '*** {missing} OF THE PROJECT GUTENBERG EBOOK'; "
-            "leave strip_gutenberg (--strip-gutenberg) away, or download the plain text eBook whole"
+            "remove strip_gutenberg (--strip-gutenberg), or download the whole plain text eBook."
         )
     return text[start.end() : end.start()]

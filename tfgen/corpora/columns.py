@@ -35,7 +35,7 @@ class Layout(Protocol):
 
 
 def table_ending(path: pathlib.Path | None, place: str) -> str:
-    """Tell the format of a table by the ending of its name.
+    """Recognise the format of a table by the ending of its name.
 
     Args:
         path: The file, or None for standard input, which has no ending.
@@ -53,7 +53,7 @@ def table_ending(path: pathlib.Path | None, place: str) -> str:
     ending = "" if path is None else compressed.uncompressed_name(path).suffix.lower()
     endings = (*_DELIMITERS, *_JSON_LINES)
     if ending not in endings:
-        raise InputError(f"a column cannot be taken from {place}; name a file that ends in {', '.join(endings)}")
+        raise InputError(f"a column cannot be read from {place}; use a file that ends in {', '.join(endings)}.")
     return ending
 
 
@@ -107,7 +107,7 @@ def _table_cells(
         if len(row) <= index or len(row) > len(first):
             raise InputError(
                 f"{place}, line {line} has {len(row)} cells where the first row has {len(first)}; "
-                "mend the row, quoting any cell that holds a delimiter or a newline"
+                "repair the row, quoting any cell that holds a delimiter or a newline."
             )
         yield line, row[index]
 
@@ -124,7 +124,7 @@ def _locate(column: str, first: list[str], place: str, layout: Layout) -> tuple[
     """Find a column by its number or name, and give its index."""
     if re.fullmatch("[0-9]+", column):
         if len(column) > 6 or not 1 <= int(column) <= len(first):
-            raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}")
+            raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}.")
         return int(column) - 1, _Found.BY_NUMBER
     if column in first:
         return first.index(column), _Found.BY_HEADER
@@ -156,7 +156,7 @@ def _next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
             return next(reader, None)
     except csv.Error as error:
         advice = "quote cells that hold quotes, delimiters or newlines, doubling the quotes inside"
-        raise InputError(f"{place}: {error}; {advice}") from error
+        raise InputError(f"{place}: {error}; {advice}.") from error
 
 
 @contextlib.contextmanager
@@ -186,16 +186,16 @@ def _json_cell(line: str, place: str, column: str) -> str:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        message = f"{place} is not JSON: {error.msg} at column {error.colno}; each line must be one JSON object"
+        message = f"{place} is not JSON: {error.msg} at column {error.colno}; each line must be one JSON object."
         raise InputError(message) from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
-        raise InputError(f"{place} is JSON too deep or too long to read; remove that line") from error
+        raise InputError(f"{place} is JSON too deep or too long to read; remove that line.") from error
     if not isinstance(record, dict):
-        raise InputError(f"{place} holds a JSON {type(record).__name__}; each line must be one JSON object")
+        raise InputError(f"{place} holds a JSON {type(record).__name__}; each line must be one JSON object.")
     if column not in record:
-        raise InputError(f"{place} has no column {column!r}; it has {listing(record)}")
+        raise InputError(f"{place} has no column {column!r}; it has {listing(record)}.")
     value = record[column]
     if not isinstance(value, str):
         kind = "null" if value is None else type(value).__name__
-        raise InputError(f"{place}: column {column!r} is {kind}, not a string; give a column of strings")
+        raise InputError(f"{place}: column {column!r} is {kind}, not a string; use a column of strings.")
     return value

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tfgen.errors import InputError
-from tfgen.support.wording import number
+from tfgen.support import wording
 
 END_OF_TEXT = "\x03"
 """U+0003 closes a document when it is hashed and when it is learned, so no document may hold it."""
@@ -53,15 +53,15 @@ class Corpus:
     def __post_init__(self) -> None:
         """Check what every later step relies on."""
         if isinstance(self.documents, str):
-            raise InputError("documents must be a sequence of texts, got one str; use Corpus.from_text for one text")
+            raise InputError("documents must be a sequence of texts; received one str: use Corpus.from_text for it.")
         for index, text in enumerate(self.documents, start=1):
             place = f"document {index} of {self.source!r}"
             if not isinstance(text, str):
-                raise InputError(f"{place} must be a str, got {type(text).__name__}")
+                raise InputError(f"{place} must be a str; received {wording.shown(text)}.")
             if found := find_forbidden(text):
-                raise InputError(f"{place} holds {found}; remove it or put U+FFFD in its place")
+                raise InputError(f"{place} holds {found}; remove it, or put U+FFFD in its place.")
         if not self.characters:
-            raise InputError(f"{self.source!r} holds no text; a corpus needs at least one character")
+            raise InputError(f"{self.source!r} holds no text; a corpus needs at least one character.")
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], source: str = "texts", ends: bool = True) -> Corpus:
@@ -82,7 +82,7 @@ class Corpus:
         ('one', 'two')
         """
         if isinstance(texts, str):
-            raise InputError("texts must be an iterable of texts, got one str; use Corpus.from_text for one text")
+            raise InputError("texts must be an iterable of texts; received one str: use Corpus.from_text for it.")
         return cls(tuple(text for text in texts if text != ""), ends, source)
 
     @classmethod
@@ -140,7 +140,8 @@ class Corpus:
 
     def __repr__(self) -> str:
         """Name and size; the text itself may be a library."""
-        size = f"{number(len(self.documents), 'document')}, {number(self.characters, 'character')}"
+        documents = wording.number(len(self.documents), "document")
+        size = f"{documents}, {wording.number(self.characters, 'character')}"
         return f"Corpus({self.source!r}, {size})"
 
 

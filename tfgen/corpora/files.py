@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Iterable, Iterator
 
 from tfgen.errors import InputError
+from tfgen.support import wording
 
 LONGEST_RECORD = 1 << 24
 """Characters of the longest line, row or eBook, which are held in memory while they are read."""
@@ -22,7 +23,7 @@ def read_file(path: pathlib.Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path") from error
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
 
 def check_encoding(encoding: str) -> None:
@@ -33,14 +34,15 @@ def check_encoding(encoding: str) -> None:
 
     >>> check_encoding("utf-9")
     Traceback (most recent call last):
-    tfgen.errors.InputError: unknown encoding 'utf-9'; give one that Python knows, such as 'utf-8' or 'latin-1'
+    tfgen.errors.InputError: unknown encoding 'utf-9'; use one that Python knows, such as 'utf-8' or 'latin-1'.
     """
     try:
         " ".encode(encoding)
         codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError, TypeError) as error:
-        message = f"unknown encoding {encoding!r}; give one that Python knows, such as 'utf-8' or 'latin-1'"
-        raise InputError(message) from error
+        raise InputError(
+            f"unknown encoding {wording.shown(encoding)}; use one that Python knows, such as 'utf-8' or 'latin-1'."
+        ) from error
 
 
 def decode(pieces: Iterable[bytes], place: str, encoding: str) -> Iterator[str]:
@@ -98,10 +100,10 @@ def _newlines(data: bytes, encoding: str) -> int:
 
 def _advice(beginning: bytes, data: bytes) -> str:
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "it begins as UTF-16 does: give its encoding (encoding='utf-16', --encoding utf-16)"
+        return "it begins like UTF-16: give its encoding (encoding='utf-16', --encoding utf-16)."
     if b"\0" in data:
-        return "it looks like a binary file: give a text file"
-    return "if it is a text and no binary file, give its encoding (encoding='latin-1', --encoding latin-1)"
+        return "it looks like a binary file: use a text file."
+    return "if it is a text file, give its encoding (encoding='latin-1', --encoding latin-1)."
 
 
 def whole(pieces: Iterable[str], place: str) -> str:
@@ -117,7 +119,7 @@ def whole(pieces: Iterable[str], place: str) -> str:
         length += len(piece)
         if length > LONGEST_RECORD:
             raise InputError(
-                f"{place} has more than {LONGEST_RECORD:,} characters, too many to clean; cut it into files"
+                f"{place} has more than {LONGEST_RECORD:,} characters, too many to clean; split it into several files."
             )
     return "".join(held)
 
@@ -183,4 +185,4 @@ def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
 
 
 def _too_long(place: str) -> str:
-    return f"{place} has a line or row of more than {LONGEST_RECORD:,} characters; is it of this format?"
+    return f"{place} has a line or row of more than {LONGEST_RECORD:,} characters; check the format of the file."

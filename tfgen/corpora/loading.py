@@ -43,7 +43,7 @@ def load_corpus(
         lines: Make a document of each line; not with `column`. Lines end with `\n` or `\r\n`; other separators belong
             to the text.
         encoding: The encoding of the files, as Python names it.
-        unescape: Turn HTML's character references (`&lt;`, and AG News' damaged ` #39;`) into characters.
+        unescape: Turn HTML's character references (`&lt;`, and ` #39;`, damaged as in AG News) into characters.
         strip_gutenberg: Cut each text to what lies between Project Gutenberg's START and END lines.
         normalize: A Unicode normalisation form.
         control: What to do with NUL, U+0003 (END OF TEXT) and lone surrogates, which cannot be learned: report the
@@ -54,7 +54,7 @@ def load_corpus(
 
     Raises:
         InputError: The source cannot be found, read, decoded or downloaded, or holds no text, or an argument is not
-            among those allowed. The message is one line that says how to mend it.
+            among those allowed. The message is one line that says how to repair it.
 
     >>> names = load_corpus("unicode-names", lines=True)
     >>> names.documents[:3], names.ends

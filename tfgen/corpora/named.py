@@ -31,8 +31,8 @@ def _python_docs() -> Iterator[Document]:
     try:
         topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
     except ImportError as error:
-        message = "this Python ships without the documentation of its language; take 'unicode-names' or a file"
-        raise InputError(f"'python-docs' is missing: {message}") from error
+        message = "'python-docs' is missing, for this Python came without it; use 'unicode-names' or a file."
+        raise InputError(message) from error
     pages = (topics[key].strip("\n") for key in sorted(topics))
     yield Document("\n\n\n".join(pages) + "\n", "'python-docs'")
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from tfgen.corpora import compressed
 from tfgen.corpora.named import BY_NAME, NAMED_CORPORA, NamedCorpus
 from tfgen.errors import InputError
-from tfgen.support.wording import listing
+from tfgen.support import wording
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -46,7 +46,7 @@ def size_of(path: pathlib.Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path") from error
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
 
 def as_names(source: StrPath | Sequence[StrPath]) -> list[str]:
@@ -58,12 +58,13 @@ def as_names(source: StrPath | Sequence[StrPath]) -> list[str]:
     >>> as_names(["a.txt", pathlib.PurePosixPath("b.txt")])
     ['a.txt', 'b.txt']
     """
-    names: list[StrPath] = list(source) if isinstance(source, Sequence) and not isinstance(source, str) else [source]
+    several = isinstance(source, Sequence) and not isinstance(source, str | bytes)
+    names: list[StrPath] = list(source) if several else [source]  # type: ignore[arg-type, list-item]
     if not names:
-        raise InputError("no source was given (an empty list); name at least one file, folder or corpus")
+        raise InputError("no source was given; received an empty list: name at least one file, folder or corpus.")
     for name in names:
         if not isinstance(name, (str, os.PathLike)):
-            raise InputError(f"a source must be a path or a name, got {type(name).__name__}; give a str or a Path")
+            raise InputError(f"a source must be a path or a name, as a str or a Path; received {wording.shown(name)}.")
     return [os.fsdecode(name) for name in names]
 
 
@@ -95,7 +96,7 @@ def find(name: str) -> list[TextFile | NamedCorpus]:
 
 def _files_below(folder: pathlib.Path) -> list[TextFile | NamedCorpus]:
     def refuse(error: OSError) -> None:  # os.walk would pass over a folder it may not read
-        raise InputError(f"{error.filename!r} cannot be read: {error.strerror}; check its permissions") from error
+        raise InputError(f"{error.filename!r} cannot be read: {error.strerror}; check its permissions.") from error
 
     paths: list[pathlib.Path] = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
@@ -103,7 +104,7 @@ def _files_below(folder: pathlib.Path) -> list[TextFile | NamedCorpus]:
         paths += [pathlib.Path(parent, name) for name in names if not name.startswith(".")]
     found = sorted(path for path in paths if path.is_file())
     if not found:
-        raise InputError(f"folder {str(folder)!r} holds no files (hidden ones are not read); name one that does")
+        raise InputError(f"folder {str(folder)!r} holds no files (hidden ones are not read); use one that does.")
     return [TextFile(path) for path in found]
 
 
@@ -111,11 +112,11 @@ def _files_matching(pattern: str) -> list[TextFile | NamedCorpus]:
     matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - unlike pathlib's, skips hidden files
     found = sorted(path for path in map(pathlib.Path, matches) if path.is_file())
     if not found:
-        raise InputError(f"no such file: nothing matches {pattern!r}; check the pattern, and quote it in a shell")
+        raise InputError(f"no such file: nothing matches {pattern!r}; check the pattern, and quote it in a shell.")
     return [TextFile(path) for path in found]
 
 
 def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name.lower(), NAMED_CORPORA)
-    hint = f"did you mean {listing(close)}?" if close else "check the path."
-    return f"no such file or named corpus: {name!r}; {hint} The named corpora are {listing(NAMED_CORPORA)}"
+    hint = f"did you mean {wording.listing(close)}?" if close else "check the path."
+    return f"no such file or named corpus: {name!r}; {hint} The named corpora are {wording.listing(NAMED_CORPORA)}."

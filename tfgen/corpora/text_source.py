@@ -12,6 +12,7 @@ from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, 
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
+from tfgen.support import wording
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 Control: TypeAlias = Literal["error", "replace"]
@@ -46,11 +47,11 @@ class Reading:
         check_choice("control", self.control, _CONTROLS)
         files.check_encoding(self.encoding)
         if not isinstance(self.column, str | None):
-            raise InputError(f"column must be a str such as 'title' or '2', got {self.column!r}")
+            raise InputError(f"column must be a str such as 'title' or '2'; received {wording.shown(self.column)}.")
         if self.column is not None and self.lines:
             raise InputError(
-                f"a document is a row of the column {self.column!r} or a line, not both: leave away --column "
-                "(column=) or --lines (lines=)"
+                f"a document is a row of the column {self.column!r} or a line, not both; remove --column (column=) or "
+                "--lines (lines=)."
             )
 
     def clean(self, text: str) -> str:
@@ -120,17 +121,17 @@ class TextSource:
             if characters > _MOST_IN_MEMORY:
                 raise InputError(
                     f"{self.label!r} has more than {_MOST_IN_MEMORY:,} characters, too many to hold in memory; turn it "
-                    "into ids first (tfgen.prepare_corpus, tfgen prepare)"
+                    "into ids first (tfgen.prepare_corpus, tfgen prepare)."
                 )
             yield piece
 
     def no_text(self) -> str:
-        """Say that there is none."""
+        """Say why there is no text."""
         if self.reading.column is not None:
-            return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another"
+            return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another."
         if self.reading.lines:
-            return f"{self.label!r} holds no text: every line is blank; give a file with some"
-        return f"{self.label!r} is empty; give a file with some text in it"
+            return f"{self.label!r} holds no text: every line is blank; give a file with some text in it."
+        return f"{self.label!r} is empty; give a file with some text in it."
 
     def _pieces(self) -> Iterator[str]:
         for text in self.texts:
@@ -162,7 +163,7 @@ class TextSource:
         reading = self.reading
         if isinstance(text, NamedCorpus):
             if reading.column is not None:
-                raise InputError(f"{text.name!r} is a named corpus and has no columns; leave column (--column) away")
+                raise InputError(f"{text.name!r} is a named corpus and has no columns; remove column (--column).")
             yield from text.read()
         elif reading.column is not None:
             ending = columns.table_ending(text.path, text.place)
@@ -203,7 +204,7 @@ def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
         return document._replace(text=replace_forbidden(document.text))
     raise InputError(
         f"{document.place} holds {found}; remove it, or have it replaced by U+FFFD "
-        "(control='replace', --control replace)"
+        "(control='replace', --control replace)."
     )
 
 
@@ -218,6 +219,8 @@ def _whole_lines(pieces: Iterator[str], place: str) -> Iterator[str]:
         rest.append(piece[cut:])
         waiting += len(piece) - cut
         if waiting > files.LONGEST_RECORD:
-            raise InputError(f"{place} has a line of more than {files.LONGEST_RECORD:,} characters, too long to clean")
+            raise InputError(
+                f"{place} has a line of more than {files.LONGEST_RECORD:,} characters, too long to clean; split it."
+            )
     if waiting:
         yield "".join(rest)

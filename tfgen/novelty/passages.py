@@ -1,6 +1,6 @@
 """How much of a sample is copied from the corpus, rather than written.
 
-Short substrings of any text occur in a large corpus; a model that has learned by heart gives itself away by long ones.
+Short substrings of any text occur in a large corpus; a model that has learned by heart is known by long ones.
 What is usual for a length shows a report on text of the same kind that is not in the corpus.
 
 Axis letters: T the sample's characters, K the lengths looked at, N bytes in UTF-8.
@@ -54,7 +54,7 @@ class Report:
 
 
 def report(sample: str, corpus: Documents) -> Report:
-    """Tell how much of a sample is copied from a corpus, which is read once: about 30 MB a second.
+    """Measure how much of a sample is copied from a corpus, which is read once: about 30 MB a second.
 
     Args:
         sample: The text, such as a model has written; without the prompt, if that is from the corpus.
@@ -74,10 +74,10 @@ def report(sample: str, corpus: Documents) -> Report:
     (Passage(text='the cat', begin=0), Passage(text='at', begin=9))
     """
     if not sample:
-        raise InputError("the sample is empty; give a text of at least one character.")
+        raise InputError("the sample is empty; use a text of at least one character.")
     data = sample.encode("utf-8", "surrogatepass")
     if len(data) > MOST_BYTES:
-        raise InputError(f"the sample has {len(data):,} bytes in UTF-8; give a part of at most {MOST_BYTES:,}.")
+        raise InputError(f"the sample has {len(data):,} bytes in UTF-8; use a part of at most {MOST_BYTES:,} bytes.")
     matches = _longest_ending(data, corpus)
     lengths = np.arange(1, len(sample) + 1)
     # Substrings of length k that occur end where at least k characters do.

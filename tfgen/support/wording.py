@@ -25,6 +25,15 @@ def shown(value: object, longest: int = 80) -> str:
     return type(value).__name__ if private else shorten(text, longest)
 
 
+def clause(error: object) -> str:
+    """Give a message without its full stop, to stand inside another.
+
+    >>> clause(ValueError("it is empty."))
+    'it is empty'
+    """
+    return str(error).removesuffix(".")
+
+
 def number(count: int, noun: str) -> str:
     """Give a number with its noun, in the plural but for 1."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -17,7 +17,7 @@ class Counted:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Take up the note in that file, if there is one; without a file, note nothing."""
+        """Continue from the note in that file, if there is one; without a file, note nothing."""
         self._path = path
         self.characters = 0
         if path and notes.is_whole(path):
@@ -34,7 +34,7 @@ class Counted:
                         token, number = json.loads(line)
                         yield token, number
 
-    def go_on(self, characters: int, counts: Callable[[], Iterable[Count]]) -> None:
+    def count_more(self, characters: int, counts: Callable[[], Iterable[Count]]) -> None:
         """Count so many more characters; where it is time, note what `counts` gives, in order."""
         self.characters += characters
         if self._path and self.characters >= self._due:

@@ -98,7 +98,7 @@ def count_pieces(
             counts.add_counted(counted.before())
         for words in splitting.word_lists(pieces):
             counts.add(words)
-            counted.go_on(sum(map(len, words)), counts.in_order)
+            counted.count_more(sum(map(len, words)), counts.in_order)
         # One more than is wanted, for the end of a text, and some that are left out, to be shown as examples.
         frequent = counts.most_frequent((_MOST_WORDS if most is None else most) + 1 + _EXAMPLES)
         documents = frequent.pop(END_OF_TEXT, 0)
@@ -111,7 +111,7 @@ def _closed(documents: Iterable[str]) -> Iterator[str]:
         try:
             _check_document(document)
         except InputError as error:
-            raise InputError(f"document {number}: {error}") from None
+            raise InputError(f"document {number}: {wording.clause(error)}.") from None
         yield from (document[begin : begin + _COUNTED_TOGETHER] for begin in range(0, len(document), _COUNTED_TOGETHER))
         yield END_OF_TEXT
 
@@ -130,7 +130,7 @@ def _count_characters(pieces: Iterable[str], counted: Counted) -> dict[str, int]
         else:
             of_text = np.bincount(splitting.codepoints(text))
             counts[: len(of_text)] += of_text
-        counted.go_on(len(text), in_order)
+        counted.count_more(len(text), in_order)
     return dict(in_order())
 
 
@@ -149,12 +149,12 @@ def _gathered(pieces: Iterable[str]) -> Iterator[str]:
 
 def _check_document(document: Any) -> None:
     if not isinstance(document, str):
-        raise InputError(f"a text must be a str, got {type(document).__name__}; decode bytes first")
+        raise InputError(f"a text must be a str; received {wording.shown(document)}: decode bytes first.")
     for character in ("\0", END_OF_TEXT):
         position = document.find(character)
         if position >= 0:
             raise InputError(
-                f"the text holds the reserved {wording.name(character)} at position {position}; replace it"
+                f"the text holds the reserved {wording.name(character)} at position {position}; replace it."
             )
     for begin in range(0, 0 if document.isascii() else len(document), splitting.PIECE):
         splitting.codepoints(document[begin : begin + splitting.PIECE], begin)

@@ -1,4 +1,4 @@
-"""Words counted exactly, however many there are: what does not fit in memory is sorted, put aside, and merged."""
+"""Words counted exactly, however many there are: what does not fit in memory is sorted, written out, and merged."""
 
 import collections
 import contextlib
@@ -48,7 +48,7 @@ class WordCounts(contextlib.ExitStack):
         if characters > _LONG * len(words):
             self._long_characters += characters
         if len(self._held) > _HELD or self._long_characters > _HELD_CHARACTERS:
-            self._put_aside()
+            self._write_run()
 
     def add_counted(self, counts: Iterable[Count]) -> None:
         """Add words that were counted before, in code point order."""
@@ -57,7 +57,7 @@ class WordCounts(contextlib.ExitStack):
 
     def in_order(self) -> Iterator[Count]:
         """Give each word in code point order, and how often it occurs."""
-        self._put_aside()
+        self._write_run()
         self._merge()
         return _read(self._runs[0])
 
@@ -66,7 +66,7 @@ class WordCounts(contextlib.ExitStack):
         if not self._runs and len(self._held) <= most:
             self.distinct = len(self._held)
             return dict(self._held)
-        self._put_aside()
+        self._write_run()
         self._merge()
         merged = self._runs[0]
         numbers = collections.Counter(number for _, number in _read(merged))
@@ -79,7 +79,7 @@ class WordCounts(contextlib.ExitStack):
                 of_least -= number == least
         return frequent
 
-    def _put_aside(self) -> None:
+    def _write_run(self) -> None:
         self._runs.append(self._file(iter(sorted(self._held.items()))))
         self._held.clear()
         self._long_characters = 0

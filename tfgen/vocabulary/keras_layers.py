@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.support import wording
 from tfgen.vocabulary import splitting
 
 _PACKAGE = "tfgen"
@@ -72,9 +73,9 @@ class TextFromIds(keras.layers.Layer):
             InputError: `texts` is not a list of at least one str.
         """
         if not isinstance(texts, Sequence) or isinstance(texts, str) or not texts:
-            raise InputError(f"texts must be a list of at least one str, got {type(texts).__name__}")
+            raise InputError(f"texts must be a list of at least one str; received {wording.shown(texts)}.")
         if not all(isinstance(text, str) for text in texts):
-            raise InputError("texts must be a list of str; give the text of each id")
+            raise InputError(f"texts must be a list of str, the text of each id; received {wording.shown(texts)}.")
         super().__init__(**kwargs)
         self.texts = tuple(texts)
         self.supports_jit = False  # XLA has no strings

@@ -2,8 +2,8 @@
 
 Words are lossless: a token keeps the one space before it, every other white space is a token, and joining the tokens
 gives the text back. The rule reads the classes of neighbouring characters, with operators that NumPy arrays and
-TensorFlow tensors share, so that `tfgen.vocabulary.keras_layers` runs this very rule in the graph. (Regular
-expressions would not do: Python's and RE2's disagree about Unicode.)
+TensorFlow tensors share, so that `keras_layers` runs this very rule in the graph. (Regular expressions would not
+do: Python's and RE2's disagree about Unicode.)
 
 1. A mark, a joiner or an emoji modifier belongs to the character before it, and takes no further part.
 2. Letters, digits and connectors (`_`) run together into words; an apostrophe between two of them stays inside.
@@ -98,12 +98,12 @@ def class_of_every_code_point() -> npt.NDArray[np.int8]:
 
 
 def is_white(classes: Any) -> Any:
-    """Tell which characters are white space; arrays or tensors of classes in, booleans out."""
+    """Find the characters that are white space; arrays or tensors of classes in, booleans out."""
     return (classes == SPACE) | (classes == WHITE)
 
 
 def extends(before: Any, this: Any) -> Any:
-    """Tell which characters belong to the character before them, as a mark belongs to its letter.
+    """Find the characters that belong to the character before them, as a mark belongs to its letter.
 
     Args:
         before: classes (T,) of the characters before, an array or a tensor.
@@ -117,7 +117,7 @@ def extends(before: Any, this: Any) -> Any:
 
 
 def joins(before_that: Any, before: Any, this: Any, after: Any) -> Any:
-    """Tell which characters go on with the token of the character before them.
+    """Find the characters that continue the token of the character before them.
 
     Args:
         before_that: classes (T,) two characters back, an array or a tensor. Here, characters that extend another
@@ -137,7 +137,7 @@ def joins(before_that: Any, before: Any, this: Any, after: Any) -> Any:
 
 
 def token_starts(codepoints: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    """Tell which characters begin a word-level token.
+    """Find the characters that begin a word-level token.
 
     Args:
         codepoints: code points (T,).
@@ -170,7 +170,7 @@ def codepoints(text: str, offset: int = 0) -> npt.NDArray[np.uint32]:
     except UnicodeEncodeError as error:
         raise InputError(
             f"the text holds half a character, the lone surrogate U+{ord(text[error.start]):04X}, at position "
-            f"{offset + error.start}; decode its source strictly (errors='strict') or take it out"
+            f"{offset + error.start}; decode its source strictly (errors='strict'), or remove it."
         ) from None
 
 
@@ -210,8 +210,8 @@ def word_lists(pieces: Iterable[str], begin: int = 0) -> Iterator[list[str]]:
     text = ""
     for piece in cut(pieces):
         text += piece
-        # The last token may go on in the next piece, and an apostrophe there may need the one before it, so these two
-        # wait. Splitting again from the beginning of a token gives the same tokens.
+        # The last token may continue in the next piece, and an apostrophe there may need the one before it, so these
+        # two wait. Splitting again from the beginning of a token gives the same tokens.
         codes = codepoints(text, begin)
         bounds = np.flatnonzero(token_starts(codes))[:-1]
         waiting = int(bounds[-1]) if len(bounds) else 0
@@ -220,7 +220,7 @@ def word_lists(pieces: Iterable[str], begin: int = 0) -> Iterator[list[str]]:
         if len(text) > _LONGEST_WORD + PIECE:
             raise InputError(
                 f"the text holds a word of more than {_LONGEST_WORD:,} characters at position {begin:,}; split it into "
-                "characters (split='character')"
+                "characters (split='character')."
             )
     codes = codepoints(text, begin)
     yield _tokens(codes, np.flatnonzero(token_starts(codes)))

@@ -107,14 +107,14 @@ class Vocabulary:
             min_count: tokens that occur less often are left out.
 
         Returns:
-            The vocabulary; its `coverage()` tells what was left out.
+            The vocabulary; its `coverage()` says what was left out.
 
         Raises:
             InputError: there is no text, nothing would be left, or a document holds half a character (a lone
                 surrogate), NUL or U+0003.
         """
         if isinstance(corpus, str):
-            raise InputError(f"a corpus is what tfgen.load_corpus gives; received {corpus[:40]!r}: use from_texts.")
+            raise InputError(f"a corpus is what load_corpus gives; received {wording.shown(corpus)}: use from_texts.")
         return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count)
 
     @classmethod
@@ -139,7 +139,7 @@ class Vocabulary:
             InputError: as `from_corpus` does; or `texts` is a single string.
         """
         if isinstance(texts, str):
-            raise InputError("from_texts takes several texts, got one str; put it in a list: [text]")
+            raise InputError("from_texts takes several texts; received one str: put it in a list, [text].")
         return cls._from_documents(texts, ends, split, max_tokens, min_count)
 
     @classmethod
@@ -184,13 +184,13 @@ class Vocabulary:
         cls, counts: counting.Counts, ends: bool, split: Split, max_tokens: int | None, min_count: int
     ) -> "Vocabulary":
         if not counts.tokens:
-            raise InputError("the corpus holds no text; give one with at least one character")
+            raise InputError("the corpus holds no text; use one with at least one character.")
         ranked = sorted(counts.tokens.items(), key=lambda item: (-item[1], item[0]))
         wanted = None if max_tokens is None else max_tokens - len(RESERVED)
         kept = [item for item in ranked[:wanted] if item[1] >= min_count]
         if not kept:
             most = f"the most frequent, {wording.name(ranked[0][0])}, occurs {wording.number(ranked[0][1], 'time')}"
-            raise InputError(f"min_count={min_count} leaves no token: {most}; lower min_count")
+            raise InputError(f"min_count={min_count} leaves no token: {most}; lower min_count.")
         left_out = ranked[len(kept) :]
         unknown = sum(count for _, count in left_out) + counts.others
         reserved_counts = [0, unknown, counts.documents if ends else 0]
@@ -258,7 +258,9 @@ class Vocabulary:
                 names them and their positions. Or `dtype` is none that holds the ids.
         """
         if not isinstance(text, str):
-            raise InputError(f"encode takes a str, got {type(text).__name__}; decode bytes, or encode texts one by one")
+            raise InputError(
+                f"encode takes one str; received {wording.shown(text)}: decode bytes, and encode texts one by one."
+            )
         encoded = self.encode_pieces([text], unknown, dtype)  # first, for it checks the type
         return np.concatenate([np.empty(0, dtype), *encoded])
 
@@ -431,9 +433,9 @@ class Vocabulary:
         """
         expected = {"tokens", "counts", "split"}
         if not isinstance(config, Mapping) or set(config) != expected or config["counts"] is None:
-            got = wording.shorten(repr(config))
             raise InputError(
-                f"a vocabulary's config has {', '.join(sorted(expected))}; got {got}; save the model again"
+                f"a vocabulary's config has {', '.join(sorted(expected))}; received {wording.shown(config)}: save the "
+                "model again."
             )
         return cls(**config)
 
@@ -486,14 +488,14 @@ class Vocabulary:
             position += len(token)
         named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
         return (
-            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; take them out, or "
-            "let unknown='skip' leave them out or unknown='unknown' read each as unknown (--unknown of tfgen generate "
-            "and score)"
+            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; remove them, skip "
+            "them with unknown='skip', or read each as the unknown token with unknown='unknown' (--unknown of tfgen "
+            "generate and score)."
         )
 
     def _check_counted(self) -> None:
         if not any(self.counts):
-            raise InputError("this vocabulary has no counts; make it with Vocabulary.from_corpus")
+            raise InputError("this vocabulary has no counts; make it with Vocabulary.from_corpus.")
 
     def _checked_type(self, dtype: npt.DTypeLike) -> np.dtype[Any]:
         try:
@@ -548,12 +550,12 @@ def checked_limits(split: Split, max_tokens: int | None, min_count: int) -> tupl
 
 def _check_tokens(tokens: Any, split: Split) -> None:
     if not isinstance(tokens, Sequence) or isinstance(tokens, str) or not tokens:
-        raise InputError(f"tokens must be a list of at least one token, got {wording.shorten(repr(tokens))}")
+        raise InputError(f"tokens must be a list of at least one token; received {wording.shown(tokens)}.")
     seen = set()
     for position, token in enumerate(tokens):
         fault = _token_fault(token, split) or ("is there already" if token in seen else None)
         if fault:
-            raise InputError(f"token {position} of the vocabulary, {wording.name(token)}, {fault}; leave it out")
+            raise InputError(f"token {position} of the vocabulary, {wording.name(token)}, {fault}; remove it.")
         seen.add(token)
 
 
@@ -576,14 +578,12 @@ def _checked_counts(counts: Any, size: int) -> tuple[int, ...]:
     if counts is None:
         return (0,) * size
     if not isinstance(counts, Sequence) or len(counts) != size:
-        raise InputError(
-            f"counts must be a list of {size} numbers, one for each id, got {wording.shorten(repr(counts))}"
-        )
+        raise InputError(f"counts must be a list of {size} numbers, one for each id; received {wording.shown(counts)}.")
     for position, count in enumerate(counts):
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
             raise InputError(
-                f"count {position} of the vocabulary must be an int from 0 up, got {wording.shorten(repr(count))}"
+                f"count {position} of the vocabulary must be a whole number from 0 up; received {wording.shown(count)}."
             )
     if counts[PADDING]:
-        raise InputError(f"the count of padding, the first, must be 0, got {counts[PADDING]}")
+        raise InputError(f"the count of padding, the first, must be 0; received {counts[PADDING]}.")
     return tuple(map(int, counts))

@@ -232,7 +232,7 @@ class Session:
         model = compiled.model
         if meta.get("model") != compiled.fingerprint():
             raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
-        with damage(lambda error: f"{str(path)!r} is damaged: {wording.shorten(' '.join(str(error).split()))}."):
+        with damage(lambda error: f"{str(path)!r} is damaged: {wording.clause(error)}."):
             first = state_of_a_row(model)
             leaves = _like(tf.nest.flatten(first), _leaves(arrays, "network"))
             state = tf.nest.pack_sequence_as(first, leaves)
@@ -281,7 +281,7 @@ def _like(expected: Sequence[Any], found: Sequence[npt.NDArray[Any]]) -> list[tf
     """Take arrays as tensors, if they are of the shapes and types that are expected."""
     for one, other in zip(expected, found, strict=True):
         if one.shape != other.shape or _stored(one.dtype) != other.dtype:
-            raise ValueError(f"an array of {other.dtype}, {other.shape} is in the place of one of {one.shape}")
+            raise ValueError(f"{one.shape} {one.dtype} was expected; received {other.shape} {other.dtype}.")
     return [tf.cast(each, one.dtype) for one, each in zip(expected, found, strict=True)]
 
 
