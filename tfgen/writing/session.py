@@ -232,7 +232,7 @@ class Session:
         model = compiled.model
         if meta.get("model") != compiled.fingerprint():
             raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
-        with damage(lambda error: f"{str(path)!r} is damaged: {wording.clause(error)}."):
+        with damage(lambda error: _damaged(path, error)):
             first = state_of_a_row(model)
             leaves = _like(tf.nest.flatten(first), _leaves(arrays, "network"))
             state = tf.nest.pack_sequence_as(first, leaves)
@@ -309,6 +309,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         if meta["format"] != _FORMAT:
             raise KeyError("format")
         return meta, arrays
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = wording.shorten(wording.clause(" ".join(str(error).split())))
+    return f"{str(path)!r} is damaged: {reason}."
 
 
 def _no_session(path: Path, error: Exception) -> str:
