@@ -232,7 +232,7 @@ class Session:
         model = compiled.model
         if meta.get("model") != compiled.fingerprint():
             raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
-        with damage(lambda error: _damaged(path, error)):
+        with damage(lambda error: _damaged(Path(path), error)):
             first = state_of_a_row(model)
             leaves = _like(tf.nest.flatten(first), _leaves(arrays, "network"))
             state = tf.nest.pack_sequence_as(first, leaves)
