@@ -8,7 +8,7 @@ demo: .venv/demo
 	$(BIN)/tfgen demo
 
 test: .venv/test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import string
 import subprocess
 import sys
 
@@ -95,8 +96,7 @@ class Reader:
         shutil.copytree(ROOT / "benchmarks", folder / "benchmarks")
         (folder / "docs").mkdir()
         shutil.copy(ROOT / "docs" / "sampling.py", folder / "docs")
-        (folder / ".venv").mkdir()
-        (folder / ".venv" / "bin").symlink_to(pathlib.Path(sys.executable).parent)
+        (folder / ".venv").symlink_to(sys.prefix)
 
     def read(self, number: int) -> None:
         """Run the examples up to that one; raise what that one has raised."""
@@ -265,7 +265,7 @@ def _put_models(folder: pathlib.Path, text: str) -> None:
     """Save the models that a document does not train itself."""
     from tfgen import TextGenerator, Vocabulary
 
-    vocabulary = Vocabulary.from_texts([(folder / "romeo.txt").read_text("utf-8"), "_"])
+    vocabulary = Vocabulary.from_texts([(folder / "romeo.txt").read_text("utf-8"), string.printable])
     for path in (folder / "romeo.keras", folder / "demo" / "python-docs.keras"):
         path.parent.mkdir(exist_ok=True)
         if path.name in text and not re.search(rf"tfgen train {path.stem}\.txt", text):

@@ -275,6 +275,7 @@ def test_rows_of_a_state_must_be_as_many(loaded):
                 go_on({**state, name: tensor[:1]})
 
 
+@pytest.mark.slow
 def test_saved_model_cli_prints_the_text(saved):
     expression = f"prompts={['the quick', 'o']!r};length={LENGTH};temperature=0.8;seed=9"
     done = subprocess.run(
