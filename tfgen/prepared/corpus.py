@@ -118,8 +118,9 @@ def open_prepared(path: StrPath) -> Prepared:
             f"{str(path)!r} cannot be read: {error.strerror or error}; give a directory that tfgen prepare has written"
         ) from None
     except (InputError, ValueError, TypeError, RecursionError) as error:
+        reason = str(error).removesuffix(".")
         raise InputError(
-            f"{str(path)!r} is no prepared corpus, or damaged: {wording.clause(error)}; prepare the text again."
+            f"{str(path)!r} is not a prepared corpus, or it is damaged: {reason}; prepare the text again."
         ) from None
     return Prepared(
         path,
