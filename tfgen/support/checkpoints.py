@@ -203,7 +203,7 @@ def _array(data: bytes) -> npt.NDArray[Any]:
     """Read an array without believing what its header says of its size."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("an array is of another version.")
+        raise ValueError("the array has another version.")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     flat = np.frombuffer(data, dtype, offset=file.tell())
     return flat.reshape(shape, order="F" if fortran else "C").copy()

@@ -2,8 +2,8 @@
 
 Words are lossless: a token keeps the one space before it, every other white space is a token, and joining the tokens
 gives the text back. The rule reads the classes of neighbouring characters, with operators that NumPy arrays and
-TensorFlow tensors share, so that `keras_layers` runs this very rule in the graph. (Regular expressions would not
-do: Python's and RE2's disagree about Unicode.)
+TensorFlow tensors share, so that `tfgen.vocabulary.keras_layers` runs this very rule in the graph. (Regular
+expressions would not do: Python's and RE2's disagree about Unicode.)
 
 1. A mark, a joiner or an emoji modifier belongs to the character before it, and takes no further part.
 2. Letters, digits and connectors (`_`) run together into words; an apostrophe between two of them stays inside.
