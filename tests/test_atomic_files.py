@@ -82,6 +82,14 @@ def clear(folder):
         pass
 
 
+def clear_until(folder, number):
+    """Clear until so many entries are left."""
+    deadline = time.monotonic() + 10
+    while len(entries(folder)) > number:
+        assert time.monotonic() < deadline
+        clear(folder)
+
+
 # --- two at once ----------------------------------------------------------------------------------------------------
 
 
@@ -128,10 +136,7 @@ with atomic_files.file(pathlib.Path(sys.argv[1])) as new:
         assert run.stdout.readline() == b"begun\n"
     assert len(entries(folder)) == 2
     kill(killed)
-    deadline = time.monotonic() + 10
-    while len(entries(folder)) > 1:  # in a namespace the process ends a little later
-        clear(folder)
-        assert time.monotonic() < deadline
+    clear_until(folder, 1)  # in a namespace the process ends a little later
     other.communicate(b"\n")
     assert entries(folder) == ["b"]
 
@@ -184,7 +189,7 @@ with atomic_files.file(pathlib.Path("model")) as new, Checkpoints("run").locked(
         with pytest.raises(InputError, match="another process"):
             Checkpoints("run").check_free()
         kill(run)
-        clear(folder)
+        clear_until(folder, 1)  # a fork needs an instant to close the locks
         assert entries(folder) == ["run"]
         Checkpoints("run").check_free()
     finally:
@@ -344,10 +349,11 @@ def test_links_and_files_and_other_names_are_left_alone(folder, mark):
 
 
 def test_a_directory_of_another_user_is_left_alone(folder):
-    if not hasattr(os, "geteuid") or os.geteuid():
-        pytest.skip("only root may give a directory away")
     path = make(folder / name_of(DEAD), TWO_DAYS_AGO)
-    os.chown(path, 12345, 12345)
+    try:
+        os.chown(path, 12345, 12345)
+    except (AttributeError, PermissionError):
+        pytest.skip("only root may give a directory away")
     assert abandoned(folder) == []
 
 
