@@ -66,7 +66,7 @@ def test_the_vocabulary_of_a_model_can_be_taken(here, model):
 
 def test_a_prepared_text_has_its_vocabulary(here, model):
     here.done("prepare", "fox.txt", "-o", "words", "--split", "word")
-    assert "leave away --split" in here.refused("train", "words", "--split", "word", *SETTINGS, "-o", "x.keras")
+    assert "remove --split" in here.refused("train", "words", "--split", "word", *SETTINGS, "-o", "x.keras")
     code, _, err = here("train", "words", "--init-from", model, *SETTINGS[4:], "-o", "x.keras")
     assert (code, "prepared with another vocabulary" in err) == (1, True)
     assert "holds something else" in here("prepare", "fox.txt", "-o", "words")[2]

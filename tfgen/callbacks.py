@@ -80,7 +80,7 @@ class SampleText(keras.callbacks.Callback):
 
     def _sample(self, when: str) -> None:
         if not snapshot.are_numbers(self.model):
-            self._show(f"\n--- {when}: the weights are no numbers any more ---")
+            self._show(f"\n--- {when}: the weights are no longer finite ---")
             return
         for temperature in self._temperatures:
             texts = self.model.generate(
@@ -91,7 +91,7 @@ class SampleText(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stops when the loss is no number any more, and gives the model back the last weights that were good.
+    """Stops when the loss is no longer finite, and gives the model back the last weights that were good.
 
     Attributes:
         message: None while all is well; then what happened and which setting to change.
@@ -144,7 +144,7 @@ class StopOnNaN(keras.callbacks.Callback):
         if snapshot.are_numbers(self.model):
             self._keep()
         else:
-            self._stop(f"weights became no numbers in batch {self._done}")
+            self._stop(f"the weights are no longer finite after batch {self._done}")
 
     def _keep(self) -> None:
         if self.message is None:

@@ -176,13 +176,13 @@ def prepare(
         corpus: What to learn; one that is prepared has its vocabulary, which overrules `split`, `max_tokens` and
             `min_count`.
         settings: What to train; None for the defaults.
-        generator: A trained model to go on from, with its vocabulary and network; its own shape overrules the settings'
+        generator: A trained model to continue from, with its vocabulary and network; its own shape overrules the settings'
             `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`. Its optimizer begins anew.
-        retried: The rates at which the run was gone on with after it diverged, see `retry`.
+        retried: The rates at which the run was resumed after it diverged, see `retry`.
 
     Raises:
         InputError: A setting is out of range, the corpus is too short for it, or it has characters that the generator
-            to go on from does not know.
+            to continue from does not know.
     """
     settings = Settings() if settings is None else settings
     before: dict[str, Any] | None = None
@@ -229,7 +229,7 @@ def _compiled(job: Job, retried: Sequence[float]) -> Job:
 def retry(job: Job) -> Job:
     """Give a run that diverged half its learning rate, which its model's provenance lists under `retried`.
 
-    `run` it with `tfgen.callbacks.Resume(..., new_rate=True)` to go on from the last good checkpoint.
+    `run` it with `tfgen.callbacks.Resume(..., new_rate=True)` to continue from the last good checkpoint.
     """
     return _compiled(job, [*job.generator.provenance.get("retried", []), job.rate / 2])
 

@@ -19,13 +19,13 @@ def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 class Real(click.FloatRange):
-    """A number in a range; what is no number is in none."""
+    """A number in a range; NaN is in none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail(f"{value} is no number.", param, ctx)
+            self.fail(f"{value} is not a number.", param, ctx)
         return number
 
 

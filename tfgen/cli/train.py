@@ -81,7 +81,7 @@ def train(
         plots.check_path(plot)
     shape = ("split", "max_tokens", "min_count", "cell", "units", "layers", "dropout", "weight_drop", "embedding")
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
-        raise click.UsageError(f"with --init-from the model has its shape: leave away --{wrong[0].replace('_', '-')}.")
+        raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     how = {name: settings.pop(name) for name in reading}
@@ -111,7 +111,7 @@ def _read(
     """Hold the text in memory, or its ids on disk where it is large or was prepared before."""
     if len(corpus) == 1 and is_prepared(corpus[0]):
         if given := _given(*(option.name for option in train.params if option.name not in {*how, *counting})):
-            raise click.UsageError(f"{corpus[0]!r} was prepared, with a vocabulary: leave away {given[0]}.")
+            raise click.UsageError(f"{corpus[0]!r} was prepared, with a vocabulary: remove {given[0]}.")
         return open_prepared(corpus[0])
     text = open_source(as_source(corpus), **how)
     if text.bytes_on_disk() <= _LARGE:
@@ -192,8 +192,8 @@ class TrainingRun:
         baselines: Bits per character of other models of the text, to be drawn beside it.
         checkpoints: Of this run, removed when it has ended well; None keeps none.
         every: How many batches lie between two of them.
-        found: The run to go on with; None begins anew.
-        retry: How often to go on at half the learning rate if the loss diverges.
+        found: The run to resume; None begins anew.
+        retry: How often to continue at half the learning rate if the loss diverges.
     """
 
     console: Console
@@ -229,8 +229,10 @@ class TrainingRun:
                 message, curve = self._attempt(job, existed, new_rate=True)
         job.generator.save(self.output)
         if message:
-            to_go_on = f" To go on at half the rate: {self.continue_command} --retry 1" if self.checkpoints else ""
-            raise InputError(f"{message} It is {self.output}.{to_go_on}")
+            advice = (
+                f" To continue at half the rate, run '{self.continue_command} --retry 1'." if self.checkpoints else ""
+            )
+            raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
             unit = job.settings.split
             plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)

@@ -66,7 +66,7 @@ class Resume(keras.callbacks.Callback):
             every: A checkpoint is written before the first batch, after every so many, and after each epoch; after
                 epochs only where `steps_per_execution` does not divide the number of batches.
             new_rate: Whether the learning rate may be another than in the checkpoint, from where on it is used.
-            warn: Is told of a damaged checkpoint, which is passed over for the one before it.
+            warn: Takes the message about a damaged checkpoint, which is passed over for the one before it.
 
         Raises:
             InputError: `every` is no whole number, or below 1.
@@ -179,7 +179,7 @@ def _course(given: dict[str, Any], callbacks: list[Any]) -> courses.Course:
             f"{type(given.get('x')).__name__}."
         )
     if given.get("steps_per_epoch"):
-        raise InputError(f"Resume takes whole epochs: leave away steps_per_epoch={given['steps_per_epoch']}.")
+        raise InputError(f"Resume takes whole epochs: remove steps_per_epoch={given['steps_per_epoch']}.")
     if sum(isinstance(callback, (Resume, keras.callbacks.BackupAndRestore)) for callback in callbacks) > 1:
         raise InputError("one Resume is enough for a run, without BackupAndRestore.")
     return course

@@ -157,7 +157,7 @@ def differences(before: dict[str, Any], now: dict[str, Any], *, new_length: bool
     """Name each entry of two identities that differs, with both values.
 
     Args:
-        before: The identity of the run that is gone on with.
+        before: The identity of the run that is resumed.
         now: Of what goes on with it.
         new_length: Whether the schedule may be of another length.
         new_rate: Whether the learning rate may be another.
