@@ -166,7 +166,7 @@ def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
     code, _, err = here(*command)
     assert (code, len(err.splitlines())) == (1, 1)
     assert "at a learning rate of 0.03" in err
-    assert err.endswith("fox.txt -o fox.keras --resume --retry 1\n")
+    assert err.endswith("fox.txt -o fox.keras --resume --retry 1`.\n")
     place = Checkpoints(stopped_runs.directory(here.folder / "fox.keras"))
     assert all(np.isfinite(array).all() for array in place.latest().state["variables"])
 

@@ -176,7 +176,7 @@ def prepare(
         corpus: What to learn; one that is prepared has its vocabulary, which overrules `split`, `max_tokens` and
             `min_count`.
         settings: What to train; None for the defaults.
-        generator: A trained model to continue from, with its vocabulary and network; its own shape overrules the settings'
+        generator: A trained model to continue from, with its vocabulary and network; its shape overrules the settings'
             `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`. Its optimizer begins anew.
         retried: The rates at which the run was resumed after it diverged, see `retry`.
 

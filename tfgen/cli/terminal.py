@@ -41,7 +41,7 @@ def quote(argument: str | Path) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Give one line of JSON; what JSON has no number for is a string: "Infinity", "-Infinity", "NaN", as in ProtoJSON."""
+    """Give one line of JSON; numbers that JSON lacks are strings: "Infinity", "-Infinity", "NaN", as in ProtoJSON."""
     return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False)
 
 

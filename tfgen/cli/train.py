@@ -229,9 +229,8 @@ class TrainingRun:
                 message, curve = self._attempt(job, existed, new_rate=True)
         job.generator.save(self.output)
         if message:
-            advice = (
-                f" To continue at half the rate, run '{self.continue_command} --retry 1'." if self.checkpoints else ""
-            )
+            command = f"{self.continue_command} --retry 1"
+            advice = f" To continue at half the rate, run `{command}`." if self.checkpoints else ""
             raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
             unit = job.settings.split
