@@ -267,7 +267,7 @@ def test_what_a_stopped_run_left_is_listed_and_removed_and_what_runs_is_not(here
         (["--json", "fox.txt"], "--json goes with --list"),
         (["--older-than", "3", "fox.txt"], "--older-than goes with --clean"),
         (["--clean", "--older-than", "-1"], "-1"),
-        (["--clean", "--older-than", "nan"], "is no number"),
+        (["--clean", "--older-than", "nan"], "is not a number"),
         ([], "Missing argument 'CORPUS...'"),
     ],
 )
