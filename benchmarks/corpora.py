@@ -58,8 +58,8 @@ print(json.dumps({"seconds": seconds, "beyond": status("VmHWM") - base - ids.nby
 
 TRAIN = """
 import json, sys, time
-from tfgen import quiet
-quiet.import_tensorflow()
+from tfgen.cli import tensorflow_log
+tensorflow_log.import_tensorflow()
 import keras, tensorflow as tf
 import tfgen
 from tfgen import datasets, training

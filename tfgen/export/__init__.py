@@ -79,9 +79,9 @@ def export(
         OSError: A file cannot be written.
     """
     check_format(format)
-    with directories.replaced(Path(path), overwrite) as unfinished:
-        described = FORMATS[format](writer, unfinished)
-        manifest.write(writer.vocabulary, unfinished, {"format": format, **described}, dict(about or {}))
+    with directories.replaced(Path(path), overwrite) as new:
+        described = FORMATS[format](writer, new)
+        manifest.write(writer.vocabulary, new, {"format": format, **described}, dict(about or {}))
 
 
 def check_format(format: str) -> None:

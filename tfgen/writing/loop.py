@@ -117,7 +117,7 @@ def _loop(
         for name, spec in strategy.recorded.items()
     }
 
-    def unfinished(t: tf.Tensor, position: Position, *_: Any) -> tf.Tensor:
+    def goes_on(t: tf.Tensor, position: Position, *_: Any) -> tf.Tensor:
         # One step at least: an empty TensorArray of rows of unknown number cannot be gathered.
         return (t < length) & ((t == 0) | ~tf.reduce_all(position.finished))
 
@@ -131,7 +131,7 @@ def _loop(
         return t + 1, position, carried, arrays
 
     written, position, carried, arrays = tf.while_loop(
-        unfinished, write_one, (tf.constant(0), position, carried, arrays), parallel_iterations=1
+        goes_on, write_one, (tf.constant(0), position, carried, arrays), parallel_iterations=1
     )
     # XLA knows no size but the whole; without it, what was not written cannot be read.
     steps = {name: a.gather(tf.range(written)) if capacity is None else a.stack() for name, a in arrays.items()}
