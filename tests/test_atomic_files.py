@@ -163,6 +163,20 @@ for i in range(10**6):
             assert content == content[:1] * 9999
 
 
+def test_a_lock_that_was_not_held_yet_is_nothing_to_bring_back(folder):
+    program = """
+from tfgen.support import owners
+aside = pathlib.Path(owners.new_name(".aside"))
+(aside / "exported").mkdir(parents=True)
+(aside / ".tfgen.lock.new").touch()
+print("begun", flush=True)
+"""
+    with start(program) as run:
+        run.stdout.readline()
+    clear(folder)
+    assert entries(folder) == ["exported"]
+
+
 # --- processes that have children -----------------------------------------------------------------------------------
 
 

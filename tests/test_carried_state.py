@@ -88,6 +88,7 @@ def test_without_restart_many_short_batches_cost_what_one_long_batch_does() -> N
     assert nats_at_rate_0(5) == pytest.approx(nats_at_rate_0(40), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_with_restart_1_a_stateful_network_trains_as_a_stateless_one() -> None:
     restarting, stateless = stateful(restart=1.0), stateful(batch_size=None)
     for generator in (restarting, stateless):
@@ -250,6 +251,7 @@ def test_with_batch_size_gives_a_model_of_its_own(generator: TextGenerator) -> N
     np.testing.assert_equal(learned(generator), before)
 
 
+@pytest.mark.slow
 def test_a_copy_trains_on_as_the_original_does() -> None:
     original = stateful(restart=0.3)
     original.fit(streams()[0], verbose=0)

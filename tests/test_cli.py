@@ -140,6 +140,7 @@ def test_an_interrupted_training_keeps_what_it_learned_and_says_how_to_go_on(her
     assert keras.saving.load_model(tmp_path / "a {b}.keras").vocabulary == saved.vocabulary
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_standard_input_is_a_corpus(tmp_path):
     read, write = pty.openpty()
     options = ["--lines", "--units", "4", "--batch-size", "8", "--epochs", "1", "--prompt", "R"]
@@ -364,6 +365,7 @@ def test_a_terminal_without_utf8_shows_escapes(model):
     assert done.stdout.split()[:2] == [b"model", b"n\\xe9.keras"]
 
 
+@pytest.mark.slow
 def test_the_demo_tells_its_story(here, monkeypatch):
     monkeypatch.setattr(module("demo"), "load_corpus", lambda name: Corpus.from_text("The " + TEXT, name))
     (here.folder / "demo").mkdir()

@@ -36,6 +36,7 @@ def readers(tmp_path_factory):
         yield functools.cache(lambda document: documents.Reader(document, tmp_path_factory.mktemp("document"), data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "number"), EXAMPLES)
 def test_every_example_runs(readers, document, number):
     readers(document).read(number)

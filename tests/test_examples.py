@@ -98,6 +98,7 @@ def test_titles_of_a_text_are_its_lines(tmp_path):
     assert (corpus.documents, corpus.ends, prompts) == (("Rain", "Sun"), True, titles.NEWS)
 
 
+@pytest.mark.slow
 def test_windows_at_five_temperatures(run, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text(numbered("The rain in Spain stays mainly in the plain", 150))
@@ -110,6 +111,7 @@ def test_windows_at_five_temperatures(run, tmp_path):
     assert len(generator.generate("The ", length=5, seed=1)) == 9
 
 
+@pytest.mark.slow
 def test_the_tensorflow_tutorial_on_layers_of_keras(run, offline):
     output, generator = run("tensorflow_tutorial")
     assert output.startswith("No Shakespeare: ")
@@ -127,6 +129,7 @@ def test_the_tensorflow_tutorial_on_layers_of_keras(run, offline):
     assert len(generator.generate("The ", length=5, seed=1)) == 9
 
 
+@pytest.mark.slow
 def test_the_keras_example_on_streams(run, offline):
     output, generator = run("keras_nietzsche")
     assert output.startswith("No Nietzsche: ")

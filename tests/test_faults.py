@@ -107,6 +107,7 @@ def test_a_full_disk_harms_no_checkpoint_and_no_model(here, disk, model, model_b
     assert kept.latest().state["weights"][0] == 3
 
 
+@pytest.mark.slow
 def test_a_training_that_fills_the_disk_goes_on_when_there_is_room(here, disk, monkeypatch):
     (here.folder / "fox.txt").write_text(TEXT)
     here.done("train", *TRAIN, "-o", "whole.keras")

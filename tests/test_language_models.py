@@ -224,7 +224,7 @@ def test_beams_and_patterns_and_xla(name):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in ("rnn", "counts", "attending") else pytest.mark.slow) for name in MODELS],
+    [pytest.param(name, marks=() if name in ("counts", "attending") else pytest.mark.slow) for name in MODELS],
 )
 def test_a_saved_model_of_it_writes_the_same(name, tmp_path):
     from tfgen.export import export

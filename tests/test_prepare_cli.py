@@ -37,6 +37,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_large_text_trains_the_same_model_from_disk(here, monkeypatch):
     here.done("train", "fox.txt", *SETTINGS, "-o", "memory.keras")
     out = here.done("prepare", "fox.txt", "-o", "fox")

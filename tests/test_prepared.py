@@ -536,6 +536,7 @@ def test_a_full_disk_costs_nothing_that_was_noted(disk, monkeypatch, small_piece
     assert [path.name for path in disk.iterdir()] == ["a"]
 
 
+@pytest.mark.slow
 def test_a_process_killed_again_and_again_goes_on(folder):
     (folder / "a.txt").write_text("".join(f"{i} to be or not to be\n" for i in range(60_000)))
     program = """

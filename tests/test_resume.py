@@ -162,6 +162,7 @@ def test_shuffled_windows_are_read_in_the_order_of_their_epoch(tmp_path):
     assert_same(not_stopped(shape="windows"), run(tmp_path, shape="windows"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "position"), [(2, (0, 4)), (3, (0, 0))])
 def test_several_steps_in_one_execution_keep_their_numbers(tmp_path, steps, position):
     assert run(tmp_path, 5, steps_per_execution=steps) is None

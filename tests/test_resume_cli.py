@@ -42,6 +42,7 @@ def samples(out):
     return out[out.rindex("--- epoch 3") :].replace("killed.keras", "whole.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("signals_end_processes")
 def test_processes_that_are_killed_without_a_terminal_or_a_right_clock_go_on_to_the_same_bits(here):
     (here.folder / "fox.txt").write_text(TEXT)
@@ -149,6 +150,7 @@ def test_a_checkpoint_of_something_else_is_a_clear_error(here, state):
     assert "is no checkpoint of a run" in here.refused("train", *OPTIONS, "-o", "fox.keras", "--resume")
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
     """The weights become no number in step 45 at rates above 0.015, which the first half of 0.04 still is."""
     step = model.TrainingModel.train_step

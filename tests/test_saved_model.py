@@ -294,6 +294,7 @@ def test_saved_model_cli_prints_the_text(saved):
     assert printed.split() == str(np.array([text.encode() for text in expected], object)).split(), done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_an_export_where_there_is_a_gpu_runs_where_there_is_none(tmp_path, monkeypatch):
     backend = importlib.import_module("keras.src.backend.tensorflow.rnn")
     monkeypatch.setattr(backend, "_is_gpu_available", lambda: True)  # Keras takes cuDNN then
@@ -461,6 +462,7 @@ with atomic_files.making_room(pathlib.Path("earlier")), atomic_files.making_room
     assert everything(tmp_path) == {path: content for path, content in kept.items() if path.parts[0] == "earlier"}
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_says_what_to_try(here, model):
     out = here.done("export", model, "out")
     assert "saved-model, " in out

@@ -57,6 +57,7 @@ for case in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
 def test_both_numbers_are_those_of_the_threads_that_tensorflow_starts():
     environment = {name: value for name, value in ENVIRONMENT.items() if name not in (INTRA, INTER)}

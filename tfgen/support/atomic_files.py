@@ -25,6 +25,7 @@ from tfgen.support.owners import Owner
 _UNFINISHED = ".unfinished"
 _ASIDE = ".aside"
 _LOCK = ".tfgen.lock"
+_NEW_LOCK = f"{_LOCK}.new"  # before it is held
 _DAY = 24 * 60 * 60  # seconds
 
 
@@ -71,7 +72,7 @@ class Directory:
 
 def _lock_new(path: Path) -> Lock | None:
     """Lock a new directory; the lock has its name only once it is held. None where there are no locks."""
-    new = path / f"{_LOCK}.new"
+    new = path / _NEW_LOCK
     lock = Lock(new, make=True)
     if lock.held:
         lock.rename(path / _LOCK)
@@ -236,7 +237,7 @@ def _bring_back(aside: Path) -> None:
     """Move what was out of the way back to its place, or remove it if its place is taken."""
     try:
         for path in aside.iterdir():
-            if path.name != _LOCK and not (aside.parent / path.name).exists():
+            if path.name not in (_LOCK, _NEW_LOCK) and not (aside.parent / path.name).exists():
                 path.rename(aside.parent / path.name)
     except OSError:  # another process was faster, or it cannot be moved and must be kept
         return
