@@ -114,6 +114,7 @@ def test_text_streams_the_same_for_a_seed_in_every_process_and_a_reader_that_lea
         assert process.stderr.read() == b""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("signals_end_processes")
 def test_an_interrupted_training_keeps_what_it_learned_and_says_how_to_go_on(here, tmp_path):
     (tmp_path / "my titles.csv").write_text(
@@ -182,6 +183,7 @@ def everything(terminal, seconds=120):
     return data.decode()
 
 
+@pytest.mark.slow
 def test_titles_are_documents_that_end(here):
     (here.folder / "titles.tsv").write_text("id\ttitle\n" + "".join(f"1\t{title}\n" for title in TITLES.splitlines()))
     out = here.done(
@@ -195,6 +197,7 @@ def test_titles_are_documents_that_end(here):
     assert here.done("generate", "titles.keras", "-n", "3", "--length", "500", "--seed", "0").count("\n") == 3
 
 
+@pytest.mark.slow
 def test_a_model_goes_on_with_its_own_vocabulary_and_shape(here, model, model_bytes):
     (here.folder / "part.txt").write_text("the dog jumps over the fox.\n" * 30)
     options = ["--length", "16", "--batch-size", "8", "--epochs", "1", "--no-sample", "--init-from", model]
@@ -207,6 +210,7 @@ def test_a_model_goes_on_with_its_own_vocabulary_and_shape(here, model, model_by
     assert model.read_bytes() != model_bytes
 
 
+@pytest.mark.slow
 def test_a_vocabulary_that_left_tokens_out_can_go_on_with_its_own_text(here):
     (here.folder / "rare.txt").write_text(TEXT + "Ω")
     here.done("train", "rare.txt", *TINY, "--min-count", "2", "--no-sample")

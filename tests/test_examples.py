@@ -65,6 +65,7 @@ def numbered(text: str, count: int) -> str:
     return "".join(f"{text} {number}.\n" for number in range(count))
 
 
+@pytest.mark.slow
 def test_titles_of_a_csv_at_five_temperatures_after_the_epoch(run, tmp_path):
     table = tmp_path / "news.csv"
     rows = [f'{number % 4 + 1},"Today J amp;J rose by {number}","text"\n' for number in range(60)]
@@ -143,6 +144,7 @@ def test_the_keras_example_on_streams(run, offline):
     assert len(generator.generate("The ", length=5, seed=1)) == 9
 
 
+@pytest.mark.slow
 def test_a_book_in_words(run, offline):
     output, generator = run("book_words")
     assert output.startswith("No Alice: ")

@@ -319,6 +319,7 @@ numpy.save(sys.argv[2], network(numpy.load(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 def test_plain_keras_loads_it_without_tfgen(tmp_path):
     generator, ids = build(layers=2), random_ids()
     ids[:, 0] = END

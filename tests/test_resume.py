@@ -156,6 +156,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_never_stopped(tmp_path):
     assert_same(whole, run(tmp_path, shape="deep"))
 
 
+@pytest.mark.slow
 def test_shuffled_windows_are_read_in_the_order_of_their_epoch(tmp_path):
     assert run(tmp_path, 30, "windows") is None
     assert Checkpoints(tmp_path / "run").latest().state["epoch"] == 1
@@ -205,6 +206,7 @@ NESTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NESTED)
 def test_callbacks_may_be_nested_as_keras_lets_them(tmp_path, kind):
     lists = []

@@ -129,6 +129,7 @@ def test_a_run_that_did_not_end_is_never_forgotten_in_silence(here, stopped):
     assert not stopped_runs.directory(here.folder / "fox.keras").exists()
 
 
+@pytest.mark.slow
 def test_overwrite_begins_anew(here, stopped):
     out = here.done("train", *OPTIONS, "-o", "fox.keras", "--no-sample", "--overwrite", "--units", "5")
     assert "going on" not in out

@@ -182,7 +182,7 @@ def test_a_match_that_was_cut_short_goes_on(generator):
 
 def test_a_session_holds_one_copy_of_its_text_however_often_it_writes():
     generator = TextGenerator.build(Vocabulary.from_texts(["ab"]), cell="rnn", units=2, seed=1)
-    session = generator.start("a" * 100_000, seed=1)
+    session = generator.start("a" * 60_000, seed=1)
     session.generate(1)
     tracemalloc.start()
     try:
@@ -191,8 +191,8 @@ def test_a_session_holds_one_copy_of_its_text_however_often_it_writes():
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 300_000, "each answer would copy the history of 400,000 bytes"
-    assert len(session.text) == 100_051
+    assert most < 180_000, "each answer would copy the history of 240,000 bytes"
+    assert len(session.text) == 60_051
 
 
 def test_memory_that_runs_out_is_no_damage(generator, tmp_path, monkeypatch):

@@ -296,13 +296,13 @@ def test_settings_do_not_compile_the_xla_loop_again():
 
 
 def test_compiled_functions_are_kept_within_a_bound(monkeypatch):
-    monkeypatch.setattr(compiled_, "KEPT", 4)
+    monkeypatch.setattr(compiled_, "KEPT", 3)
     generator = TextGenerator.build(Vocabulary.from_texts([TEXT]), cell="rnn", units=4, seed=1)
     functions = generator.writer._compiled._functions
     expected = generator.generate("a", length=5, temperature=0)
-    for window in range(4, 12):
+    for window in range(7, 12):
         generator.generate("a", length=2, sampler=[DRY(window=window, longest=2)])
-    assert len(functions.kept()) == 4
+    assert len(functions.kept()) == 3
     assert generator.generate("a", length=5, temperature=0) == expected
     kept = functions.kept()
     generator.generate("a", length=2, sampler=[DRY(window=11, longest=2)])

@@ -254,6 +254,7 @@ def test_restart_is_a_probability(restart: float) -> None:
 # Networks and texts of other kinds
 
 
+@pytest.mark.slow
 def test_a_network_of_layers_of_keras_writes_scores_and_trains(tmp_path: Path) -> None:
     network = keras.Sequential(
         [

@@ -194,6 +194,7 @@ def test_titles_are_read_as_documents_by_a_network_without_state():
     assert training.prepare(CORPUS, TINY).generator.network.input_shape[0] == TINY.batch_size
 
 
+@pytest.mark.slow
 def test_running_twice_gives_the_same_weights_to_the_last_bit():
     jobs = [training.prepare(CORPUS, dataclasses.replace(TINY, dropout=0.2, validation=0)) for _ in range(2)]
     before = values(jobs[0])
