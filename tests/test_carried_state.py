@@ -242,6 +242,7 @@ def test_with_batch_size_copies_all_that_was_learned(generator: TextGenerator, b
     assert (twin.provenance, twin.restart, twin.name) == (generator.provenance, generator.restart, generator.name)
 
 
+@pytest.mark.slow
 def test_with_batch_size_gives_a_model_of_its_own(generator: TextGenerator) -> None:
     before = learned(generator)
     twin = generator.with_batch_size(3)

@@ -94,6 +94,7 @@ def test_the_trained_model_and_its_picture_are_files(trained):
     assert generator.provenance["result"]["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_text_streams_the_same_for_a_seed_in_every_process_and_a_reader_that_leaves_early_is_no_error(trained):
     folder, _ = trained
     generator = keras.saving.load_model(folder / "fox.keras")

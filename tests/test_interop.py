@@ -254,6 +254,7 @@ def test_keras_computes_the_same(case):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_trained_by_keras_and_back():
     generator = build(cell="gru", layers=2)
     plain = interop.to_keras(generator)

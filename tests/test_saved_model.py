@@ -429,6 +429,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
 def test_files_that_do_not_fit_are_an_error_of_the_system_and_nothing_is_left(tmp_path):
     import resource

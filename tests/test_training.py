@@ -206,6 +206,7 @@ def test_running_twice_gives_the_same_weights_to_the_last_bit():
     assert jobs[0].generator.provenance["result"]["nats"] == round(histories[0].history["nats"][-1], 4)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_the_one_that_is_kept_and_recorded():
     # The held-out end of this text is unlike the rest: the better the rest is learned, the worse the end is predicted.
     text = "abcdefgh" * 120 + "hgfedcba" * 12
