@@ -370,10 +370,10 @@ def test_the_network_itself_is_left_as_it_was():
 
 def test_trap_a_wrong_batch_size_broadcasts_silently_over_a_stateful_layer():
     stateful = keras.Sequential([keras.Input((None, 1), batch_size=2), keras.layers.SimpleRNN(U, stateful=True)])
-    mended = "Keras checks the batch of a stateful layer in graph mode: drop our own check, and the row in keras-traps"
-    assert len(stateful.predict(np.ones((5, 3, 1)), batch_size=2, verbose=0)) == 6, mended
+    repaired = "Keras checks the batch of a stateful layer in graph mode: drop our own check"
+    assert len(stateful.predict(np.ones((5, 3, 1)), batch_size=2, verbose=0)) == 6, repaired
     compiled = tf.function(stateful, input_signature=[tf.TensorSpec([None, None, 1])])
-    assert len(compiled(tf.ones((1, 3, 1)))) == 2, mended
+    assert len(compiled(tf.ones((1, 3, 1)))) == 2, repaired
 
 
 # Building
