@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO
 
 from tfgen.errors import InputError, lacks_memory
+from tfgen.support.pieces import gathered
 
 PIECE = 1 << 20  # bytes
 
@@ -84,7 +85,7 @@ def read_pieces(path: pathlib.Path) -> Iterator[bytes]:
     ending = path.suffix.lower()
     try:
         with path.open("rb") as file:
-            yield from _gathered(_members(file, _FORMATS[ending])) if ending in _FORMATS else _plain(file)
+            yield from gathered(_members(file, _FORMATS[ending]), PIECE) if ending in _FORMATS else _plain(file)
     except _DamagedError as error:
         raise InputError(
             f"{str(path)!r} is damaged or cut short, or no {ending} file ({error}); compress the text again."
@@ -150,19 +151,6 @@ def _decompressed(member: Any, data: bytes, begin: int) -> bytes:
         if lacks_memory(error):
             raise
         raise _DamagedError(f"the part from byte {begin:,} on: {error}") from error
-
-
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join small pieces, so that whoever works on them does so seldom."""
-    held: list[bytes] = []
-    length = 0
-    for piece in pieces:
-        held.append(piece)
-        length += len(piece)
-        if length >= PIECE:
-            yield b"".join(held)
-            held, length = [], 0
-    yield b"".join(held)
 
 
 def _zstandard() -> Any:

@@ -13,6 +13,7 @@ from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
 from tfgen.support import wording
+from tfgen.support.pieces import gathered
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 Control: TypeAlias = Literal["error", "replace"]
@@ -90,16 +91,7 @@ class TextSource:
         Raises:
             InputError: As for `load_corpus`, but for a source without text.
         """
-        held: list[str] = []
-        length = 0
-        for piece in self._pieces():
-            held.append(piece)
-            length += len(piece)
-            if length >= PIECE:
-                yield "".join(held)
-                held, length = [], 0
-        if held:
-            yield "".join(held)
+        return gathered(self._pieces(), PIECE)
 
     def bytes_on_disk(self) -> int:
         """Give the size of the files, as they would be without compression: a guess, and 0 for all else."""

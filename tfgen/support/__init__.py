@@ -8,6 +8,7 @@
 | `checkpoints` | states on disk that are verified when they are read |
 | `cache` | where what was made or fetched once is kept |
 | `notes` | how far long work has come, noted on disk |
+| `pieces` | pieces of a text or of bytes, joined |
 | `wording` | how tokens, names and numbers are put into messages |
 | `threads` | how many TensorFlow computes with |
 """

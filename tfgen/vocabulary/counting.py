@@ -11,6 +11,7 @@ import numpy as np
 from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.errors import InputError
 from tfgen.support import notes, wording
+from tfgen.support.pieces import gathered
 from tfgen.vocabulary import counts_on_disk, splitting
 from tfgen.vocabulary.counted import Counted
 
@@ -124,7 +125,7 @@ def _count_characters(pieces: Iterable[str], counted: Counted) -> dict[str, int]
 
     for character, number in counted.before():
         counts[ord(character)] = number
-    for text in _gathered(pieces):
+    for text in gathered(pieces, _COUNTED_TOGETHER):  # NumPy is slow on short arrays
         if text.isascii():
             counts[:128] += np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=128)
         else:
@@ -132,19 +133,6 @@ def _count_characters(pieces: Iterable[str], counted: Counted) -> dict[str, int]
             counts[: len(of_text)] += of_text
         counted.count_more(len(text), in_order)
     return dict(in_order())
-
-
-def _gathered(pieces: Iterable[str]) -> Iterator[str]:
-    """Join short pieces: NumPy is slow on short arrays."""
-    held: list[str] = []
-    length = 0
-    for piece in pieces:
-        held.append(piece)
-        length += len(piece)
-        if length >= _COUNTED_TOGETHER:
-            yield "".join(held)
-            held, length = [], 0
-    yield "".join(held)
 
 
 def _check_document(document: Any) -> None:
