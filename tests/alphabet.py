@@ -14,7 +14,7 @@ from tfgen import sampling
 from tfgen.sampling import chain
 from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED, UNKNOWN
 from tfgen.writing import loop
-from tfgen.writing.compiled import Compiled
+from tfgen.writing.compiled import CompiledLoop
 
 FIRST = len(RESERVED)
 V = FIRST + len(string.ascii_lowercase)
@@ -96,7 +96,7 @@ class Alphabet:
 @functools.cache
 def compiled(allowed):
     """The loop over it, with these tokens allowed, as bytes."""
-    return Compiled(Alphabet(), np.frombuffer(allowed, bool))
+    return CompiledLoop(Alphabet(), np.frombuffer(allowed, bool))
 
 
 def write(state, length, sampler=GREEDY, allowed=ALLOWED, min_length=0):

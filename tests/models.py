@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import Vocabulary, networks
+from tfgen.networks.model import where
 from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer
 
@@ -36,9 +37,7 @@ class Fake:
 
         def one(t, state, features):
             logits, after = self.step(ids[:, t], state, context)
-            state = tf.nest.map_structure(
-                lambda new, old: networks.recurrent.where(t < lengths, new, old), after, state
-            )
+            state = tf.nest.map_structure(lambda new, old: where(t < lengths, new, old), after, state)
             return t + 1, state, features.write(t, logits)
 
         steps = tf.shape(ids)[1]

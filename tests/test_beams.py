@@ -16,7 +16,7 @@ from tfgen.networks import Recurrent
 from tfgen.sampling import chain as chains
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing import loop
-from tfgen.writing.compiled import Compiled
+from tfgen.writing.compiled import CompiledLoop
 
 # Words
 
@@ -111,7 +111,9 @@ class Tables:
 
 
 DECODERS = {
-    ends: Compiled(Tables(), np.isin(np.arange(SIZE), range(END if ends else END + 1, SIZE))) for ends in (True, False)
+    ends: CompiledLoop(Tables(), np.isin(np.arange(SIZE), range(END if ends else END + 1, SIZE)))
+    for ends in (True, False)
+    for ends in (True, False)
 }
 
 
@@ -297,7 +299,7 @@ def test_beams_of_a_network_are_as_likely_as_they_say():
     rng = np.random.default_rng(3)
     network.set_weights([rng.normal(scale=1.5, size=weight.shape) for weight in network.get_weights()])
     allowed = np.arange(size) >= END
-    decoder = Compiled(Recurrent(network), allowed)
+    decoder = CompiledLoop(Recurrent(network), allowed)
     prompts = [np.array(prompt, np.int32) for prompt in ([2, 4], [2], [2, 5, 6, 7])]
     state = decoder.read(prompts, sampling.row_seeds(0, len(prompts) * width), (), copies=width)
     ids, scores = decoder.search((), state, length, 2, width, 1.0)

@@ -14,7 +14,7 @@ from tfgen.networks import Recurrent
 from tfgen.sampling import chain as chains
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
 from tfgen.writing import loop
-from tfgen.writing.compiled import Compiled
+from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.strategies import Drawing
 
 WARM = sampling.default_chain(12.0, top_k=8, top_p=0.95)
@@ -331,7 +331,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def decoder(network):
-    return Compiled(Recurrent(network), MAY_BE_DRAWN)
+    return CompiledLoop(Recurrent(network), MAY_BE_DRAWN)
 
 
 def ids_after(decoder, prompts, seed, sampler, length, **more):
@@ -456,7 +456,7 @@ def loops(decoder):
 
 
 def test_nothing_that_users_vary_compiles_again(network):
-    decoder = Compiled(Recurrent(network), MAY_BE_DRAWN)
+    decoder = CompiledLoop(Recurrent(network), MAY_BE_DRAWN)
     some, one = PROMPTS, PROMPTS[1:2]
     many = [np.array([2, 3, 4, 5, 6, 5, 4], np.int32)] * 9
     for prompts, seed, length, values in [
@@ -481,7 +481,7 @@ def test_nothing_that_users_vary_compiles_again(network):
 
 
 def test_searching_compiles_once_a_width(network):
-    decoder = Compiled(Recurrent(network), MAY_BE_DRAWN)
+    decoder = CompiledLoop(Recurrent(network), MAY_BE_DRAWN)
 
     def search(prompts, width, length, min_length, penalty, *sampler):
         state = decoder.read(prompts, sampling.row_seeds(0, len(prompts) * width), sampler, copies=width)

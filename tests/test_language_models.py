@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from models import MODELS, VOCABULARY, V, context_of, model_of, row_of, writer_of
 
+import tfgen
 from tfgen import InputError, networks, sampling
 from tfgen.networks.model import flat, packed, state_of_a_row
 from tfgen.vocabulary import END, PADDING
@@ -279,7 +280,7 @@ class Broken(type(model_of("counts"))):
 def test_what_is_no_distribution_is_refused(given):
     writer = Writer(VOCABULARY, Broken(*given))
     for verb in (writer.generate, writer.score, writer.start, lambda text: writer.generate(text, num_beams=2)):
-        with pytest.raises(InputError, match=r"is not a number \(NaN\): its weights are damaged"):
+        with pytest.raises(InputError, match="output is NaN, or rules out every token: its weights are damaged"):
             verb("ab")
 
 
@@ -287,6 +288,24 @@ def test_minus_infinity_says_never():
     writer = Writer(VOCABULARY, Broken(*[-np.inf] * (V - 1), 0.0))
     assert writer.generate("ab", length=5) == "ab" + 5 * VOCABULARY.tokens[-1]
     assert writer.score("ab").nats == np.inf
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "model", "named"),
+    [
+        (None, model_of("counts"), "Vocabulary"),
+        ("abc", model_of("counts"), "Vocabulary"),
+        (VOCABULARY, 3, "received 3"),
+    ],
+)
+def test_a_writer_of_something_else_is_refused(vocabulary, model, named):
+    with pytest.raises(InputError, match=named):
+        Writer(vocabulary, model)
+
+
+def test_only_a_writer_is_exported(tmp_path):
+    with pytest.raises(InputError, match=r"takes a tfgen\.writing\.Writer.*received Counts"):
+        tfgen.export.export(model_of("counts"), tmp_path / "export")
 
 
 @pytest.mark.parametrize("context", [(), np.zeros((1, 5, 3)), (np.zeros((1, 5, 3)), np.ones((1, 5, 3), bool)), "a"])

@@ -424,7 +424,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     generator = TextGenerator.build(CHARACTERS, units=4)
     generator.network.set_weights([weight * np.nan for weight in generator.network.get_weights()])
     for name in exporting.FORMATS:
-        with pytest.raises(InputError, match="not a number"):
+        with pytest.raises(InputError, match="output is NaN"):
             generator.export(tmp_path / "place", name)
     assert not list(tmp_path.iterdir())
 

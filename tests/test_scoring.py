@@ -61,7 +61,7 @@ def test_scores_of_many_texts_are_the_logarithms_of_the_softmax_for_each(generat
 def test_a_network_of_no_numbers_scores_nothing(generator: TextGenerator) -> None:
     twin = generator.with_batch_size(None)
     twin.set_weights([each * np.nan for each in twin.get_weights()])
-    with pytest.raises(InputError, match="not a number"):
+    with pytest.raises(InputError, match="output is NaN"):
         twin.score("abc")
 
 

@@ -180,6 +180,15 @@ def test_a_match_that_was_cut_short_goes_on(generator):
     assert [len(part) for part in parts] == [4, 5]
 
 
+def test_a_stream_that_nobody_takes_changes_nothing(generator):
+    long = [Pattern("[a-f]{9}"), Temperature(1.0)]
+    session = generator.start("the ", seed=3)
+    session.generate(4, sampler=long)
+    twin = session.fork()
+    session.stream(5, temperature=0.5)
+    assert session.generate(99, sampler=long) == twin.generate(99, sampler=long)
+
+
 def test_a_session_holds_one_copy_of_its_text_however_often_it_writes():
     generator = TextGenerator.build(Vocabulary.from_texts(["ab"]), cell="rnn", units=2, seed=1)
     session = generator.start("a" * 60_000, seed=1)

@@ -24,8 +24,8 @@ from tfgen.sampling import (
     TopK,
     default_chain,
 )
+from tfgen.support.recent import Recent
 from tfgen.writing import compiled as compiled_
-from tfgen.writing.compiled import Recent
 from tfgen.writing.stops import StopStrings
 
 TEXT = "the quick brown fox jumps over the lazy dog. "

@@ -241,7 +241,7 @@ def test_an_option_that_does_not_exist_is_an_error(generator: TextGenerator) -> 
 
 def test_vocabulary_and_network_must_agree() -> None:
     network = networks.build(9, units=3)
-    with pytest.raises(InputError, match="the vocabulary has 11 tokens, but the network predicts 9"):
+    with pytest.raises(InputError, match="the vocabulary has 11 tokens, but the model predicts 9"):
         TextGenerator(VOCABULARY, network)
 
 

@@ -32,6 +32,7 @@ _PUBLIC = {
             "callbacks",
             "corpora",
             "datasets",
+            "export",
             "interop",
             "layers",
             "metrics",

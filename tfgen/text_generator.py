@@ -17,7 +17,7 @@ import numpy as np
 from tfgen.errors import InputError
 from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, recurrent
-from tfgen.networks.model import NOT_A_NUMBER
+from tfgen.networks.model import NO_DISTRIBUTION
 from tfgen.networks.recurrent import Recurrent
 from tfgen.support import atomic_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
@@ -200,7 +200,7 @@ class TextGenerator(TrainingModel):
         from tfgen.export import export
 
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
-            raise InputError(NOT_A_NUMBER)
+            raise InputError(NO_DISTRIBUTION)
         about = {"network": recurrent.shape(self.network), "provenance": self.provenance}
         export(self.writer, filepath, format, overwrite, about)
 

@@ -78,7 +78,14 @@ def export(
         InputError: There is no such format, or it cannot hold the model; or the place cannot be written to.
         OSError: A file cannot be written.
     """
+    from tfgen.writing.writer import Writer
+
     check_format(format)
+    if not isinstance(writer, Writer):
+        raise InputError(
+            "export takes a tfgen.writing.Writer, such as the writer of a TextGenerator; received "
+            f"{type(writer).__name__}."
+        )
     with directories.replaced(Path(path), overwrite) as new:
         described = FORMATS[format](writer, new)
         manifest.write(writer.vocabulary, new, {"format": format, **described}, dict(about or {}))

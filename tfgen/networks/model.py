@@ -3,15 +3,19 @@
 Axis letters: B batch, T time, V vocabulary, F features.
 """
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.support import wording
 
-NOT_A_NUMBER = "the network's output is not a number (NaN): its weights are damaged, or its training diverged."
+NO_DISTRIBUTION = (
+    "the network's output is NaN, or rules out every token: its weights are damaged, or its training diverged."
+)
 
 
+@runtime_checkable
 class LanguageModel(Protocol):
     """p(next token | tokens before it, context). Nothing moves inside it: all that moves is the state.
 
@@ -107,8 +111,8 @@ def checked_context(model: LanguageModel, context: Any, rows: int) -> Any:
         tf.nest.assert_same_structure(expected, context)
         given = tf.nest.map_structure(lambda spec, value: tf.convert_to_tensor(value, spec.dtype), expected, context)
     except (TypeError, ValueError, tf.errors.InvalidArgumentError):
-        received = tf.nest.map_structure(lambda value: type(value).__name__, context)
-        raise InputError(f"the model takes a context of {_shapes(expected)}; received {received}.") from None
+        received = wording.shown(tf.nest.map_structure(lambda value: type(value).__name__, context))
+        raise InputError(f"the model takes a context of {_shapes(expected)}, as arrays; received {received}.") from None
     for spec, value in zip(tf.nest.flatten(expected), tf.nest.flatten(given), strict=True):
         if not spec.shape.is_compatible_with(value.shape) or value.shape[0] != rows:
             raise InputError(
@@ -116,6 +120,11 @@ def checked_context(model: LanguageModel, context: Any, rows: int) -> Any:
                 f"{_shapes(given)}."
             )
     return given
+
+
+def where(chosen: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Take the rows (B, ...) of one tensor where `chosen`, bool (B,), is true, and of the other elsewhere."""
+    return tf.where(tf.reshape(chosen, [-1] + [1] * (one.shape.rank - 1)), one, other)
 
 
 def _shapes(nest: Any) -> Any:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import recurrence, stepping
+from tfgen.networks.model import where
 from tfgen.support import wording
 
 # For each layer that remembers the list of its states, each (B, U), as Keras orders them.
@@ -99,11 +100,6 @@ class Recurrent:
             digest.update(repr((weight.shape, weight.dtype)).encode())
             digest.update(weight.tobytes())
         return digest.hexdigest()
-
-
-def where(chosen: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Take the rows (B, ...) of one tensor where `chosen`, bool (B,), is true, and of the other elsewhere."""
-    return tf.where(tf.reshape(chosen, [-1] + [1] * (one.shape.rank - 1)), one, other)
 
 
 def check(network: keras.Sequential) -> None:

@@ -9,6 +9,7 @@
 | `cache` | where what was made or fetched once is kept |
 | `notes` | how far long work has come, noted on disk |
 | `pieces` | pieces of a text or of bytes, joined |
+| `recent` | what was asked for most recently is kept |
 | `wording` | how tokens, names and numbers are put into messages |
 | `threads` | how many TensorFlow computes with |
 """

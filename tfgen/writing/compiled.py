@@ -1,7 +1,5 @@
 """The loop compiled over one model: shapes of batch, prompt and text are free, so it compiles once a sampler."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +8,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.networks.model import NOT_A_NUMBER, LanguageModel
+from tfgen.networks.model import NO_DISTRIBUTION, LanguageModel
 from tfgen.sampling import chain as chains
+from tfgen.support.recent import Recent
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing.loop import Position, begin, decode, rows_of
 from tfgen.writing.prefill import prefill
@@ -33,7 +32,7 @@ NOTHING_LEFT = (
 Record = dict[str, npt.NDArray[Any]]
 
 
-class Compiled:
+class CompiledLoop:
     """Reads prompts, and writes or searches on from them."""
 
     def __init__(self, model: LanguageModel, allowed: npt.NDArray[np.bool_]) -> None:
@@ -75,7 +74,7 @@ class Compiled:
         logits, state = self._compile(("read", len(of_rows)), run, signature)(ids, context, *of_rows)
         found = logits.numpy()
         if np.isnan(found).any() or not np.isfinite(found).any(axis=1).all():
-            raise InputError(NOT_A_NUMBER)
+            raise InputError(NO_DISTRIBUTION)
         # Each copy begins with all that was read of its prompt.
         rows = None if copies == 1 else np.repeat(np.arange(len(prompts)), copies)
         logits, state, sampler = rows_of((logits, state, self.start(chain, prompts)), rows)
@@ -167,7 +166,7 @@ class Compiled:
         """Refuse what a row without any possible token gives, which is padding before its end."""
         ended = np.cumsum(ids == END, axis=1) > 0
         if ((ids == PADDING) & ~ended & ~finished[:, np.newaxis]).any():
-            raise InputError(NOT_A_NUMBER if np.isnan(after.logits.numpy()).any() else NOTHING_LEFT)
+            raise InputError(NO_DISTRIBUTION if np.isnan(after.logits.numpy()).any() else NOTHING_LEFT)
 
     def _compile(self, kind: Any, function: Callable[..., Any], signature: list[Any]) -> Any:
         """Compile a function once for each kind and structure of its arguments."""
@@ -179,41 +178,6 @@ class Compiled:
             return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
         return self._functions.get((kind, *tf.nest.flatten(signature)), make)
-
-
-class Recent:
-    """The values that were asked for most recently, made when they are not there; for any number of threads."""
-
-    def __init__(self, most: int) -> None:
-        """Say how many are kept."""
-        self._most = most
-        self._entries: OrderedDict[Any, _Entry] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Give the value of a key; two threads that ask for a new one get the same."""
-        with self._lock:
-            entry = self._entries.setdefault(key, _Entry())
-            self._entries.move_to_end(key)
-            if len(self._entries) > self._most:
-                self._entries.popitem(last=False)
-        with entry.lock:  # which holds up nobody who wants another one
-            if entry.value is None:
-                entry.value = make()
-            return entry.value
-
-    def kept(self) -> list[Any]:
-        """Give the keys of all, the one that was asked for last at the end."""
-        with self._lock:
-            return list(self._entries)
-
-
-class _Entry:
-    """A value, None before it is made."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.value: Any = None
 
 
 def _whole(number: int) -> tf.Tensor:

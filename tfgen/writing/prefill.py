@@ -7,8 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgen.networks.model import LanguageModel
-from tfgen.networks.recurrent import where
+from tfgen.networks.model import LanguageModel, where
 
 # Tokens that are read at once, of all rows together: enough to keep the products busy, some 20 MB of a usual network.
 _PIECE = 4096

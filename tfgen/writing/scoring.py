@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import time_major
-from tfgen.networks.model import NOT_A_NUMBER, LanguageModel
+from tfgen.networks.model import NO_DISTRIBUTION, LanguageModel
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing.loop import rows_of
 from tfgen.writing.prefill import of_shapes, width_of
@@ -107,7 +107,7 @@ class Scorer:
         log_probabilities, ranks = (each.numpy() for each in self._compiled(tf.constant(ids), context))
         scores = [(log_probabilities[b, :n], ranks[b, :n]) for b, n in enumerate(lengths)]
         if any(np.isnan(log_p).any() for log_p, _ in scores):
-            raise InputError(NOT_A_NUMBER)
+            raise InputError(NO_DISTRIBUTION)
         return scores
 
     def _score(self, ids: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:

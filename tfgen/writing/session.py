@@ -24,7 +24,7 @@ from tfgen.networks.model import LanguageModel, checked_context, flat, state_of_
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import atomic_files, wording
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
-from tfgen.writing.compiled import Compiled
+from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import PLAIN, Position
 from tfgen.writing.stops import as_stops
 from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Drafts, Limits
@@ -57,7 +57,7 @@ class Session:
 
     def __init__(
         self,
-        compiled: Compiled,
+        compiled: CompiledLoop,
         vocabulary: Vocabulary,
         text: str,
         history: npt.NDArray[np.int32],
@@ -152,25 +152,25 @@ class Session:
         """
         chain = chain_of(sampler, settings, self._vocabulary)
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
-        self._remember(chain)
-        answer = Drafts(self._compiled, self._vocabulary, chain, self._position, limits, context=self._context)
+        name = _name(chain)
+        begun = self._position._replace(sampler=self._states(chain, name))
+        answer = Drafts(self._compiled, self._vocabulary, chain, begun, limits, context=self._context)
         self._answers += 1
         # An answer must not go past the token that completed a stop string or a match, for the session goes on there.
         ends_itself = any(transform.ends for transform in chain)
-        return self._follow(answer, SINGLE if limits.stops or ends_itself else _sizes, self._answers, ends_itself)
+        sizes = SINGLE if limits.stops or ends_itself else _sizes
+        return self._follow(answer, sizes, self._answers, name, ends_itself)
 
-    def _remember(self, chain: Chain) -> None:
-        """Give the sampler its states: those it had if it wrote last, else what it makes of the text."""
-        name = _name(chain)
-        if self._sampler is not None and self._sampler.name == name:
-            like = self._compiled.start(chain, [np.array([END], np.int32)])
-            states = tf.nest.pack_sequence_as(like, _same(tf.nest.flatten(like), self._sampler.leaves))
-        else:
-            states = self._compiled.start(chain, [self._ids()])
-        self._sampler = _Sampler(name, tf.nest.flatten(states))
-        self._position = self._position._replace(sampler=states)
+    def _states(self, chain: Chain, name: str) -> Any:
+        """Give the states of a sampler: those it had if it wrote last, else what it makes of the text."""
+        if self._sampler is None or self._sampler.name != name:
+            return self._compiled.start(chain, [self._ids()])
+        like = self._compiled.start(chain, [np.array([END], np.int32)])
+        return tf.nest.pack_sequence_as(like, _same(tf.nest.flatten(like), self._sampler.leaves))
 
-    def _follow(self, answer: Drafts, sizes: tuple[int, int], number: int, ends_itself: bool) -> Iterator[str]:
+    def _follow(
+        self, answer: Drafts, sizes: tuple[int, int], number: int, name: str, ends_itself: bool
+    ) -> Iterator[str]:
         for (text,) in answer.pieces(sizes):
             if number != self._answers:
                 raise InputError("the session has begun another answer: take all of a stream first, or fork it.")
@@ -178,15 +178,15 @@ class Session:
             if ends_itself and END in ids:
                 self._end_match(answer.position)
             elif len(ids):
-                self._move(answer.position, ids)
+                self._move(answer.position, ids, name)
             if text:
                 yield text
 
-    def _move(self, position: Position, ids: npt.NDArray[np.int32]) -> None:
+    def _move(self, position: Position, ids: npt.NDArray[np.int32], name: str) -> None:
         self._history.frombytes(ids[ids != PADDING].astype(np.intc).tobytes())
         # A stop string ends an answer; only the end of a text ends the text.
         self._position = position._replace(finished=tf.constant([bool((ids == END).any())]))
-        self._sampler = self._sampler and _Sampler(self._sampler.name, tf.nest.flatten(position.sampler))
+        self._sampler = _Sampler(name, tf.nest.flatten(position.sampler))
 
     def _end_match(self, position: Position) -> None:
         """Stay before the end that a sampler has drawn, but for the draw."""
@@ -226,7 +226,7 @@ class Session:
             np.savez(file, history=self._ids(), meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], compiled: Compiled, vocabulary: Vocabulary) -> Session:
+    def load(cls, path: str | os.PathLike[str], compiled: CompiledLoop, vocabulary: Vocabulary) -> Session:
         """Read a session of this model; see `TextGenerator.resume`."""
         meta, arrays = _read(Path(path))
         model = compiled.model

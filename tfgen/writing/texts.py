@@ -16,7 +16,7 @@ from tfgen.errors import InputError, real_number, whole_number
 from tfgen.sampling.chain import Chain
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
-from tfgen.writing.compiled import Compiled, Record
+from tfgen.writing.compiled import CompiledLoop, Record
 from tfgen.writing.loop import Position
 from tfgen.writing.stops import StopStrings
 
@@ -113,7 +113,7 @@ class Drafts:
 
     def __init__(
         self,
-        compiled: Compiled,
+        compiled: CompiledLoop,
         vocabulary: Vocabulary,
         chain: Chain,
         position: Position,

@@ -21,7 +21,7 @@ from tfgen.networks.model import LanguageModel, checked_context
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
-from tfgen.writing.compiled import NOTHING_LEFT, Compiled
+from tfgen.writing.compiled import NOTHING_LEFT, CompiledLoop
 from tfgen.writing.loop import Position, rows_of
 from tfgen.writing.scoring import Score, Scorer
 from tfgen.writing.session import Session
@@ -43,13 +43,20 @@ class Writer:
         """Join a vocabulary and a model.
 
         Raises:
-            InputError: The model predicts another number of tokens.
+            InputError: One of them is something else, or the model predicts another number of tokens.
         """
+        if not isinstance(vocabulary, Vocabulary):
+            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
+        if not isinstance(model, LanguageModel):
+            raise InputError(
+                "the model must have the attributes and methods of tfgen.networks.LanguageModel; received "
+                f"{wording.shown(model)}."
+            )
         if model.size != len(vocabulary):
-            raise InputError(f"the vocabulary has {len(vocabulary)} tokens, but the network predicts {model.size}.")
+            raise InputError(f"the vocabulary has {len(vocabulary)} tokens, but the model predicts {model.size}.")
         self.vocabulary = vocabulary
         self.model = model
-        self._compiled = Compiled(model, vocabulary.writable)
+        self._compiled = CompiledLoop(model, vocabulary.writable)
         self._scorer = Scorer(model)
 
     def generate(
