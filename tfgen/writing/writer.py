@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,23 @@ from tfgen.writing.session import Session
 from tfgen.writing.stops import as_stops
 from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Limits
 
-Seed = int | Sequence[int] | None
+
+class _Prompts(NamedTuple):
+    """What is read before anything is written.
+
+    Attributes:
+        texts: P of them.
+        context: Of the P texts.
+        unknown: What a token outside the vocabulary does.
+        seed: Of the draws; None draws anew.
+        copies: How many rows go on from each.
+    """
+
+    texts: list[str]
+    context: Any
+    unknown: OnUnknown
+    seed: int | Sequence[int] | None = None
+    copies: int = 1
 
 
 class Writer:
@@ -121,93 +137,66 @@ class Writer:
         """
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
-        prompts = _texts("prompt", prompt)
+        texts = _texts("prompt", prompt)
         copies = whole_number("n", 1 if n is None else n, 1)
-        of_prompts = checked_context(self.model, context, len(prompts))
-        heads = [each if echo else "" for each in prompts]
-        groups: list[list[Any]]
+        prompts = _Prompts(texts, checked_context(self.model, context, len(texts)), unknown, seed, copies)
         if whole_number("num_beams", num_beams, 1) > 1:
             _check_search(num_beams, copies, limits, length_penalty, return_scores)
-            found = self._search(prompts, of_prompts, limits, chain, num_beams, length_penalty, unknown)
-            groups = [[head + text for text in best[:copies]] for head, best in zip(heads, found, strict=True)]
+            groups = self._search(prompts, limits, chain, num_beams, length_penalty, echo)
         else:
             scored = whole_number("alternatives", alternatives, 1) if return_scores else 0
-            texts = self._write(prompts, heads, of_prompts, limits, chain, copies, scored, seed, unknown)
-            groups = [texts[begin : begin + copies] for begin in range(0, len(texts), copies)]
+            groups = self._write(prompts, limits, chain, scored, echo)
         given: list[Any] = groups if n is not None else [group[0] for group in groups]
         return given[0] if isinstance(prompt, str) else given
 
-    def _write(
-        self,
-        prompts: list[str],
-        heads: list[str],
-        context: Any,
-        limits: Limits,
-        chain: Chain,
-        copies: int,
-        alternatives: int,
-        seed: Seed,
-        unknown: OnUnknown,
-    ) -> list[Any]:
-        """Write so many texts for each prompt."""
-        if not prompts:
+    def _write(self, prompts: _Prompts, limits: Limits, chain: Chain, alternatives: int, echo: bool) -> list[list[Any]]:
+        """Write the copies of each prompt."""
+        if not prompts.texts:
             return []
-        drafts = self._drafts(prompts, context, limits, chain, seed, unknown, copies, alternatives)
+        drafts = self._drafts(prompts, limits, chain, alternatives)
         sizes = WATCHED if limits.watched else WHOLE
-        begun = [head for head in heads for _ in range(copies)]
+        heads = [text if echo else "" for text in prompts.texts for _ in range(prompts.copies)]
         if alternatives:
-            return drafts.generated(sizes, begun)
-        return [head + text for head, text in zip(begun, drafts.texts(sizes), strict=True)]
+            rows: list[Any] = drafts.generated(sizes, heads)
+        else:
+            rows = [head + text for head, text in zip(heads, drafts.texts(sizes), strict=True)]
+        return [rows[begin : begin + prompts.copies] for begin in range(0, len(rows), prompts.copies)]
 
     def _search(
-        self,
-        prompts: list[str],
-        context: Any,
-        limits: Limits,
-        chain: Chain,
-        beams: int,
-        length_penalty: float,
-        unknown: OnUnknown,
+        self, prompts: _Prompts, limits: Limits, chain: Chain, beams: int, length_penalty: float, echo: bool
     ) -> list[list[str]]:
-        """Search for the likeliest texts of each prompt, the best first."""
-        if not prompts:
+        """Search for the likeliest texts of each prompt, as many as its copies, the best first."""
+        if not prompts.texts:
             return []
-        position, context = self._read(prompts, context, chain, 0, unknown, beams)
+        position, context = self._read(prompts._replace(seed=0, copies=beams), chain)
         ids, scores = self._compiled.search(
             chain, position, limits.length, limits.min_length, beams, length_penalty, context
         )
         if not np.isfinite(scores[:, 0]).all():
             raise InputError(NOTHING_LEFT)
         return [
-            [self.vocabulary.decode(text) for text, score in zip(best, of, strict=True) if np.isfinite(score)]
-            for best, of in zip(ids, scores, strict=True)
+            [
+                (prompt if echo else "") + self.vocabulary.decode(text)
+                for text, score in zip(best[: prompts.copies], of[: prompts.copies], strict=True)
+                if np.isfinite(score)
+            ]
+            for prompt, best, of in zip(prompts.texts, ids, scores, strict=True)
         ]
 
-    def _read(
-        self, prompts: list[str], context: Any, chain: Chain, seed: Seed, unknown: OnUnknown, copies: int = 1
-    ) -> tuple[Position, Any]:
-        """Read each prompt once: where so many copies of each stand, and the context of them all."""
-        seeds = sampling.row_seeds(random.getrandbits(62) if seed is None else seed, len(prompts) * copies)
-        ids = [self._begun(text, unknown) for text in prompts]
-        position = self._compiled.read(ids, seeds, chain, context, copies)
-        return position, rows_of(context, None if copies == 1 else np.repeat(np.arange(len(prompts)), copies))
+    def _read(self, prompts: _Prompts, chain: Chain) -> tuple[Position, Any]:
+        """Read each prompt once: where all copies of all of them stand, and the context of these rows."""
+        number, copies = len(prompts.texts), prompts.copies
+        seed = random.getrandbits(62) if prompts.seed is None else prompts.seed
+        ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
+        position = self._compiled.read(ids, sampling.row_seeds(seed, number * copies), chain, prompts.context, copies)
+        return position, rows_of(prompts.context, None if copies == 1 else np.repeat(np.arange(number), copies))
 
     def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:
         """Give the ids of a prompt: it begins after an end of text, so that an empty one is a row like any other."""
         return np.concatenate([np.array([END], np.int32), self.vocabulary.encode(prompt, unknown)])
 
-    def _drafts(
-        self,
-        prompts: list[str],
-        context: Any,
-        limits: Limits,
-        chain: Chain,
-        seed: Seed,
-        unknown: OnUnknown,
-        copies: int = 1,
-        alternatives: int = 0,
-    ) -> Drafts:
-        position, context = self._read(prompts, context, chain, seed, unknown, copies)
+    def _drafts(self, prompts: _Prompts, limits: Limits, chain: Chain, alternatives: int = 0) -> Drafts:
+        position, context = self._read(prompts, chain)
         return Drafts(self._compiled, self.vocabulary, chain, position, limits, alternatives, context)
 
     def start(
@@ -224,8 +213,7 @@ class Writer:
         Raises:
             InputError: The prompt has unknown tokens and `unknown` is "error", or the seed is none.
         """
-        of_prompt = checked_context(self.model, context, 1)
-        position, _ = self._read([prompt], of_prompt, (), seed, unknown)
+        position, of_prompt = self._read(_Prompts([prompt], checked_context(self.model, context, 1), unknown, seed), ())
         history = self._begun(prompt, unknown)
         return Session(self._compiled, self.vocabulary, prompt, history, position, context=of_prompt)
 
@@ -279,7 +267,8 @@ class Writer:
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
-        drafts = self._drafts([prompt], checked_context(self.model, context, 1), limits, chain, seed, unknown)
+        prompts = _Prompts([prompt], checked_context(self.model, context, 1), unknown, seed)
+        drafts = self._drafts(prompts, limits, chain)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
 
     @overload
