@@ -21,6 +21,15 @@ V = FIRST + len(string.ascii_lowercase)
 SIGNS = {PADDING: "_", UNKNOWN: "?", END: "."}
 
 GREEDY = (sampling.Temperature(0.0),)
+WARM = sampling.default_chain(12.0, top_k=8, top_p=0.95)
+WITH_MEMORY = (
+    sampling.RepetitionPenalty(1.1),
+    sampling.FrequencyPenalty(0.5),
+    sampling.NoRepeatNgram(3, window=40),
+    sampling.DRY(5.0, 1.5, 2, window=40, longest=10),
+    sampling.Temperature(15.0),
+    sampling.Mirostat(2.0),
+)
 ALLOWED = np.isin(np.arange(V), [PADDING, UNKNOWN], invert=True)  # as for every network
 ENDLESS = 10**6
 

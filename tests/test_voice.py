@@ -17,8 +17,8 @@ RAISING = {"InputError", "UsageError", "ValueError", "damage"}
 # Messages that end with what a name stands for, which is made elsewhere: file, and the expression.
 OPEN = {
     ("tfgen/errors.py", "describe(error)"),  # the argument of `damage`, which is looked at where it is given
-    ("tfgen/writing/session.py", "lambda error: _no_session(path, error)"),  # as in the next one
-    ("tfgen/writing/session.py", "lambda error: _damaged(Path(path), error)"),
+    ("tfgen/writing/session_file.py", "lambda error: _no_session(path, error)"),  # as in the next one
+    ("tfgen/writing/session_file.py", "lambda error: _damaged(path, error)"),
     ("tfgen/model_files.py", "lambda error: _no_model(path, error)"),  # what is wrong may have been said already
 }
 

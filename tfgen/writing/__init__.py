@@ -9,6 +9,7 @@
 | `stops` | strings that end a text |
 | `texts` | texts while they are written, within limits, and the numbers behind them |
 | `session` | a text that is written on, forked, saved and resumed |
+| `session_file` | a session on disk |
 | `scoring` | how likely a text is |
 | `writer` | a vocabulary and a model that do all of this |
 """

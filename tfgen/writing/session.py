@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import array
 import copy
-import dataclasses
 import hashlib
-import json
-import math
 import os
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,27 +15,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import sampling
-from tfgen.errors import InputError, damage
-from tfgen.networks.model import LanguageModel, checked_context, flat, state_of_a_row
+from tfgen.errors import InputError
 from tfgen.sampling.chain import Chain, chain_of
-from tfgen.support import atomic_files, wording
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
+from tfgen.writing import session_file
 from tfgen.writing.compiled import CompiledLoop
-from tfgen.writing.loop import PLAIN, Position
+from tfgen.writing.loop import Position
+from tfgen.writing.session_file import SamplerState, Stored
 from tfgen.writing.stops import as_stops
 from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Drafts, Limits
-
-_FORMAT = "tfgen session 1"
-# A state is some kilobytes; what claims more than this is no session.
-_LARGEST = 2**30
-
-
-@dataclasses.dataclass(frozen=True)
-class _Sampler:
-    """The sampler that wrote last, by name, and the leaves of its states."""
-
-    name: str
-    leaves: list[Any]
 
 
 class Session:
@@ -62,7 +46,7 @@ class Session:
         text: str,
         history: npt.NDArray[np.int32],
         position: Position,
-        sampler: _Sampler | None = None,
+        sampler: SamplerState | None = None,
         context: Any = (),
     ) -> None:
         """Take a text that was read, its ids (T,), and the position after them."""
@@ -186,7 +170,7 @@ class Session:
         self._history.frombytes(ids[ids != PADDING].astype(np.intc).tobytes())
         # A stop string ends an answer; only the end of a text ends the text.
         self._position = position._replace(finished=tf.constant([bool((ids == END).any())]))
-        self._sampler = _Sampler(name, tf.nest.flatten(position.sampler))
+        self._sampler = SamplerState(name, tf.nest.flatten(position.sampler))
 
     def _end_match(self, position: Position) -> None:
         """Stay before the end that a sampler has drawn, but for the draw."""
@@ -212,38 +196,17 @@ class Session:
         Raises:
             OSError: The file cannot be written.
         """
-        leaves = {**flat(self._position.state), **flat(self._context, "context")}
-        leaves |= flat(self._sampler.leaves if self._sampler else (), "sampler")
-        arrays: dict[str, Any] = {name: _array(leaf) for name, leaf in leaves.items()}
-        arrays |= {name: getattr(self._position, name).numpy() for name in PLAIN}
-        meta = {
-            "format": _FORMAT,
-            "model": self._compiled.fingerprint(),
-            "text": self.text,
-            "sampler": self._sampler.name if self._sampler else None,
-        }
-        with atomic_files.file(Path(path)) as new, new.open("wb") as file:
-            np.savez(file, history=self._ids(), meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+        session_file.write(
+            Path(path),
+            self._compiled.fingerprint(),
+            Stored(self.text, self._ids(), self._position, self._sampler, self._context),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], compiled: CompiledLoop, vocabulary: Vocabulary) -> Session:
         """Read a session of this model; see `TextGenerator.resume`."""
-        meta, arrays = _read(Path(path))
-        model = compiled.model
-        if meta.get("model") != compiled.fingerprint():
-            raise InputError(f"{str(path)!r} is a session of another model, or of other weights of this one.")
-        with damage(lambda error: _damaged(Path(path), error)):
-            first = state_of_a_row(model)
-            leaves = _like(tf.nest.flatten(first), _leaves(arrays, "network"))
-            state = tf.nest.pack_sequence_as(first, leaves)
-            context = tf.nest.pack_sequence_as(model.context, _leaves(arrays, "context"))
-            plain = dict(zip(PLAIN, _like(_plain(model), [arrays[name] for name in PLAIN]), strict=True))
-            leaves = [tf.constant(leaf) for leaf in _leaves(arrays, "sampler")]
-            sampler = _Sampler(str(meta["sampler"]), leaves) if meta["sampler"] else None
-            vocabulary.decode(arrays["history"])  # refuses what are no ids
-            position = Position(state, sampler=(), **plain)
-            context = checked_context(model, context, 1)
-            return cls(compiled, vocabulary, str(meta["text"]), arrays["history"], position, sampler, context)
+        stored = session_file.read(Path(path), compiled, vocabulary)
+        return cls(compiled, vocabulary, *stored)
 
 
 def _same(expected: Sequence[Any], leaves: Sequence[Any]) -> Sequence[Any]:
@@ -260,65 +223,3 @@ def _name(chain: Chain) -> str:
     for leaf in tf.nest.flatten(chain, expand_composites=True):
         digest.update(leaf.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _plain(model: LanguageModel) -> list[tf.TensorSpec]:
-    """Give the shapes and types of `loop.PLAIN` for a model."""
-    kinds = [([1, model.size], model.dtype), ([1, 2], tf.int64), ([], tf.int32), ([1], tf.bool)]
-    return [tf.TensorSpec(shape, kind) for shape, kind in kinds]
-
-
-def _array(leaf: tf.Tensor) -> npt.NDArray[Any]:
-    """Give an array that a file can hold: NumPy has no bfloat16, and float32 holds every number of it."""
-    return tf.cast(leaf, _stored(leaf.dtype)).numpy()
-
-
-def _stored(kind: tf.DType) -> tf.DType:
-    return tf.float32 if kind == tf.bfloat16 else kind
-
-
-def _like(expected: Sequence[Any], found: Sequence[npt.NDArray[Any]]) -> list[tf.Tensor]:
-    """Take arrays as tensors, if they are of the shapes and types that are expected."""
-    for one, other in zip(expected, found, strict=True):
-        if one.shape != other.shape or _stored(one.dtype) != other.dtype:
-            raise ValueError(f"{one.shape} {one.dtype} was expected; received {other.shape} {other.dtype}.")
-    return [tf.cast(each, one.dtype) for one, each in zip(expected, found, strict=True)]
-
-
-def _leaves(arrays: dict[str, npt.NDArray[Any]], kind: str) -> list[npt.NDArray[Any]]:
-    return [arrays[f"{kind}_{i}"] for i in range(sum(name.startswith(f"{kind}_") for name in arrays))]
-
-
-def _claimed(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """Give the bytes that an array takes once it is read: NumPy makes room for what the header says."""
-    with archive.open(entry) as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("it was written by something else.")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        return max(math.prod(shape) * dtype.itemsize, entry.file_size)
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    with damage(lambda error: _no_session(path, error)):
-        with zipfile.ZipFile(path) as archive:
-            if sum(_claimed(archive, entry) for entry in archive.infolist()) > _LARGEST:
-                raise InputError(f"{str(path)!r} claims more than {_LARGEST:,} bytes: it is not a session.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        meta = json.loads(arrays.pop("meta").tobytes())
-        if meta["format"] != _FORMAT:
-            raise KeyError("format")
-        return meta, arrays
-
-
-def _damaged(path: Path, error: Exception) -> str:
-    reason = wording.shorten(wording.clause(" ".join(str(error).split())))
-    return f"{str(path)!r} is damaged: {reason}."
-
-
-def _no_session(path: Path, error: Exception) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{str(path)!r} cannot be read: {error.strerror or error}."
-    return f"{str(path)!r} is not a session of tfgen, or is damaged; give a file that save has written."
