@@ -82,6 +82,7 @@ def test_titles_of_a_csv_at_five_temperatures_after_the_epoch(run, tmp_path):
     assert generator.generate("Today ", length=5, seed=1).startswith("Today ")
 
 
+@pytest.mark.slow
 def test_titles_without_a_network_are_names_of_characters(run, offline):
     output, generator = run("titles")
     assert output.startswith("No news: 'ag-news' could not be downloaded")

@@ -172,6 +172,7 @@ def test_several_steps_in_one_execution_keep_their_numbers(tmp_path, steps, posi
     assert_same(run(steps_per_execution=steps), run(tmp_path, steps_per_execution=steps))
 
 
+@pytest.mark.slow
 def test_keras_own_callbacks_keep_their_state_beside_a_plain_learning_rate(tmp_path):
     def run_with(folder=None, kill=None):
         more = (
@@ -292,6 +293,7 @@ def test_any_callback_may_run_around_fit_the_first_one_outermost():
     assert diary == ["a begins", "b begins", "b ends", "a ends"]
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_where_fewer_ended(tmp_path):
     run(tmp_path, epochs=2, optimizer="plain")
     longer = run(tmp_path, epochs=3, optimizer="plain")

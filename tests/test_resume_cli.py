@@ -108,6 +108,7 @@ def stopped_fixture(here, stopped_once):
     return stopped_once[1]
 
 
+@pytest.mark.slow
 def test_a_run_that_did_not_end_is_never_forgotten_in_silence(here, stopped):
     assert "To go on:\n  tfgen train" in stopped
     assert "fox.txt -o fox.keras --resume\n" in stopped

@@ -266,7 +266,10 @@ JIT_SAMPLERS = {
 }
 
 
-@pytest.mark.parametrize("name", JIT_SAMPLERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name == "penalties and masks" else ()) for name in JIT_SAMPLERS],
+)
 def test_the_loop_compiled_by_xla_writes_the_same(generator, name):
     sampler, settings = JIT_SAMPLERS[name](), {"length": 40, "seed": 5}
     plain = generator.generate(["a", "abc"], sampler=sampler, jit_compile=False, **settings)

@@ -222,6 +222,7 @@ def test_the_best_epoch_is_the_one_that_is_kept_and_recorded():
     assert result["epochs"] == len(judged)
 
 
+@pytest.mark.slow
 def test_provenance_is_json_and_travels_with_the_model(tmp_path):
     job = training.prepare(CORPUS, dataclasses.replace(TINY, epochs=1))
     assert "result" not in job.generator.provenance
