@@ -3,6 +3,9 @@
 | module | its one idea |
 |---|---|
 | `keras_layers` | Keras' recurrent layers, reading ids, running `recurrence` on a CPU |
+| `attention` | a decoder looks at what an encoder has read |
+| `first_state` | from a feature vector to the state in which a decoder begins |
+| `bidirectional` | two readers of one sequence, one from each end |
 | `stepping` | how a layer is read and stepped, its state a value |
 | `recurrence` | the cells of LSTM and GRU, the loop over time, and its gradient written by hand |
 | `time_major` | rows first for Keras, steps first for loops |
@@ -10,7 +13,10 @@
 
 import keras  # noqa: F401 - first, so that our classes are registered before a module of this room is half imported
 
+from tfgen.layers.attention import Attention
+from tfgen.layers.bidirectional import Bidirectional
+from tfgen.layers.first_state import FirstState
 from tfgen.layers.keras_layers import GRU, LSTM, SimpleRNN
 from tfgen.layers.stepping import Stepped
 
-__all__ = ["GRU", "LSTM", "SimpleRNN", "Stepped"]
+__all__ = ["GRU", "LSTM", "Attention", "Bidirectional", "FirstState", "SimpleRNN", "Stepped"]

@@ -5,6 +5,9 @@
 | `building` | a plain stateful `keras.Sequential` of the usual kind |
 | `model` | what a language model is: the door for all that predicts a next token |
 | `recurrent` | a Sequential of layers that can be stepped, as a language model |
+| `encoder_decoder` | an encoder before such a Sequential: text from a picture, another text, a feature vector |
+| `text_encoder` | a network that reads a text in both directions |
+| `conditioned` | an encoder and a decoder as a language model |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 
@@ -12,6 +15,8 @@ import keras  # noqa: F401 - first, see tfgen.layers
 
 from tfgen.layers.stepping import CELLS
 from tfgen.networks.building import build
+from tfgen.networks.conditioned import Conditioned
+from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.functions import features, logits_of, prefill, step, zero_state
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import (
@@ -24,12 +29,16 @@ from tfgen.networks.recurrent import (
     vocabulary_size,
     with_batch_size,
 )
+from tfgen.networks.text_encoder import TextEncoder, text_encoder
 
 __all__ = [
     "CELLS",
+    "Conditioned",
+    "EncoderDecoder",
     "LanguageModel",
     "Recurrent",
     "State",
+    "TextEncoder",
     "build",
     "check",
     "features",
@@ -38,6 +47,7 @@ __all__ = [
     "recurrent_layers",
     "shape",
     "step",
+    "text_encoder",
     "training_state",
     "vocabulary_size",
     "with_batch_size",

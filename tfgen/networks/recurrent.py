@@ -40,6 +40,7 @@ class Recurrent:
         """
         check(network)
         self.network = network
+        self._head = network.layers[-1]
         layers = [stepping.stepped(layer) for layer in network.layers[:-1]]
         # Each layer, and whether it has a place in the state.
         self._layers = [(layer, bool(layer.first_state(1))) for layer in layers]
@@ -47,12 +48,12 @@ class Recurrent:
     @property
     def size(self) -> int:
         """Give V."""
-        return vocabulary_size(self.network)
+        return self._head.units
 
     @property
     def dtype(self) -> tf.DType:
         """Give the type of logits: half precision ends before them."""
-        return tf.float64 if self.network.layers[-1].compute_dtype == "float64" else tf.float32
+        return tf.float64 if self._head.compute_dtype == "float64" else tf.float32
 
     def start(self, context: Any, rows: Any) -> State:
         """Give the state before the first token: zeros (B, U) in each layer's compute dtype."""
@@ -62,6 +63,10 @@ class Recurrent:
         self, ids: tf.Tensor, lengths: tf.Tensor | None, state: State, context: Any = ()
     ) -> tuple[tf.Tensor, State]:
         """Read texts: what the head reads (B, T, U), and the state after each row's last token."""
+        features, after = self._read(ids, lengths, state)
+        return self._in_context(features, context), after
+
+    def _read(self, ids: tf.Tensor, lengths: tf.Tensor | None, state: State) -> tuple[tf.Tensor, State]:
         if lengths is None:
             return self.features(ids, state, None)
         # cuDNN takes no row that is all padding: such a row is read as one token, and has the state that it had.
@@ -69,8 +74,12 @@ class Recurrent:
         features, after = self.features(ids, state, mask)
         return features, tf.nest.map_structure(lambda new, old: where(lengths > 0, new, old), after, state)
 
+    def _in_context(self, features: tf.Tensor, context: Any) -> tf.Tensor:
+        """Give what the head reads, (B, T, F) or (B, F), of what the layers before it gave."""
+        return features
+
     def features(self, ids: tf.Tensor, state: State, mask: tf.Tensor | None) -> tuple[tf.Tensor, State]:
-        """Do what `read` does; the mask, bool (B, T), is False where a row is padded on the right."""
+        """Read texts through all layers but the head; the mask, bool (B, T), is False where a row is padded."""
         x, states, after = ids, iter(state), []
         for layer, remembers in self._layers:
             x, new = layer.read(x, next(states) if remembers else [], mask)
@@ -79,10 +88,9 @@ class Recurrent:
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """Apply the head without its softmax: (..., U) to (..., V)."""
-        head = self.network.layers[-1]
-        logits = keras.ops.matmul(features, tf.cast(head.kernel, features.dtype))
-        if head.bias is not None:
-            logits += tf.cast(head.bias, features.dtype)
+        logits = keras.ops.matmul(features, tf.cast(self._head.kernel, features.dtype))
+        if self._head.bias is not None:
+            logits += tf.cast(self._head.bias, features.dtype)
         return tf.cast(logits, self.dtype)
 
     def step(self, ids: tf.Tensor, state: State, context: Any = ()) -> tuple[tf.Tensor, State]:
@@ -91,7 +99,7 @@ class Recurrent:
         for layer, remembers in self._layers:
             x, new = layer.step(x, next(states) if remembers else [])
             after += [new] * remembers
-        return self.logits(x), after
+        return self.logits(self._in_context(x, context)), after
 
     def fingerprint(self, salt: bytes = b"") -> str:
         """Give a hash of the weights; the salt is hashed before them."""

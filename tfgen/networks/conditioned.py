@@ -1,0 +1,81 @@
+"""A network with an encoder as a language model: its first state, and what it attends to, come from a source.
+
+Axis letters: B batch, T time, S places of a source, K features of a summary, F features.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfgen.layers import stepping
+from tfgen.layers.attention import Memory
+from tfgen.layers.recurrence import State
+from tfgen.networks.encoder_decoder import Encoded, EncoderDecoder
+from tfgen.networks.recurrent import Recurrent
+
+
+class Conditioned(Recurrent):
+    """p(next token | tokens before it, source); the context is what the encoder has read of the source.
+
+    Attributes:
+        network: The encoder and the decoder.
+        source: What `encode` takes, a nest of `tf.TensorSpec` whose first axis is B.
+        source_vocabulary: What turns a source into ids, where sources are texts; None where they are arrays.
+        context: The structure of what `encode` gives.
+    """
+
+    def __init__(self, network: EncoderDecoder) -> None:
+        """Take a network."""
+        super().__init__(network.decoder)
+        self.network: Any = network
+        self.source = network.source
+        self.source_vocabulary = getattr(network.encoder, "vocabulary", None)
+        self.context: Any = _context(network)
+
+    def encode(self, source: Any) -> Encoded:
+        """Read sources, which are as `source` says: the context of as many texts."""
+        return self.network.encode(source)
+
+    def start(self, context: Encoded, rows: Any) -> State:
+        """Give the state before the first token, made from what the encoder has read."""
+        begun = iter(self.network.first_state(context.summary))
+        layers = zip(self.network.decoder.layers, self._layers, strict=False)
+        return [
+            stepping.cast(layer, context.summary, next(begun))[1]
+            if stepping.is_recurrent(layer)
+            else stepped.first_state(rows)
+            for layer, (stepped, remembers) in layers
+            if remembers
+        ]
+
+    def _in_context(self, features: tf.Tensor, context: Encoded) -> tf.Tensor:
+        if self.network.attention is None:
+            return features
+        return self.network.attention.attend(features, context.memory)[0]
+
+    def attention(self, ids: tf.Tensor, state: State, context: Encoded) -> tf.Tensor:
+        """Give the weights of the places of the source, (B, T, S), with which each next token was predicted.
+
+        Args:
+            ids: Int (B, T).
+            state: Before them.
+            context: Of the rows, of a network with attention.
+        """
+        features, _ = self.features(ids, state, None)
+        return self.network.attention.attend(features, context.memory)[1]
+
+
+def _context(network: EncoderDecoder) -> Encoded:
+    """Describe what a network encodes to: a nest of `tf.TensorSpec`."""
+    kind = network.compute_dtype
+    summary = tf.TensorSpec([None, network.summary_size], kind)
+    if network.attention is None:
+        return Encoded(summary, ())
+    places = network.encoder.output_shape[1]
+    keys, values = network.attention.score_kernel.shape[1], network.attention.units
+    memory = Memory(
+        tf.TensorSpec([None, places, keys], kind),
+        tf.TensorSpec([None, places, values], kind),
+        tf.TensorSpec([None, places], tf.bool),
+    )
+    return Encoded(summary, memory)
