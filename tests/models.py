@@ -127,9 +127,7 @@ def _network(*layers, **build):
     else:
         head = keras.layers.Dense(V, activation="softmax")
         network = keras.Sequential([keras.Input((None,), dtype="int32"), *layers, head])
-    rng = np.random.default_rng(1)
-    network.set_weights([rng.normal(scale=0.7, size=weight.shape) for weight in network.get_weights()])
-    return networks.Recurrent(network)
+    return networks.Recurrent(_shaken(network))
 
 
 def _in_float64():
@@ -139,6 +137,33 @@ def _in_float64():
         return _network(keras.layers.Embedding(V, 5), keras.layers.Dense(5, "tanh"))
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _shaken(network):
+    """Weights far from the first ones, so that what is written depends on all that was read."""
+    rng = np.random.default_rng(1)
+    network.set_weights([rng.normal(scale=0.7, size=weight.shape) for weight in network.get_weights()])
+    return network
+
+
+def _texts(cell="rnn"):
+    return networks.text_encoder(VOCABULARY, cell=cell, units=3, embedding=3, seed=1)
+
+
+def _pictures(places=False):
+    layers = [keras.layers.Conv2D(3, 2, activation="tanh")]
+    layers.append(keras.layers.Reshape((12, 3)) if places else keras.layers.Flatten())
+    return keras.Sequential([keras.Input((4, 5, 1)), *layers])
+
+
+def _two_inputs():
+    one, other = keras.Input((2,), name="one"), keras.Input((3,), name="other")
+    return keras.Model({"one": one, "other": other}, keras.layers.Concatenate()([one, other]))
+
+
+def _conditioned(encoder, attention=False, **build):
+    decoder = networks.build(V, **{"units": 5, **build})
+    return networks.Conditioned(_shaken(networks.EncoderDecoder(encoder, decoder, attention=attention)))
 
 
 MODELS = {
@@ -154,6 +179,11 @@ MODELS = {
     ),
     "a layer of one's own": lambda: _network(keras.layers.Embedding(V, 6), Doubling()),
     "no recurrence, float64": _in_float64,
+    "from a text, with attention": lambda: _conditioned(_texts(), attention=True),
+    "from a text, without attention": lambda: _conditioned(_texts(cell="gru"), cell="gru"),
+    "from a picture": lambda: _conditioned(_pictures(), cell="rnn", layers=2),
+    "from a picture, with attention": lambda: _conditioned(_pictures(places=True), cell="rnn", attention=True),
+    "from two inputs": lambda: _conditioned(_two_inputs(), cell="rnn"),
     "counts": Counts,
     "attending": Attending,
     "windowed": Windowed,
@@ -170,14 +200,46 @@ def writer_of(name):
     return Writer(VOCABULARY, model_of(name))
 
 
-def context_of(model, rows, seed=0):
-    """A context of so many rows, of different lengths, for a model that takes one."""
-    if model.context == ():
-        return ()
+def source_of(model, rows, seed=0):
+    """Sources of so many rows, of different lengths, for a model that takes them; a context for one that does not."""
     rng = np.random.default_rng(seed)
-    lengths = rng.integers(1, 6, size=rows)
-    return rng.normal(size=(rows, 5, 3)).astype(np.float32), np.arange(5) < lengths[:, np.newaxis]
+    if model.context == ():
+        return None
+    if not hasattr(model, "encode"):
+        lengths = rng.integers(1, 6, size=rows)
+        return rng.normal(size=(rows, 5, 3)).astype(np.float32), np.arange(5) < lengths[:, np.newaxis]
+    if model.source_ids:
+        return ["".join(rng.choice(list("abcde"), size=rng.integers(0, 6))) for _ in range(rows)]
+    return tf.nest.map_structure(lambda s: rng.normal(size=(rows, *s.shape[1:])).astype(np.float32), model.source)
+
+
+def context_of(model, rows, seed=0):
+    """What a model reads of such sources."""
+    source = source_of(model, rows, seed)
+    if not hasattr(model, "encode"):
+        return () if source is None else source
+    return model.encode(model.source_ids(source) if model.source_ids else source)
 
 
 def row_of(context, row):
     return tf.nest.map_structure(lambda value: value[row : row + 1], context)
+
+
+def source_row(source, row):
+    """One of the sources, alone; a context of one's own stays a batch of one."""
+    if source is None or isinstance(source, list):
+        return source and source[row]
+    return tf.nest.map_structure(
+        lambda value: value[row : row + 1] if isinstance(source, tuple) else value[row], source
+    )
+
+
+def one_source(model):
+    return source_row(source_of(model, 1), 0)
+
+
+def repeated(source, times):
+    """Each of the sources several times."""
+    if source is None or isinstance(source, list):
+        return source and [each for each in source for _ in range(times)]
+    return tf.nest.map_structure(lambda value: np.repeat(value, times, axis=0), source)

@@ -4,7 +4,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import MODELS, VOCABULARY, V, context_of, model_of, row_of, writer_of
+from models import (
+    MODELS,
+    VOCABULARY,
+    V,
+    context_of,
+    model_of,
+    one_source,
+    repeated,
+    row_of,
+    source_of,
+    source_row,
+    writer_of,
+)
 
 import tfgen
 from tfgen import InputError, networks, sampling
@@ -153,10 +165,10 @@ def log_p_of(model, context, text):
 @every_writer
 def test_texts_alone_and_together_and_streamed_and_in_a_session(name):
     writer = writer_of(name)
-    context = context_of(writer.model, 3)
-    together = writer.generate(PROMPTS, length=25, seed=[1, 2, 3], min_length=25, context=context)
+    source = source_of(writer.model, 3)
+    together = writer.generate(PROMPTS, length=25, seed=[1, 2, 3], min_length=25, source=source)
     for row, (prompt, text) in enumerate(zip(PROMPTS, together, strict=True)):
-        options = {"seed": row + 1, "context": row_of(context, row)}
+        options = {"seed": row + 1, "source": source_row(source, row)}
         assert writer.generate(prompt, length=25, min_length=25, **options) == text
         assert prompt + "".join(writer.stream(prompt, length=25, min_length=25, **options)) == text
         session = writer.start(prompt, **options)
@@ -169,10 +181,9 @@ def test_texts_alone_and_together_and_streamed_and_in_a_session(name):
 @every_writer
 def test_several_texts_of_a_prompt_read_it_once_and_differ(name):
     writer = writer_of(name)
-    context = context_of(writer.model, 2)
-    groups = writer.generate(["ab", "c"], length=20, min_length=20, n=3, seed=5, context=context)
-    repeated = tf.nest.map_structure(lambda value: np.repeat(value, 3, axis=0), context)
-    rows = writer.generate(["ab"] * 3 + ["c"] * 3, length=20, min_length=20, seed=5, context=repeated)
+    source = source_of(writer.model, 2)
+    groups = writer.generate(["ab", "c"], length=20, min_length=20, n=3, seed=5, source=source)
+    rows = writer.generate(["ab"] * 3 + ["c"] * 3, length=20, min_length=20, seed=5, source=repeated(source, 3))
     assert [text for group in groups for text in group] == rows
     assert len(set(rows)) > 3
 
@@ -180,7 +191,7 @@ def test_several_texts_of_a_prompt_read_it_once_and_differ(name):
 @every_writer
 def test_a_session_is_saved_and_resumed_and_forked(name, tmp_path):
     writer = writer_of(name)
-    session = writer.start("ab", seed=3, context=context_of(writer.model, 1))
+    session = writer.start("ab", seed=3, source=one_source(writer.model))
     session.generate(5, min_length=5, repetition_penalty=1.3)
     session.save(tmp_path / "session")
     resumed, twin = writer.resume(tmp_path / "session"), session.fork()
@@ -196,19 +207,19 @@ def test_a_session_is_saved_and_resumed_and_forked(name, tmp_path):
 def test_scores_are_log_probabilities(name):
     writer = writer_of(name)
     texts = ["abc", "e" * 40, "d"]
-    context = context_of(writer.model, 3)
-    for row, (text, score) in enumerate(zip(texts, writer.score(texts, context=context), strict=True)):
-        expected = log_p_of(writer.model, row_of(context, row), text)
+    source = source_of(writer.model, 3)
+    for row, (text, score) in enumerate(zip(texts, writer.score(texts, source=source), strict=True)):
+        expected = log_p_of(writer.model, row_of(context_of(writer.model, 3), row), text)
         np.testing.assert_allclose(score.log_probabilities, expected, atol=1e-5)
 
 
 @every_writer
 def test_numbers_behind_a_text_are_those_of_its_score(name):
     writer = writer_of(name)
-    context = context_of(writer.model, 1)
-    written = writer.generate("ab", length=12, seed=3, return_scores=True, context=context)
+    source = one_source(writer.model)
+    written = writer.generate("ab", length=12, seed=3, return_scores=True, source=source)
     ids = np.array([VOCABULARY.tokens.index(token) for token in written.tokens])
-    expected = read(writer.model, np.array([[END, *VOCABULARY.encode("ab"), *ids[:-1]]], np.int32), None, context)[0]
+    expected = read(writer.model, np.array([[END, *VOCABULARY.encode("ab"), *ids[:-1]]], np.int32))[0]
     logits = np.where(VOCABULARY.writable, expected.numpy()[0, 2:].astype(np.float64), -np.inf)
     log_p = tf.nn.log_softmax(logits).numpy()[np.arange(len(ids)), ids]
     np.testing.assert_allclose(written.log_probabilities, log_p, atol=1e-5)
@@ -219,15 +230,15 @@ def test_numbers_behind_a_text_are_those_of_its_score(name):
 @every_writer
 def test_beams_and_patterns_and_xla(name):
     writer = writer_of(name)
-    context = context_of(writer.model, 1)
-    best, *_ = writer.generate("a", length=4, num_beams=60, n=2, min_length=4, echo=False, context=context)
-    greedy = writer.generate("a", length=4, temperature=0, min_length=4, echo=False, context=context)
-    score = {text: log_p_of(writer.model, context, "a" + text)[1:].sum() for text in (best, greedy)}
+    source = one_source(writer.model)
+    best, *_ = writer.generate("a", length=4, num_beams=60, n=2, min_length=4, echo=False, source=source)
+    greedy = writer.generate("a", length=4, temperature=0, min_length=4, echo=False, source=source)
+    score = {text: log_p_of(writer.model, context_of(writer.model, 1), "a" + text)[1:].sum() for text in (best, greedy)}
     assert score[best] >= score[greedy] - 1e-6
     match = [sampling.Pattern("[ab]{3}|c{2,5}"), sampling.Temperature(1.0)]
-    assert writer.generate("d", length=9, sampler=match, seed=1, echo=False, context=context).strip("abc") == ""
+    assert writer.generate("d", length=9, sampler=match, seed=1, echo=False, source=source).strip("abc") == ""
     if writer.model.supports_jit:
-        options = {"length": 12, "temperature": 0, "context": context}
+        options = {"length": 12, "temperature": 0, "source": source}
         assert writer.generate("a", jit_compile=True, **options) == writer.generate("a", **options)
 
 
@@ -311,14 +322,14 @@ def test_only_a_writer_is_exported(tmp_path):
 @pytest.mark.parametrize("context", [(), np.zeros((1, 5, 3)), (np.zeros((1, 5, 3)), np.ones((1, 5, 3), bool)), "a"])
 def test_a_context_of_another_kind_is_refused(context):
     with pytest.raises(InputError, match=r"the model takes a context of .*; received "):
-        writer_of("attending").generate("ab", context=context)
-    with pytest.raises(InputError, match=r"the model takes a context of nothing.*received"):
-        writer_of("rnn").generate("ab", context=np.zeros((1, 5)))
+        writer_of("attending").generate("ab", source=context)
+    with pytest.raises(InputError, match="this model writes without a source; received one"):
+        writer_of("rnn").generate("ab", source=np.zeros((1, 5)))
 
 
 def test_contexts_and_prompts_must_be_as_many():
     with pytest.raises(InputError, match="one row for each of 2 texts"):
-        writer_of("attending").generate(["a", "b"], context=context_of(model_of("attending"), 3))
+        writer_of("attending").generate(["a", "b"], source=context_of(model_of("attending"), 3))
 
 
 def test_xla_is_refused_where_the_model_does():

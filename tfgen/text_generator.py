@@ -16,9 +16,9 @@ import numpy as np
 
 from tfgen.errors import InputError
 from tfgen.fitting.model import TrainingModel
-from tfgen.networks import building, recurrent
+from tfgen.networks import building, kinds
+from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.model import NO_DISTRIBUTION
-from tfgen.networks.recurrent import Recurrent
 from tfgen.support import atomic_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.writer import Writer
@@ -43,6 +43,9 @@ def _handed_on(
 class TextGenerator(TrainingModel):
     """Text in, text out: a `Vocabulary` and a `keras.Sequential` from ids (B, T) to probabilities (B, T, V).
 
+    With an encoder before it (`tfgen.networks.EncoderDecoder`) the text depends on a source: a picture, a text in
+    another language, a label, a vector of features. `fit` then takes `(source, ids)`, see `tfgen.datasets.pairs`.
+
     It is an ordinary Keras model: `compile`, `fit`, `evaluate`, callbacks, `save` and `keras.saving.load_model` work as
     always, and one `.keras` file holds vocabulary, network and provenance. What `fit` does beside Keras' own stands in
     `TrainingModel`.
@@ -51,7 +54,7 @@ class TextGenerator(TrainingModel):
 
     Attributes:
         vocabulary: Text to ids and back.
-        network: The plain Sequential, which can be taken out and used alone.
+        network: The plain Sequential, or the encoder and the decoder; it can be taken out and used alone.
         provenance: What the model was trained on and how, as plain JSON types.
         restart: The chance that a row of a training batch starts from the zero state instead of the carried one. It
             is compiled into the training step, so it is given when the generator is made.
@@ -60,7 +63,7 @@ class TextGenerator(TrainingModel):
     def __init__(
         self,
         vocabulary: Vocabulary,
-        network: keras.Sequential,
+        network: kinds.Network,
         *,
         provenance: Mapping[str, Any] | None = None,
         restart: float = 0.1,
@@ -71,7 +74,8 @@ class TextGenerator(TrainingModel):
         Args:
             vocabulary: Its size is the V of the network.
             network: Built from Embedding, LSTM, GRU, SimpleRNN, Dropout, LayerNormalization, Dense, and layers of your
-                own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax.
+                own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax. Or a
+                `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
             provenance: What is known of the training, as plain JSON types.
             restart: See the attribute; only a stateful network uses it.
             **kwargs: As for `keras.Model`.
@@ -79,7 +83,7 @@ class TextGenerator(TrainingModel):
         Raises:
             InputError: The network has a layer that cannot be stepped through, or another V.
         """
-        writer = Writer(vocabulary, Recurrent(network))
+        writer = Writer(vocabulary, kinds.language_model(network))
         super().__init__(network, restart, **kwargs)
         self.vocabulary = vocabulary
         self.provenance = dict(provenance or {})
@@ -100,6 +104,8 @@ class TextGenerator(TrainingModel):
         batch_size: int | None = None,
         restart: float = 0.1,
         seed: int | None = None,
+        encoder: keras.Model | None = None,
+        attention: bool = False,
     ) -> TextGenerator:
         """Make an untrained generator, see `tfgen.networks.build`.
 
@@ -115,6 +121,10 @@ class TextGenerator(TrainingModel):
                 for `datasets.windows` and `datasets.documents`.
             restart: See the class.
             seed: Makes initial weights and dropout the same in every run.
+            encoder: What reads a source that the texts depend on: any Keras model from a source to a vector a row,
+                (B, D), or to a sequence, (B, S, D), such as `tfgen.networks.text_encoder`. None: texts depend on
+                nothing.
+            attention: Whether each token looks at the places of the source, of which the encoder gives a sequence.
 
         Raises:
             InputError: A setting is out of its range.
@@ -132,6 +142,10 @@ class TextGenerator(TrainingModel):
             batch_size=batch_size,
             seed=seed,
         )
+        if encoder is not None:
+            network = EncoderDecoder(encoder, network, attention=attention)
+        elif attention:
+            raise InputError("attention looks at what an encoder has read; received attention=True without an encoder.")
         return cls(vocabulary, network, restart=restart)
 
     def with_batch_size(self, batch_size: int | None) -> TextGenerator:
@@ -140,7 +154,7 @@ class TextGenerator(TrainingModel):
         Args:
             batch_size: B of a stateful network, to train on `datasets.streams`; None starts each batch at zero.
         """
-        network = recurrent.with_batch_size(self.network, batch_size)
+        network = kinds.with_batch_size(self.network, batch_size)
         twin = TextGenerator(self.vocabulary, network, provenance=self.provenance, restart=self.restart, name=self.name)
         if self.compiled:
             twin.compile_from_config(self.get_compile_config())
@@ -201,7 +215,7 @@ class TextGenerator(TrainingModel):
 
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
             raise InputError(NO_DISTRIBUTION)
-        about = {"network": recurrent.shape(self.network), "provenance": self.provenance}
+        about = {"network": kinds.shape(self.network), "provenance": self.provenance}
         export(self.writer, filepath, format, overwrite, about)
 
     def get_config(self) -> dict[str, Any]:

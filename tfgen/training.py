@@ -22,7 +22,7 @@ from tfgen import metrics
 from tfgen.corpora import Corpus
 from tfgen.datasets import cuts
 from tfgen.errors import InputError, real_number, whole_number
-from tfgen.networks import recurrent
+from tfgen.networks import kinds, recurrent
 from tfgen.prepared.corpus import Prepared
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import Split, Vocabulary, checked_limits, default_max_tokens
@@ -198,7 +198,7 @@ def prepare(
         generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
     else:
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
-        settings = dataclasses.replace(settings, **recurrent.shape(generator.network))
+        settings = dataclasses.replace(settings, **recurrent.shape(kinds.decoder_of(generator.network)))
     generator.provenance = _provenance(corpus, settings, generator) | ({} if before is None else {"before": before})
     of_training = 1 - settings.validation
     job = Job(

@@ -13,22 +13,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.networks import recurrent
+from tfgen.networks import kinds, recurrent
 
 # Keeps the draws of `restart_rows` apart from every other use of small seeds.
 _STREAM = 0x7E57A7
 
 
-def reset(network: keras.Sequential) -> None:
+def reset(network: kinds.Network) -> None:
     """Set the carried state of all rows to zero."""
-    for variable in recurrent.training_state(network):
+    for variable in recurrent.training_state(kinds.decoder_of(network)):
         variable.assign(tf.zeros_like(variable))
 
 
 @contextlib.contextmanager
-def zeroed(network: keras.Sequential) -> Iterator[None]:
+def zeroed(network: kinds.Network) -> Iterator[None]:
     """Begin the block with a zero state, and put the state back that was there before it."""
-    variables = recurrent.training_state(network)
+    variables = recurrent.training_state(kinds.decoder_of(network))
     saved = [variable.numpy() for variable in variables]
     reset(network)
     try:
@@ -38,7 +38,7 @@ def zeroed(network: keras.Sequential) -> Iterator[None]:
             variable.assign(value)
 
 
-def restart_rows(network: keras.Sequential, probability: float, step: tf.Tensor) -> None:
+def restart_rows(network: kinds.Network, probability: float, step: tf.Tensor) -> None:
     """Set each row's state to zero with a given probability; the choice is a function of the step alone.
 
     A network that only ever sees a carried state writes badly from an empty one, which is where every prompt begins.
@@ -48,7 +48,7 @@ def restart_rows(network: keras.Sequential, probability: float, step: tf.Tensor)
         probability: From 0 to 1, for each row by itself.
         step: Scalar integer, the number of the training step.
     """
-    variables = recurrent.training_state(network)
+    variables = recurrent.training_state(kinds.decoder_of(network))
     if not variables or not probability:
         return
     seed = tf.stack([tf.constant(_STREAM, tf.int64), tf.cast(step, tf.int64)])
@@ -60,7 +60,7 @@ def restart_rows(network: keras.Sequential, probability: float, step: tf.Tensor)
 class ResetEachEpoch(keras.callbacks.Callback):
     """Begins each epoch of `fit` at the zero state."""
 
-    def __init__(self, network: keras.Sequential) -> None:
+    def __init__(self, network: kinds.Network) -> None:
         """Take the network whose state it resets."""
         super().__init__()
         self._network = network

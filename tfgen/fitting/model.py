@@ -14,21 +14,22 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, real_number
 from tfgen.fitting import callback_lists, carried_state
+from tfgen.networks import kinds
 from tfgen.vocabulary.vocabulary import PADDING
 
 
 class TrainingModel(keras.Model):
-    """Trains a `keras.Sequential` from ids (B, T) to probabilities (B, T, V), which may be stateful.
+    """Trains a network from ids (B, T) to probabilities (B, T, V), which may be stateful or have an encoder before it.
 
     `compile` and `fit` are Keras' own. Padding (target 0) counts in no loss; the state that a stateful network carries
     begins each epoch at zero and is kept from evaluation; now and then a row starts from the zero state; batches of a
     wrong size are refused.
 
     Attributes:
-        network: The plain Sequential.
+        network: The plain Sequential, or a `tfgen.networks.EncoderDecoder`.
     """
 
-    def __init__(self, network: keras.Sequential, restart: float, **kwargs: Any) -> None:
+    def __init__(self, network: kinds.Network, restart: float, **kwargs: Any) -> None:
         """Take the network, and the chance that a row of a training batch starts from the zero state.
 
         Raises:
@@ -49,8 +50,8 @@ class TrainingModel(keras.Model):
         return self._restart
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Map ids (B, T) to probabilities of each next token (B, T, V), as Keras does for `fit`."""
-        expected = self.network.input_shape[0]
+        """Map ids (B, T), or (source, ids), to probabilities of each next token (B, T, V), as Keras does for `fit`."""
+        expected = kinds.decoder_of(self.network).input_shape[0]
         if expected is not None:
             # Keras would broadcast the state of a wrong batch in silence.
             received = tf.shape(inputs)[0]
@@ -106,7 +107,7 @@ class TrainingModel(keras.Model):
         return fit(**given)
 
     def _check_batches(self, x: Any) -> None:
-        expected = self.network.input_shape[0]
+        expected = kinds.decoder_of(self.network).input_shape[0]
         if expected is None or not isinstance(x, tf.data.Dataset):
             return
         received = tf.nest.flatten(x.element_spec)[0].shape[0]

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent
+from tfgen.networks import kinds, recurrent
 from tfgen.support import threads, wording
 
 # What Keras' callbacks hold beside their settings. A callback of ours, or of a user, names it in `resumed`.
@@ -31,8 +31,9 @@ _KERAS = {
 def build_variables(model: Any) -> None:
     """Make the variables that Keras would make in the first step: of the optimizer and of the compiled metrics."""
     model.optimizer.build(model.trainable_variables)
-    targets = tf.zeros([model.network.input_shape[0] or 1, 1], tf.int32)
-    predicted = tf.fill([*targets.shape, recurrent.vocabulary_size(model.network)], 1.0)
+    decoder = kinds.decoder_of(model.network)
+    targets = tf.zeros([decoder.input_shape[0] or 1, 1], tf.int32)
+    predicted = tf.fill([*targets.shape, recurrent.vocabulary_size(decoder)], 1.0)
     model.compute_metrics(targets, targets, predicted)
     model.reset_metrics()
 
@@ -91,7 +92,7 @@ def _variables(model: Any) -> list[Any]:
         *model.variables,
         *model.metrics_variables,
         *model.optimizer.variables,
-        *recurrent.training_state(model.network),
+        *recurrent.training_state(kinds.decoder_of(model.network)),
     ]
     return list({id(variable): variable for variable in every}.values())
 

@@ -20,7 +20,8 @@ class Conditioned(Recurrent):
     Attributes:
         network: The encoder and the decoder.
         source: What `encode` takes, a nest of `tf.TensorSpec` whose first axis is B.
-        source_vocabulary: What turns a source into ids, where sources are texts; None where they are arrays.
+        source_ids: Turns sources that are texts into what `encode` takes, see `TextEncoder.ids`; None where they are
+            arrays.
         context: The structure of what `encode` gives.
     """
 
@@ -29,7 +30,7 @@ class Conditioned(Recurrent):
         super().__init__(network.decoder)
         self.network: Any = network
         self.source = network.source
-        self.source_vocabulary = getattr(network.encoder, "vocabulary", None)
+        self.source_ids = getattr(network.encoder, "ids", None)
         self.context: Any = _context(network)
 
     def encode(self, source: Any) -> Encoded:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import stepping
-from tfgen.layers.attention import Attention, Memory
+from tfgen.layers.attention import Attention
 from tfgen.layers.first_state import FirstState, summary
 from tfgen.networks import recurrent
 from tfgen.support import wording
@@ -28,7 +28,7 @@ class Encoded(NamedTuple):
     """
 
     summary: Any
-    memory: Memory | tuple[()]
+    memory: Any
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -78,8 +78,8 @@ class EncoderDecoder(keras.Model):
             raise InputError("nothing of the source would reach the text: the decoder has no recurrent layer.")
         self.encoder = encoder
         self.decoder = decoder
-        self.attention = Attention(_features(decoder), name="attention") if attention else None
-        self.first_state = FirstState([_sizes(layer) for layer in begun], name="first_state")
+        self.attention = Attention(_features(decoder), dtype=self.dtype_policy) if attention else None
+        self.first_state = FirstState([_sizes(layer) for layer in begun], dtype=self.dtype_policy)
         self._build(encoded, _features(decoder))
 
     def _build(self, encoded: tuple[int | None, ...], features: int) -> None:
@@ -93,7 +93,9 @@ class EncoderDecoder(keras.Model):
     @property
     def source(self) -> Any:
         """What the encoder takes, a nest of `tf.TensorSpec` whose first axis is B."""
-        return tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), self.encoder.input)
+        inputs = self.encoder.inputs if isinstance(self.encoder, keras.Sequential) else self.encoder.input
+        inputs = inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs
+        return tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), inputs)
 
     def encode(self, source: Any, training: bool = False) -> Encoded:
         """Read sources.
@@ -133,6 +135,7 @@ class EncoderDecoder(keras.Model):
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
             "attention": self.attention is not None,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
         }
 
     @classmethod
@@ -143,7 +146,8 @@ class EncoderDecoder(keras.Model):
             part: keras.saving.deserialize_keras_object(config.pop(part), custom_objects=custom_objects)
             for part in ("encoder", "decoder")
         }
-        return cls(**parts, **config)
+        dtype = keras.saving.deserialize_keras_object(config.pop("dtype"))
+        return cls(**parts, **config, dtype=dtype)
 
     def get_build_config(self) -> None:
         """Say nothing: the constructor builds everything."""

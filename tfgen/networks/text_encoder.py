@@ -41,9 +41,11 @@ class TextEncoder(keras.Model):
         embedding: int = 64,
         dropout: float = 0.0,
         seed: int | None = None,
+        dtype: Any = None,
         **kwargs: Any,
     ) -> None:
         """Make it with fresh weights; see `text_encoder`."""
+        policy = keras.dtype_policies.get(dtype)
         if not isinstance(vocabulary, Vocabulary):
             raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
         check_choice("cell", cell, [*CELLS])
@@ -56,18 +58,26 @@ class TextEncoder(keras.Model):
             "embedding": whole_number("embedding", embedding, 1),
             "dropout": dropout,
             "seed": seed,
+            "dtype": policy.name,
         }
         kind = getattr(keras_layers, CELLS[cell])
         ids = keras.Input((None,), dtype="int32", name="ids")
         uniform = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
-        x = keras.layers.Embedding(len(vocabulary), embedding, embeddings_initializer=uniform, mask_zero=True)(ids)
+        x = keras.layers.Embedding(
+            len(vocabulary), embedding, embeddings_initializer=uniform, mask_zero=True, dtype=policy
+        )(ids)
         for i in range(layers):
             of_layer = None if seed is None else seed + 1 + i
-            start = {"kernel_initializer": keras.initializers.GlorotUniform(of_layer)}
-            start["recurrent_initializer"] = keras.initializers.Orthogonal(seed=of_layer)
-            x = Bidirectional(kind(units, return_sequences=True, **start))(x)
+            reader = kind(
+                units,
+                return_sequences=True,
+                kernel_initializer=keras.initializers.GlorotUniform(of_layer),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=of_layer),
+                dtype=policy,
+            )
+            x = Bidirectional(reader, dtype=policy)(x)
             if dropout:
-                x = keras.layers.SpatialDropout1D(dropout, seed=of_layer)(x)
+                x = keras.layers.SpatialDropout1D(dropout, seed=of_layer, dtype=policy)(x)
         super().__init__(inputs=ids, outputs=x, **kwargs)
         self.vocabulary = vocabulary
         self._reader = _Reader(vocabulary)
@@ -97,7 +107,12 @@ class TextEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments as plain JSON types."""
-        return {"name": self.name, "vocabulary": self.vocabulary.get_config(), **self._settings}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "vocabulary": self.vocabulary.get_config(),
+            **self._settings,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TextEncoder:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tfgen import sampling
 from tfgen.errors import InputError, whole_number
-from tfgen.networks.model import LanguageModel, checked_context
+from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
@@ -25,6 +25,7 @@ from tfgen.writing.compiled import NOTHING_LEFT, CompiledLoop
 from tfgen.writing.loop import Position, rows_of
 from tfgen.writing.scoring import Score, Scorer
 from tfgen.writing.session import Session
+from tfgen.writing.sources import Sources
 from tfgen.writing.stops import as_stops
 from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Limits
 
@@ -74,6 +75,7 @@ class Writer:
         self.model = model
         self._compiled = CompiledLoop(model, vocabulary.writable)
         self._scorer = Scorer(model)
+        self._sources = Sources(model)
 
     def generate(
         self,
@@ -94,7 +96,7 @@ class Writer:
         seed: int | Sequence[int] | None = None,
         unknown: OnUnknown = "error",
         sampler: Sequence[sampling.Transform] | None = None,
-        context: Any = (),
+        source: Any = None,
         **settings: Any,
     ) -> Any:
         """Write on from a prompt, or from several at once.
@@ -123,23 +125,28 @@ class Writer:
                 Python's `random`, which `keras.utils.set_random_seed` sets.
             unknown: What a token of a prompt outside the vocabulary does: "error", "skip" it, or read it as "unknown".
             sampler: Transforms in the order they are applied; None for those of the plain settings.
-            context: What the texts depend on beside themselves, where the model takes such: a nest of arrays, one row
-                a prompt, see `networks.LanguageModel`.
+            source: What the texts depend on beside themselves, where the model has an encoder: a text, a picture, a
+                vector, as the encoder takes it, or a batch or list of them, one for each prompt. A single prompt
+                goes on from each of several sources, and several prompts from a single source. A model of one's own
+                that takes a context is given that, a nest of arrays with one row a prompt.
             **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
                 `repetition_penalty`, see `sampling.default_chain`.
 
         Returns:
-            str (or `Generated`) for one prompt, list for a sequence, and a list of `n` in the place of each text if `n`
-            is given.
+            str (or `Generated`) for one prompt and source, list for several, and a list of `n` in the place of each
+            text if `n` is given.
 
         Raises:
-            InputError: A setting is out of its range, or a prompt has unknown tokens and `unknown` is "error".
+            InputError: A setting is out of its range, a prompt or a source has unknown tokens and `unknown` is
+                "error", or the source is not what the model takes.
         """
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
-        texts = _texts("prompt", prompt)
         copies = whole_number("n", 1 if n is None else n, 1)
-        prompts = _Prompts(texts, checked_context(self.model, context, len(texts)), unknown, seed, copies)
+        texts, context, several = self._in_context(
+            _texts("prompt", prompt), not isinstance(prompt, str), source, unknown
+        )
+        prompts = _Prompts(texts, context, unknown, seed, copies)
         if whole_number("num_beams", num_beams, 1) > 1:
             _check_search(num_beams, copies, limits, length_penalty, return_scores)
             groups = self._search(prompts, limits, chain, num_beams, length_penalty, echo)
@@ -147,7 +154,21 @@ class Writer:
             scored = whole_number("alternatives", alternatives, 1) if return_scores else 0
             groups = self._write(prompts, limits, chain, scored, echo)
         given: list[Any] = groups if n is not None else [group[0] for group in groups]
-        return given[0] if isinstance(prompt, str) else given
+        return given if several else given[0]
+
+    def _in_context(
+        self, texts: list[str], several: bool, source: Any, unknown: OnUnknown
+    ) -> tuple[list[str], Any, bool]:
+        """Give texts and their context, row by row, and whether these are several; see `Sources.context`."""
+        context, rows, several = self._sources.context(source, len(texts), several, unknown)
+        return texts if len(texts) == rows else texts * rows, context, several
+
+    def _alone(self, text: str, source: Any, unknown: OnUnknown) -> Any:
+        """Give the context of one text."""
+        texts, context, _ = self._in_context([text], False, source, unknown)
+        if len(texts) != 1:
+            raise InputError(f"there must be one source for one text; received {len(texts)}.")
+        return context
 
     def _write(self, prompts: _Prompts, limits: Limits, chain: Chain, alternatives: int, echo: bool) -> list[list[Any]]:
         """Write the copies of each prompt."""
@@ -200,7 +221,7 @@ class Writer:
         return Drafts(self._compiled, self.vocabulary, chain, position, limits, alternatives, context)
 
     def start(
-        self, prompt: str = "", *, seed: int | None = None, unknown: OnUnknown = "error", context: Any = ()
+        self, prompt: str = "", *, seed: int | None = None, unknown: OnUnknown = "error", source: Any = None
     ) -> Session:
         """Read a prompt and give a session that writes on from it, as often as one likes.
 
@@ -208,12 +229,14 @@ class Writer:
             prompt: The beginning of the text.
             seed: Of all that the session draws; None draws anew.
             unknown: As for `generate`.
-            context: As for `generate`, of one row.
+            source: As for `generate`, a single one.
 
         Raises:
-            InputError: The prompt has unknown tokens and `unknown` is "error", or the seed is none.
+            InputError: The prompt has unknown tokens and `unknown` is "error", the seed is none, or the source is not
+                what the model takes.
         """
-        position, of_prompt = self._read(_Prompts([prompt], checked_context(self.model, context, 1), unknown, seed), ())
+        context = self._alone(prompt, source, unknown)
+        position, of_prompt = self._read(_Prompts([prompt], context, unknown, seed), ())
         history = self._begun(prompt, unknown)
         return Session(self._compiled, self.vocabulary, prompt, history, position, context=of_prompt)
 
@@ -238,7 +261,7 @@ class Writer:
         seed: int | None = None,
         unknown: OnUnknown = "error",
         sampler: Sequence[sampling.Transform] | None = None,
-        context: Any = (),
+        source: Any = None,
         **settings: Any,
     ) -> Iterator[str]:
         """Write on from a prompt and give the new text in pieces, while it is written.
@@ -257,7 +280,7 @@ class Writer:
             seed: See there.
             unknown: See there.
             sampler: See there.
-            context: See there; of one row.
+            source: See there; a single one.
             **settings: See there.
 
         Raises:
@@ -267,25 +290,26 @@ class Writer:
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
-        prompts = _Prompts([prompt], checked_context(self.model, context, 1), unknown, seed)
+        prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         drafts = self._drafts(prompts, limits, chain)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
 
     @overload
-    def score(self, text: str, *, unknown: OnUnknown = "error", context: Any = ()) -> Score: ...
+    def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None) -> Score: ...
     @overload
     def score(
-        self, text: list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", context: Any = ()
+        self, text: list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", source: Any = None
     ) -> list[Score]: ...
     def score(
-        self, text: str | list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", context: Any = ()
+        self, text: str | list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", source: Any = None
     ) -> Score | list[Score]:
         """Tell how likely the model finds a text, or each of several, read from the beginning.
 
         Args:
             text: One text, or several of any lengths; none is empty.
             unknown: What a token outside the vocabulary does: "error", "skip" it, or score it as "unknown".
-            context: As for `generate`, one row a text.
+            source: As for `generate`, one for each text; a single text is scored under each of several sources, and
+                several texts under a single one.
 
         Returns:
             One `Score`, or a list of them.
@@ -293,8 +317,7 @@ class Writer:
         Raises:
             InputError: A text is empty, or has unknown tokens and `unknown` is "error".
         """
-        texts = _texts("text", text)
-        of_texts = checked_context(self.model, context, len(texts))
+        texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
         for each, ids in zip(texts, encoded, strict=True):
             if not len(ids):
@@ -303,10 +326,10 @@ class Writer:
         scores = [
             Score(each, tokens, len("".join(tokens) if unknown == "skip" else each), log_probabilities, ranks)
             for each, tokens, (log_probabilities, ranks) in zip(
-                texts, read, self._scorer(encoded, of_texts), strict=True
+                texts, read, self._scorer(encoded, context), strict=True
             )
         ]
-        return scores[0] if isinstance(text, str) else scores
+        return scores if several else scores[0]
 
 
 def _texts(name: str, given: Any) -> list[str]:

@@ -1,0 +1,77 @@
+"""What a network that a generator holds may be: a Sequential of text alone, or one with an encoder before it."""
+
+from typing import Any
+
+import keras
+
+from tfgen.errors import InputError
+from tfgen.networks import recurrent
+from tfgen.networks.conditioned import Conditioned
+from tfgen.networks.encoder_decoder import EncoderDecoder
+from tfgen.networks.recurrent import Recurrent
+from tfgen.networks.text_encoder import TextEncoder
+
+Network = keras.Sequential | EncoderDecoder
+
+
+def language_model(network: Any) -> Recurrent:
+    """Give a network as a language model.
+
+    Raises:
+        InputError: It cannot be stepped; the message names the layer and what is supported.
+    """
+    return Conditioned(network) if isinstance(network, EncoderDecoder) else Recurrent(network)
+
+
+def decoder_of(network: Any) -> keras.Sequential:
+    """Give the Sequential that reads the text itself."""
+    return network.decoder if isinstance(network, EncoderDecoder) else network
+
+
+def shape(network: Any) -> dict[str, Any]:
+    """Describe a network in the terms of `TextGenerator.build`, for provenance; an encoder by its name and shapes."""
+    described = recurrent.shape(decoder_of(network))
+    if not isinstance(network, EncoderDecoder):
+        return described
+    encoder = {"encoder": network.encoder.name, "encoded": [*network.encoder.output_shape[1:]]}
+    return {**described, **encoder, "attention": network.attention is not None}
+
+
+def with_batch_size(network: Any, batch_size: int | None, dtype: str | None = None) -> Any:
+    """Rebuild a network for another batch size, with the same weights.
+
+    Args:
+        network: Of a generator.
+        batch_size: B of a stateful network; None makes it start every batch from the zero state.
+        dtype: The dtype policy of all layers; None leaves to each its own.
+
+    Raises:
+        InputError: A network with an encoder is asked to be stateful.
+    """
+    if not isinstance(network, EncoderDecoder):
+        return recurrent.with_batch_size(network, batch_size, dtype)
+    if batch_size is not None:
+        raise InputError(
+            f"a network with an encoder begins every row with its source; received batch_size={batch_size}: give None."
+        )
+    twin = EncoderDecoder(
+        _cloned(network.encoder, dtype),
+        recurrent.with_batch_size(network.decoder, None, dtype),
+        attention=network.attention is not None,
+        name=network.name,
+        dtype=dtype or network.dtype_policy,
+    )
+    twin.set_weights(network.get_weights())
+    return twin
+
+
+def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
+    """Make an encoder anew, with fresh weights, and all its layers in one dtype policy or each in its own."""
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        return type(layer).from_config(config if dtype is None else {**config, "dtype": dtype})
+
+    if isinstance(encoder, TextEncoder):
+        return clone(encoder)
+    return keras.models.clone_model(encoder, clone_function=clone)

@@ -1,0 +1,135 @@
+"""What texts depend on beside themselves, from what a user gives to what a model takes.
+
+Axis letters: B batch, P texts, S places of a source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgen.errors import InputError
+from tfgen.networks.model import checked_context
+from tfgen.support import wording
+from tfgen.vocabulary.vocabulary import OnUnknown
+from tfgen.writing.loop import rows_of
+
+# So many sources are encoded at once: an encoder of pictures needs far more memory for a row than what it gives.
+_ROWS = 256
+
+
+class Encoded(NamedTuple):
+    """Sources, read.
+
+    Attributes:
+        context: What the model takes, a nest whose first axis is the number of sources.
+        rows: How many sources there are.
+        one: Whether a single source was given, which stands for all texts, and not several in a batch.
+    """
+
+    context: Any
+    rows: int
+    one: bool
+
+
+class Sources:
+    """Reads the sources of one model."""
+
+    def __init__(self, model: Any) -> None:
+        """Take a model; one that has a method `encode` reads its sources itself, see `networks.Conditioned`."""
+        self._model = model
+        self._encode: Callable[[Any], Any] | None = None
+        if hasattr(model, "encode"):
+            self._encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
+
+    def context(self, source: Any, texts: int, several: bool, unknown: OnUnknown) -> tuple[Any, int, bool]:
+        """Give the context of some texts.
+
+        Args:
+            source: As for `Writer.generate`.
+            texts: P, how many texts were given.
+            several: Whether they were given as a list.
+            unknown: What a token of a source outside the vocabulary does.
+
+        Returns:
+            The context of all rows; how many rows there are, a single text or source being repeated; and whether these
+            are several, which give a list.
+
+        Raises:
+            InputError: The source is not what the model takes, or there is another number of sources than of texts.
+        """
+        if not tf.nest.flatten(self._model.context):
+            if source is not None:
+                raise InputError("this model writes without a source; received one: remove it.")
+            return (), texts, several
+        if source is None:
+            raise InputError(f"this model writes from a source, {self._described()}; received none.")
+        encoded = self._encoded(source, texts, unknown)
+        rows = texts if encoded.one else encoded.rows
+        if not encoded.one and several and texts != rows:
+            raise InputError(f"there must be one source for each text; received {encoded.rows} for {texts} texts.")
+        repeated = np.zeros(rows, np.int32) if encoded.one and rows != 1 else None
+        return rows_of(encoded.context, repeated), rows, several or not encoded.one
+
+    def _encoded(self, source: Any, texts: int, unknown: OnUnknown) -> Encoded:
+        if self._encode is None:
+            return Encoded(checked_context(self._model, source, texts), texts, texts == 1)
+        batch, one = self._arrays(source) if self._model.source_ids is None else self._ids(source, unknown)
+        rows = len(tf.nest.flatten(batch)[0])
+        if not rows:
+            return Encoded(_empty(self._model.context), 0, False)
+        pieces = [
+            self._encode(tf.nest.map_structure(lambda leaf, i=i: leaf[i : i + _ROWS], batch))
+            for i in range(0, rows, _ROWS)
+        ]
+        return Encoded(tf.nest.map_structure(lambda *leaves: tf.concat(leaves, axis=0), *pieces), rows, one)
+
+    def _ids(self, source: Any, unknown: OnUnknown) -> tuple[Any, bool]:
+        """Give the ids of texts (B, S), and whether there was one text and no list."""
+        texts = [source] if isinstance(source, str) else source
+        if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+            raise InputError(f"a source must be a str, or a list of them; received {wording.shown(source)}.")
+        try:
+            return tf.constant(self._model.source_ids(texts, unknown)), isinstance(source, str)
+        except InputError as error:
+            raise InputError(f"in the source, {error}") from None
+
+    def _arrays(self, source: Any) -> tuple[Any, bool]:
+        """Give arrays as tensors with a first axis of rows, and whether there was none."""
+        expected = self._model.source
+        try:
+            leaves = tf.nest.flatten(keras.tree.map_structure_up_to(expected, _tensor, expected, source))
+        except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+            raise InputError(
+                f"this model writes from a source, {self._described()}; received {wording.shown(source)}."
+            ) from None
+        specs = tf.nest.flatten(expected)
+        one = all(leaf.shape.rank == spec.shape.rank - 1 for leaf, spec in zip(leaves, specs, strict=True))
+        leaves = [leaf[tf.newaxis] if one else leaf for leaf in leaves]
+        fits = all(spec.shape.is_compatible_with(leaf.shape) for leaf, spec in zip(leaves, specs, strict=True))
+        if not fits or len({int(leaf.shape[0]) for leaf in leaves}) != 1:
+            received = ", ".join(f"{leaf.dtype.name} {tuple(leaf.shape)}" for leaf in leaves)
+            raise InputError(f"this model writes from a source, {self._described()}; received {received}.")
+        return tf.nest.pack_sequence_as(expected, leaves), one
+
+    def _described(self) -> str:
+        if getattr(self._model, "source_ids", None):
+            return "a text or a list of them"
+        specs = tf.nest.flatten(getattr(self._model, "source", self._model.context))
+        shapes = ("(" + ", ".join(str(size or "?") for size in spec.shape[1:]) + ")" for spec in specs)
+        return "of " + ", ".join(f"{spec.dtype.name} {shape}" for spec, shape in zip(specs, shapes, strict=True))
+
+
+def _tensor(spec: tf.TensorSpec, value: Any) -> tf.Tensor:
+    """Take a value as a tensor of the type that is expected."""
+    return tf.cast(value, spec.dtype) if tf.is_tensor(value) else tf.convert_to_tensor(np.asarray(value), spec.dtype)
+
+
+def _empty(context: Any) -> Any:
+    return tf.nest.map_structure(
+        lambda spec: tf.zeros([0, *(size or 1 for size in spec.shape[1:])], spec.dtype), context
+    )
