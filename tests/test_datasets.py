@@ -38,9 +38,9 @@ Cut = Callable[..., Any]
 class Plain:
     """Stands in for the `tf.data` pipeline, which takes a tenth of a second to make; see the section on pipelines."""
 
-    def __init__(self, batch: Callable[[int, int], Any], steps: int, shape: tuple[int | None, ...]) -> None:
+    def __init__(self, batch: Callable[[int, int], Any], steps: int, specs: Any) -> None:
         self._batch, self._steps, self._epochs = batch, steps, itertools.count()
-        self.shape = shape
+        self.shape = tuple(specs[1].shape)
 
     def as_numpy_iterator(self) -> Any:
         number = next(self._epochs)

@@ -3,6 +3,8 @@
 | module | its one idea |
 |---|---|
 | `cuts` | three ways to cut text: streams, windows, documents; training and validation |
+| `pairing` | sources and the texts that are written from them |
+| `pair_sources` | sources: arrays, or other texts |
 | `course` | batches as a function of epoch and step, and the dataset of them |
 | `document_rows` | where rows of documents lie, without holding them |
 | `permutation` | a random order, looked up place by place and never held |
@@ -11,5 +13,6 @@
 
 from tfgen.datasets.course import Course, course_of
 from tfgen.datasets.cuts import documents, joined_ids, streams, windows
+from tfgen.datasets.pairing import pairs
 
-__all__ = ["Course", "course_of", "documents", "joined_ids", "streams", "windows"]
+__all__ = ["Course", "course_of", "documents", "joined_ids", "pairs", "streams", "windows"]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 Ids = npt.NDArray[np.integer]
-Batch = tuple[Ids, Ids]
+# Inputs, which may be a nest of arrays, and targets.
+Batch = tuple[Any, Ids]
 
 # How many batches stand for all in a fingerprint.
 _SAMPLED = 64
@@ -49,8 +50,9 @@ class Course:
         """Tell this course from another: a hash of batches of the first epoch, all or 64 of them in even steps."""
         digest = hashlib.sha256()
         for step in np.unique(np.linspace(0, self.steps - 1, min(self.steps, _SAMPLED)).astype(int)).tolist():
-            for array in self.batch(0, step):
-                digest.update(np.ascontiguousarray(array, np.int32).tobytes())
+            for array in tf.nest.flatten(self.batch(0, step)):
+                kind = np.int32 if np.issubdtype(array.dtype, np.integer) else array.dtype
+                digest.update(np.ascontiguousarray(array, kind).tobytes())
         return digest.hexdigest()
 
 
@@ -59,17 +61,30 @@ def course_of(dataset: Any) -> Course | None:
     return getattr(dataset, "_course", None)
 
 
-def dataset_of(batch: Callable[[int, int], Batch], steps: int, shape: tuple[int | None, ...]) -> tf.data.Dataset:
-    """Make a dataset of `steps` batches that counts its own epochs."""
+def ids_spec(rows: int | None, length: int | None) -> tf.TensorSpec:
+    """Describe ids, or targets: int32 (B, T)."""
+    return tf.TensorSpec([rows, length], tf.int32)
+
+
+def dataset_of(batch: Callable[[int, int], Batch], steps: int, specs: tuple[Any, tf.TensorSpec]) -> tf.data.Dataset:
+    """Make a dataset of `steps` batches that counts its own epochs.
+
+    Args:
+        batch: What each is, as a function of (epoch, step).
+        steps: How many an epoch has.
+        specs: Shapes and types of a batch, to which its arrays are cast.
+    """
     course = Course(batch, steps)
+    flat = tf.nest.flatten(specs)
 
-    def load(epoch: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def as_int32(epoch: np.int64, step: np.int64) -> Batch:
-            inputs, targets = batch(int(epoch), int(step))
-            return inputs.astype(np.int32), targets.astype(np.int32)
+    def load(epoch: tf.Tensor, step: tf.Tensor) -> Any:
+        def as_specified(epoch: np.int64, step: np.int64) -> list[npt.NDArray[Any]]:
+            arrays = tf.nest.flatten(batch(int(epoch), int(step)))
+            return [array.astype(spec.dtype.as_numpy_dtype) for array, spec in zip(arrays, flat, strict=True)]
 
-        inputs, targets = tf.numpy_function(as_int32, [epoch, step], (tf.int32, tf.int32))
-        return tf.ensure_shape(inputs, shape), tf.ensure_shape(targets, shape)
+        tensors = tf.numpy_function(as_specified, [epoch, step], [spec.dtype for spec in flat])
+        shaped = [tf.ensure_shape(tensor, spec.shape) for tensor, spec in zip(tensors, flat, strict=True)]
+        return tf.nest.pack_sequence_as(specs, shaped)
 
     begin = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(course.begin, [], (tf.int64, tf.int64)))
     numbered = begin.flat_map(lambda epoch, first: tf.data.Dataset.range(first, steps).map(lambda step: (epoch, step)))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.datasets import document_rows, memory_map, permutation
-from tfgen.datasets.course import Batch, dataset_of
+from tfgen.datasets.course import Batch, dataset_of, ids_spec
 from tfgen.datasets.document_rows import Rows
 from tfgen.errors import InputError, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
@@ -62,7 +62,7 @@ def streams(
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
-    _check(corpus, batch_size=batch_size, length=length, validation=validation)
+    check(corpus, batch_size=batch_size, length=length, validation=validation)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     if len(training) - 1 < batch_size * length:
@@ -106,9 +106,10 @@ def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
         # The last row may be shorter than the others, and the last batch than its length.
         real = (offsets < per_row) & (positions < transitions)
         # The next batches lie on the same pages.
-        return _read(ids, positions, real, keep=step % _ON_A_PAGE > 0)
+        return read(ids, positions, real, keep=step % _ON_A_PAGE > 0)
 
-    return dataset_of(batch, math.ceil(per_row / length), (batch_size, length))
+    spec = ids_spec(batch_size, length)
+    return dataset_of(batch, math.ceil(per_row / length), (spec, spec))
 
 
 def windows(
@@ -138,7 +139,7 @@ def windows(
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
-    _check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
+    check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     for name, part in (("training", training), ("validation", held_out)):
@@ -163,9 +164,10 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
         chosen = order(epoch, step)
         positions = chosen[:, np.newaxis] * length + within
         real = positions < transitions
-        return _read(ids, positions, real)
+        return read(ids, positions, real)
 
-    return dataset_of(batch, math.ceil(count / batch_size), (None, length))
+    spec = ids_spec(None, length)
+    return dataset_of(batch, math.ceil(count / batch_size), (spec, spec))
 
 
 def documents(
@@ -198,7 +200,7 @@ def documents(
     Raises:
         InputError: A setting is out of range, the corpus is one running text, or it has too few documents.
     """
-    _check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
+    check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
     if not corpus.ends:
         raise InputError(
             "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
@@ -224,9 +226,10 @@ def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.da
     of_batch = rows.batches(batch_size, seed)
 
     def batch(epoch: int, step: int) -> Batch:
-        return _read(ids, *document_rows.positions(of_batch(epoch, step)))
+        return read(ids, *document_rows.positions(of_batch(epoch, step)))
 
-    return dataset_of(batch, math.ceil(len(rows) / batch_size), (None, None))
+    spec = ids_spec(None, None)
+    return dataset_of(batch, math.ceil(len(rows) / batch_size), (spec, spec))
 
 
 def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
@@ -246,7 +249,7 @@ def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unkn
     return np.concatenate(pieces)
 
 
-def _read(ids: Ids, positions: Ids, real: npt.NDArray[np.bool_], keep: bool = False) -> Batch:
+def read(ids: Ids, positions: Ids, real: npt.NDArray[np.bool_], keep: bool = False) -> Batch:
     """Give inputs (B, T) and targets (B, T) from the positions that are real, and padding from all others.
 
     Pages of mapped ids are let go, unless they are to be kept for the next batch.
@@ -263,7 +266,12 @@ def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
     return ids[:cut], ids[cut:]
 
 
-def _check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
+def check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
+    """Refuse settings that are out of range, before any text is read.
+
+    Raises:
+        InputError: Names the setting.
+    """
     if isinstance(corpus, str):
         raise InputError(f"a corpus is what tfgen.load_corpus gives; received {wording.shown(corpus)}.")
     whole_number("batch_size", batch_size, 1)

@@ -6,7 +6,7 @@ Axis letters: B batch, T time, R rows.
 import functools
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -20,17 +20,18 @@ Numbers = npt.NDArray[np.int64]
 Places = npt.NDArray[np.void]  # of rows: where each starts, and its length
 
 _PIECE = 1 << 20  # ids that are looked at together
-_PLACE = np.dtype([("start", np.int64), ("length", np.int32)])
+PLACE = np.dtype([("start", np.int64), ("length", np.int32)])
+_ANY_LENGTH = 2**31 - 1
 # Rows that are sorted by length together: enough for batches of equal rows, few enough to be held.
 _POOL = 1 << 16
 
 
 def count(ids: Ids) -> int:
     """Count the documents of an array of ids, each of which stands between ends of text."""
-    return sum(len(begins) for _, begins, _ in _documents(ids))
+    return sum(len(begins) for _, begins, _ in documents(ids))
 
 
-def _documents(ids: Ids) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
+def documents(ids: Ids) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
     """Give the numbers of documents, where they begin and where they end, some of them at a time."""
     last = number = 0
     for begin in range(1, len(ids), _PIECE):
@@ -50,20 +51,39 @@ def split(ids: Ids, length: int, held_out: Callable[[Numbers], npt.NDArray[np.bo
         held_out: Says which documents are, by their numbers.
     """
     with tempfile.TemporaryFile() as trained_on, tempfile.TemporaryFile() as kept:
-        for numbers, begins, ends in _documents(ids):
+        for numbers, begins, ends in documents(ids):
             out = held_out(numbers)
             for file, these in ((trained_on, ~out), (kept, out)):
                 _places(begins[these], ends[these], length).tofile(file)
         return Rows(trained_on), Rows(kept)
 
 
+def places_of(ids: Ids) -> Places:
+    """Give the places of all documents (R,), each a row of any length; they are mapped from a file."""
+    with tempfile.TemporaryFile() as file:
+        for _, begins, ends in documents(ids):
+            _places(begins, ends, _ANY_LENGTH).tofile(file)
+        return _mapped(file, PLACE)
+
+
+def _mapped(file: IO[bytes], place: np.dtype[Any]) -> Places:
+    """Map a file of places, which may then be closed."""
+    return np.memmap(file, place, "r") if file.seek(0, io.SEEK_END) else np.empty(0, place)
+
+
 class Rows:
     """Where some rows lie, in a file of places."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        """Map the file, which may then be closed."""
-        empty = not file.seek(0, io.SEEK_END)
-        self._places: Places = np.empty(0, _PLACE) if empty else np.memmap(file, _PLACE, "r")
+    def __init__(self, file: IO[bytes], place: np.dtype[Any] = PLACE, by: Sequence[str] = ("length",)) -> None:
+        """Map the file, which may then be closed.
+
+        Args:
+            file: Of places.
+            place: What a place is.
+            by: Rows that are alike in these fields share a batch, in the first of them before all.
+        """
+        self._by = by
+        self._places = _mapped(file, place)
 
     def __len__(self) -> int:
         """Give R."""
@@ -86,7 +106,7 @@ class Rows:
             rows = numbers if seed is None else permutation.shuffled(numbers, len(self), seed, epoch)
             places = memory_map.taken(self._places, rows)
             # Stable, so that rows of one length stay in random order and meet others in each epoch.
-            by_length = places[np.argsort(places["length"], kind="stable")]
+            by_length = places[np.lexsort([places[field] for field in reversed(self._by)])]
             order = np.arange(-(-len(by_length) // batch_size))
             if seed is not None:
                 order = np.random.Generator(np.random.Philox(key=[seed, epoch + 1], counter=number)).permutation(order)
@@ -112,7 +132,7 @@ def _places(begins: Numbers, ends: Numbers, length: int) -> Places:
     rows = -(-(ends - begins) // length)
     first = np.cumsum(rows) - rows
     within = np.arange(rows.sum()) - np.repeat(first, rows)
-    places = np.empty(rows.sum(), _PLACE)
+    places = np.empty(rows.sum(), PLACE)
     places["start"] = np.repeat(begins, rows) + within * length
     places["length"] = np.minimum(length, np.repeat(ends, rows) - places["start"])
     return places

@@ -1,0 +1,133 @@
+"""What texts are written from, as pairs are cut from it: arrays, or other texts.
+
+Axis letters: B batch, S places of a source, N sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfgen.datasets import document_rows, memory_map
+from tfgen.datasets.course import ids_spec
+from tfgen.errors import InputError
+from tfgen.support import wording
+from tfgen.vocabulary.vocabulary import PADDING
+
+Ids = npt.NDArray[np.integer[Any]]
+Numbers = npt.NDArray[np.int64]
+
+
+class Sources(Protocol):
+    """N sources.
+
+    Attributes:
+        spec: Of a batch, a nest of `tf.TensorSpec`.
+    """
+
+    spec: Any
+
+    def __len__(self) -> int: ...
+
+    def places(self, numbers: Numbers) -> tuple[Any, Any]:
+        """Give where each of some sources lies, and its length."""
+
+    def content(self, number: int) -> bytes:
+        """Give one as bytes: those of equal sources are equal."""
+
+    def batch(self, places: Numbers, lengths: Numbers) -> Any:
+        """Give sources that lie there, (B, ...), a nest of arrays."""
+
+
+class Texts:
+    """Sources that are texts, each closed by an end of text."""
+
+    spec = ids_spec(None, None)
+
+    def __init__(self, ids: Ids) -> None:
+        """Take the ids of all of them, each between ends of text."""
+        self._ids = ids
+        self._places = document_rows.places_of(ids)
+
+    def __len__(self) -> int:
+        """Give N."""
+        return len(self._places)
+
+    def places(self, numbers: Numbers) -> tuple[Any, Any]:
+        """Give where each begins, behind the end of text before it, and its length with the one after it."""
+        places = self._places[numbers]
+        return places["start"] + 1, places["length"]
+
+    def content(self, number: int) -> bytes:
+        """Give its ids."""
+        start, length = self._places[number]
+        return self._ids[start + 1 : start + length].tobytes()
+
+    def batch(self, places: Numbers, lengths: Numbers) -> Any:
+        """Give ids (B, S), padded on the right."""
+        within = np.arange(lengths.max())
+        real = within < lengths[:, np.newaxis]
+        ids = np.where(real, self._ids[np.where(real, places[:, np.newaxis] + within, 0)], PADDING)
+        memory_map.let_go(self._ids)
+        return ids
+
+
+class Arrays:
+    """Sources that are rows of arrays, such as pictures."""
+
+    def __init__(self, arrays: Any) -> None:
+        """Take a nest of arrays whose first axis is N.
+
+        Raises:
+            InputError: Something in it is no array of numbers, or they have different numbers of rows.
+        """
+        self._arrays = keras.tree.map_structure(_as_array, arrays)
+        leaves = keras.tree.flatten(self._arrays)
+        if len({len(leaf) for leaf in leaves}) != 1:
+            rows = " and ".join(str(len(leaf)) for leaf in leaves) or "no array"
+            raise InputError(f"all arrays of the sources must have the same number of rows; received {rows}.")
+        self._count = len(leaves[0])
+        self.spec = keras.tree.map_structure(
+            lambda leaf: tf.TensorSpec([None, *leaf.shape[1:]], _type_of(leaf.dtype)), self._arrays
+        )
+
+    def __len__(self) -> int:
+        """Give N."""
+        return self._count
+
+    def places(self, numbers: Numbers) -> tuple[Any, Any]:
+        """Give their numbers: all are of one length."""
+        return numbers, 0
+
+    def content(self, number: int) -> bytes:
+        """Give all its bytes."""
+        return b"".join(np.ascontiguousarray(leaf[number]).tobytes() for leaf in keras.tree.flatten(self._arrays))
+
+    def batch(self, places: Numbers, lengths: Numbers) -> Any:
+        """Give their rows."""
+        return keras.tree.map_structure(lambda leaf: leaf[places], self._arrays)
+
+
+def are_texts(given: Any) -> bool:
+    """Whether these are texts and no arrays: a list of str, or an array of them."""
+    if isinstance(given, np.ndarray):
+        return given.dtype.kind in "UO"
+    return isinstance(given, Sequence) and not isinstance(given, str) and any(isinstance(each, str) for each in given)
+
+
+def _as_array(leaf: Any) -> Any:
+    array = leaf if isinstance(leaf, np.ndarray) else np.asarray(leaf)
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise InputError(
+            f"sources must be arrays of numbers whose first axis counts them, or texts; received {wording.shown(leaf)}."
+        )
+    return array
+
+
+def _type_of(kind: np.dtype[Any]) -> tf.DType:
+    return tf.float32 if kind.kind == "f" else tf.as_dtype(kind)
