@@ -1,4 +1,5 @@
-"""What a prediction costs: nats, bits and perplexity per real token; padding (target id 0) never counts.
+"""What a prediction costs: nats, bits and perplexity per real token, and exact matches; padding (target id 0) never
+counts.
 
 Each is the exact mean over all real targets of an epoch, a sum over a sum, however they fall into batches.
 
@@ -71,3 +72,34 @@ class Perplexity(NatsPerCharacter):
     def result(self) -> Any:
         """Give the value so far, 1 before the first batch."""
         return tf.exp(super().result())
+
+
+@keras.saving.register_keras_serializable(package="tfgen")
+class ExactMatch(keras.metrics.Metric):
+    """Share of rows whose likeliest token is the target at every real place.
+
+    This is the share of texts that `generate(temperature=0)` writes without a mistake: as long as each token is right,
+    what is read is what would have been written. A row without any target does not count. `update_state` takes targets,
+    int (B, T), and probabilities (B, T, V).
+    """
+
+    def __init__(self, name: str = "exact", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self._direction = "up"
+        self._right = self.add_variable((), "zeros", dtype="float64", name="total")
+        self._rows = self.add_variable((), "zeros", dtype="float64", name="count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch; a target whose `sample_weight`, which broadcasts to (B, T), is 0 is none."""
+        targets = tf.cast(y_true, tf.int32)
+        real = targets != PADDING
+        if sample_weight is not None:
+            real &= tf.broadcast_to(tf.cast(sample_weight, tf.float32) != 0, tf.shape(real))
+        right = tf.reduce_all(~real | (tf.argmax(y_pred, axis=-1, output_type=tf.int32) == targets), axis=-1)
+        rows = tf.reduce_any(real, axis=-1)
+        self._right.assign_add(tf.reduce_sum(tf.cast(right & rows, tf.float64)))
+        self._rows.assign_add(tf.reduce_sum(tf.cast(rows, tf.float64)))
+
+    def result(self) -> Any:
+        """Give the share so far, 0 before the first row."""
+        return tf.cast(tf.math.divide_no_nan(self._right.value, self._rows.value), tf.float32)

@@ -92,6 +92,8 @@ class Generated:
         log_probabilities: float64 (N,), nats: of each token under the model, among the tokens that may come at all.
         sampler_log_probabilities: float64 (N,), nats: of each token under the distribution that was drawn from.
         alternatives: For each new token, the likeliest tokens under the model in its place, each with its nats.
+        attention: float32 (N, S): how much each place of the source counted for each new token, where the model
+            attends to a source; each row sums to 1. None elsewhere.
     """
 
     text: str
@@ -99,6 +101,7 @@ class Generated:
     log_probabilities: npt.NDArray[np.float64]
     sampler_log_probabilities: npt.NDArray[np.float64]
     alternatives: tuple[tuple[tuple[str, float], ...], ...]
+    attention: npt.NDArray[np.float32] | None = None
 
 
 class Drafts:
