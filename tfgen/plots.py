@@ -1,4 +1,4 @@
-"""Pictures for people: the learning curve, drawn with matplotlib (the extra `plot`)."""
+"""Pictures for people: the learning curve and attention, drawn with matplotlib (the extra `plot`)."""
 
 import importlib.util
 import lzma
@@ -6,6 +6,9 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tfgen.errors import InputError
 
@@ -93,3 +96,52 @@ def learning_curve(
     axes.legend()
     figure.savefig(path, dpi=120)
     return Path(path)
+
+
+def attention(
+    path: str | os.PathLike[str],
+    weights: Any,
+    source: Sequence[str] | str,
+    tokens: Sequence[str] | str,
+    title: str = "",
+) -> Path:
+    """Draw how much each place of a source counted for each token that was written.
+
+    Args:
+        path: Of the picture; its ending chooses the format, such as `.png`.
+        weights: (N, S), as `Generated.attention` has them.
+        source: The S places; a text without the end that closes it is S - 1 characters.
+        tokens: The N tokens.
+        title: Over the picture.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: matplotlib is not installed, the ending names no format, or the numbers do not fit.
+    """
+    check_path(path)
+    from matplotlib.figure import Figure
+
+    columns, rows = ([_visible(each) for each in some] for some in (source, tokens))
+    columns += ["\u220e"] * (np.ndim(weights) == 2 and np.shape(weights)[1] == len(columns) + 1)
+    if np.shape(weights) != (len(rows), len(columns)):
+        raise InputError(
+            f"there must be a weight for each of {len(rows)} tokens and {len(columns)} places; received "
+            f"{np.shape(weights)}."
+        )
+    figure = Figure(figsize=(max(0.28 * len(columns), 2) + 1, max(0.28 * len(rows), 1) + 1), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.set_title(title)
+    figure.savefig(path, dpi=120)
+    return Path(path)
+
+
+def _visible(token: str) -> str:
+    """Give a token that can be seen: a space, and the end of a text, as their pictures."""
+    return {" ": "\u2423", "\x03": "\u220e", "\n": "\u21b5"}.get(token, token.replace("$", r"\$"))

@@ -54,15 +54,19 @@ class Conditioned(Recurrent):
             return features
         return self.network.attention.attend(features, context.memory)[0]
 
-    def attention(self, ids: tf.Tensor, state: State, context: Encoded) -> tf.Tensor:
-        """Give the weights of the places of the source, (B, T, S), with which each next token was predicted.
+    @property
+    def attends(self) -> bool:
+        """Whether each token looks at the places of the source."""
+        return self.network.attention is not None
+
+    def attention(self, ids: tf.Tensor, context: Encoded) -> tf.Tensor:
+        """Give the weights of the places of the source, (B, T, S), with which each next token is predicted.
 
         Args:
-            ids: Int (B, T).
-            state: Before them.
-            context: Of the rows, of a network with attention.
+            ids: Int (B, T), from the beginning of the texts.
+            context: Of the rows, of a network that attends.
         """
-        features, _ = self.features(ids, state, None)
+        features, _ = self.features(ids, self.start(context, tf.shape(ids)[0]), None)
         return self.network.attention.attend(features, context.memory)[1]
 
 

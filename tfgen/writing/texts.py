@@ -5,7 +5,7 @@ Everything that draws goes through `Drafts`: whole texts, batches, streams and s
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,10 @@ class Generated:
     attention: npt.NDArray[np.float32] | None = None
 
 
+# (row, its new ids) to what each of them attended to, (N, S).
+Look = Callable[[int, npt.NDArray[np.int32]], npt.NDArray[np.float32]]
+
+
 class Drafts:
     """A batch of texts that is being written, row by row as long as each needs.
 
@@ -188,17 +192,24 @@ class Drafts:
         if stopped.any():
             self.position = self.position._replace(finished=self.position.finished | tf.constant(stopped))
 
-    def generated(self, sizes: tuple[int, int], prompts: Sequence[str]) -> list[Generated]:
-        """Write to the end, with the numbers behind each text; `alternatives` must have been asked for."""
+    def generated(self, sizes: tuple[int, int], prompts: Sequence[str], look: Look | None = None) -> list[Generated]:
+        """Write to the end, with the numbers behind each text; `alternatives` must have been asked for.
+
+        Args:
+            sizes: As for `pieces`.
+            prompts: What each text begins with.
+            look: Gives the attention of a row for its new tokens, where the model attends.
+        """
         texts = self.texts(sizes)
         return [
-            self._generated(row, prompt, text) for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
+            self._generated(row, prompt, text, look)
+            for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
         ]
 
-    def _generated(self, row: int, prompt: str, text: str) -> Generated:
+    def _generated(self, row: int, prompt: str, text: str, look: Look | None) -> Generated:
         if not self._records:  # there was no time for any
             nothing = np.empty(0)
-            return Generated(prompt + text, (), nothing, nothing, ())
+            return Generated(prompt + text, (), nothing, nothing, (), look(row, nothing.astype(int)) if look else None)
         joined = {name: np.concatenate([record[name][row] for record in self._records]) for name in self._records[0]}
         ids, tokens = joined["ids"], self._vocabulary.tokens
         # A stop string may have taken tokens away again.
@@ -214,4 +225,5 @@ class Drafts:
                 tuple((tokens[i], float(p)) for i, p in zip(some, log_p, strict=True) if p > -np.inf)
                 for some, log_p in likeliest
             ),
+            attention=look(row, ids[:kept]) if look else None,
         )

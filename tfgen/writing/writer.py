@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError, whole_number
@@ -27,7 +28,7 @@ from tfgen.writing.scoring import Score, Scorer
 from tfgen.writing.session import Session
 from tfgen.writing.sources import Sources
 from tfgen.writing.stops import as_stops
-from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Limits
+from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Limits, Look
 
 
 class _Prompts(NamedTuple):
@@ -178,10 +179,28 @@ class Writer:
         sizes = WATCHED if limits.watched else WHOLE
         heads = [text if echo else "" for text in prompts.texts for _ in range(prompts.copies)]
         if alternatives:
-            rows: list[Any] = drafts.generated(sizes, heads)
+            rows: list[Any] = drafts.generated(sizes, heads, self._look(prompts))
         else:
             rows = [head + text for head, text in zip(heads, drafts.texts(sizes), strict=True)]
         return [rows[begin : begin + prompts.copies] for begin in range(0, len(rows), prompts.copies)]
+
+    def _look(self, prompts: _Prompts) -> Look | None:
+        """Give what tells the attention of a row's new tokens; None where the model does not attend to a source."""
+        model: Any = self.model
+        if not getattr(model, "attends", False):
+            return None
+        attention = tf.function(model.attention, reduce_retracing=True, autograph=False)
+        begun = [self._begun(text, prompts.unknown) for text in prompts.texts]
+
+        def look(row: int, new: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+            of = row // prompts.copies
+            context = rows_of(prompts.context, tf.constant([of]))
+            # A token is predicted from those before it: the last one is never looked from.
+            read = np.concatenate([begun[of], new])[np.newaxis, :-1]
+            weights = attention(tf.constant(read, tf.int32), context)[0, len(begun[of]) - 1 :]
+            return tf.cast(weights, tf.float32).numpy()[:, context.memory.mask.numpy()[0]]
+
+        return look
 
     def _search(
         self, prompts: _Prompts, limits: Limits, chain: Chain, beams: int, length_penalty: float, echo: bool
