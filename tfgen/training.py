@@ -20,20 +20,29 @@ import tensorflow as tf
 import tfgen
 from tfgen import metrics
 from tfgen.corpora import Corpus
-from tfgen.datasets import cuts
+from tfgen.corpora.pairs import Pairs
+from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, real_number, whole_number
 from tfgen.networks import kinds, recurrent
+from tfgen.networks.text_encoder import text_encoder
 from tfgen.prepared.corpus import Prepared
+from tfgen.prepared.pairs import PreparedPairs
+from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import Split, Vocabulary, checked_limits, default_max_tokens
 
-Cut = Literal["streams", "windows", "documents"]
+Text = Corpus | Prepared | Pairs | PreparedPairs
+Cut = Literal["streams", "windows", "documents", "pairs"]
 
 # Documents longer than this, on average, are read as streams: the state is carried through them.
 _LONG_DOCUMENT = 400
 _BATCH_SIZE = 32
 # A short row is many updates; the state is carried through streams, and not from window to window.
-_LENGTHS = {"streams": 32, "windows": 64, "documents": 500}
+_LENGTHS = {"streams": 32, "windows": 64, "documents": 500, "pairs": None}
+_BATCH_SIZE_OF_PAIRS = 64
+_RATE, _RATE_OF_PAIRS = 8e-3, 3e-3
+# Fewer different sources than this are labels: all of them are trained on, and texts are held out.
+_LABELS = 100
 # So many updates an epoch, at least, before a larger batch is worth its speed.
 _UPDATES = 30
 # So many tokens are read in all, if the number of epochs is left open.
@@ -50,16 +59,19 @@ class Settings:
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
         cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams.
+            Texts that have sources are "pairs", and nothing else.
         cell: "lstm", "gru" or "rnn".
         units: U, of each recurrent layer.
         layers: How many recurrent layers.
         dropout: Share of each layer's outputs that is dropped while training.
         weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training.
         embedding: Size of the tokens' embedding; None: one-hot characters, and 128 for words.
-        batch_size: B; None: 32, less for a small corpus.
-        length: T; None: 32 for streams, 64 for windows, and for documents the longest row, 500.
+        encoder_units: U of the encoder of sources, in each direction; None: half the units.
+        attention: Whether each token looks at the places of its source; None: it does, where there are sources.
+        batch_size: B; None: 32, less for a small corpus, and 64 for pairs.
+        length: T; None: 32 for streams, 64 for windows, for documents the longest row, 500, and pairs of any length.
         epochs: None: as many as read 6 million tokens, at least 3 and at most 50.
-        learning_rate: The peak of the schedule.
+        learning_rate: The peak of the schedule; None: 0.008, and 0.003 for pairs.
         validation: Share of the corpus that is kept from training.
         patience: Stop after so many epochs without a better validation; None never stops early. The best weights are
             kept either way.
@@ -76,10 +88,12 @@ class Settings:
     dropout: float = 0.0
     weight_drop: float = 0.0
     embedding: int | None = None
+    encoder_units: int | None = None
+    attention: bool | None = None
     batch_size: int | None = None
     length: int | None = None
     epochs: int | None = None
-    learning_rate: float = 8e-3
+    learning_rate: float | None = None
     validation: float = 0.1
     patience: int | None = 4
     seed: int = 0
@@ -91,30 +105,44 @@ class Settings:
             "max_tokens": max_tokens,
             "min_count": min_count,
             "seed": whole_number("seed", self.seed, 0, most=2**64 - 1),
-            "learning_rate": real_number("learning_rate", self.learning_rate, above=0),
             "validation": real_number("validation", self.validation, at_least=0, below=1),
         }
-        for name in ("batch_size", "length", "embedding", "epochs", "patience"):
+        if self.learning_rate is not None:
+            checked["learning_rate"] = real_number("learning_rate", self.learning_rate, above=0)
+        for name in ("batch_size", "length", "embedding", "encoder_units", "epochs", "patience"):
             if (value := getattr(self, name)) is not None:
                 checked[name] = whole_number(name, value, 1)
         for name, value in checked.items():  # as Python's own numbers, which a model's provenance can hold
             object.__setattr__(self, name, value)
-        if self.cut not in (None, "streams", "windows", "documents"):
+        if self.cut not in (None, "streams", "windows", "documents", "pairs"):
             raise InputError(f"cut must be 'streams', 'windows' or 'documents'; received {self.cut!r}.")
+        if self.attention not in (None, True, False):
+            raise InputError(f"attention is True, False or None; received {wording.shown(self.attention)}.")
 
-    def suited_to(self, corpus: Corpus | Prepared, tokens: int) -> "Settings":
+    def suited_to(self, corpus: Text, tokens: int) -> "Settings":
         """Fill in what was left open, for a corpus of so many tokens."""
-        short = corpus.ends and corpus.characters / corpus.number_of_documents < _LONG_DOCUMENT
-        cut = ("documents" if short else "streams") if self.cut is None else self.cut
+        of_pairs = isinstance(corpus, Pairs | PreparedPairs)
+        if self.cut is not None and (self.cut == "pairs") != of_pairs:
+            raise InputError(f"texts with sources are cut into pairs, and no others are; received cut={self.cut!r}.")
+        if not of_pairs and (self.encoder_units or self.attention):
+            raise InputError("encoder_units and attention are for texts with sources; this corpus has none: omit them.")
+        texts = _texts_of(corpus)
+        short = texts.ends and texts.characters / texts.number_of_documents < _LONG_DOCUMENT
+        cut = "pairs" if of_pairs else ("documents" if short else "streams") if self.cut is None else self.cut
         length = _LENGTHS[cut] if self.length is None else self.length
         of_training = tokens * (1 - self.validation)
-        row = min(length, tokens / corpus.number_of_documents) if cut == "documents" else length
+        row = tokens / texts.number_of_documents if cut in ("documents", "pairs") else tokens
+        row = row if length is None else min(row, length)
+        most = _BATCH_SIZE_OF_PAIRS if of_pairs else _BATCH_SIZE
         suited: dict[str, Any] = {
             "cut": cut,
             "length": length,
-            "batch_size": int(np.clip(of_training / (_UPDATES * row), 1, _BATCH_SIZE)),
+            "batch_size": int(np.clip(of_training / (_UPDATES * row), 1, most)),
             "embedding": 128 if self.split == "word" else None,
             "epochs": int(np.clip(round(_TOKENS / of_training), 3, 50)),
+            "learning_rate": _RATE_OF_PAIRS if of_pairs else _RATE,
+            "encoder_units": max(self.units // 2, 1) if of_pairs else None,
+            "attention": True if of_pairs else None,
         }
         left_open = {name: value for name, value in suited.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **left_open)
@@ -165,7 +193,7 @@ def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optim
 
 
 def prepare(
-    corpus: Corpus | Prepared,
+    corpus: Text,
     settings: Settings | None = None,
     generator: TextGenerator | None = None,
     retried: Sequence[float] = (),
@@ -174,7 +202,8 @@ def prepare(
 
     Args:
         corpus: What to learn; one that is prepared has its vocabulary, which overrules `split`, `max_tokens` and
-            `min_count`.
+            `min_count`. Of pairs the texts are learned from their sources, which an encoder reads character by
+            character.
         settings: What to train; None for the defaults.
         generator: A trained model to continue from, with its vocabulary and network; its shape overrules the settings'
             `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`. Its optimizer begins anew.
@@ -186,16 +215,21 @@ def prepare(
     """
     settings = Settings() if settings is None else settings
     before: dict[str, Any] | None = None
-    vocabulary = generator.vocabulary if generator else _vocabulary(corpus, settings)
-    counted = generator is None and isinstance(corpus, Corpus)
-    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(corpus, vocabulary, vocabulary.on_unknown))
+    texts = _texts_of(corpus)
+    vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
+    counted = generator is None and isinstance(texts, Corpus)
+    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, vocabulary.on_unknown))
     settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
-    train, validation = _batches(corpus, vocabulary, settings)
+    encoder = _encoder(corpus, settings, generator)
+    train, validation = _batches(corpus, vocabulary, settings, encoder)
     batch_size = settings.batch_size if settings.cut == "streams" else None
     if generator is None:
         shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "seed")
         options = {name: getattr(settings, name) for name in shape}
-        generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
+        attention = bool(settings.attention)
+        generator = TextGenerator.build(
+            vocabulary, batch_size=batch_size, encoder=encoder, attention=attention, **options
+        )
     else:
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
         settings = dataclasses.replace(settings, **recurrent.shape(kinds.decoder_of(generator.network)))
@@ -207,19 +241,20 @@ def prepare(
         validation,
         settings,
         round(tokens * of_training),
-        round(corpus.characters * of_training),
-        settings.learning_rate,
+        round(texts.characters * of_training),
+        settings.learning_rate or 0.0,
     )
     return _compiled(job, retried)
 
 
 def _compiled(job: Job, retried: Sequence[float]) -> Job:
-    rate = retried[-1] if retried else job.settings.learning_rate
+    rate = retried[-1] if retried else job.rate
     assert job.settings.epochs is not None  # nothing is left open
+    pairs = job.settings.cut == "pairs"
     job.generator.compile(
         optimizer=optimizer(job.settings.epochs * len(job.train), rate),
         loss="sparse_categorical_crossentropy",
-        metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()],
+        metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()] + [metrics.ExactMatch()] * pairs,
     )
     if retried:
         job.generator.provenance = {**job.generator.provenance, "retried": list(retried)}
@@ -234,6 +269,11 @@ def retry(job: Job) -> Job:
     return _compiled(job, [*job.generator.provenance.get("retried", []), job.rate / 2])
 
 
+def _texts_of(corpus: Text) -> Corpus | Prepared:
+    """Give what is written: of pairs, their texts."""
+    return corpus.texts if isinstance(corpus, Pairs | PreparedPairs) else corpus
+
+
 def _vocabulary(corpus: Corpus | Prepared, settings: Settings) -> Vocabulary:
     if isinstance(corpus, Prepared):
         return corpus.vocabulary
@@ -241,21 +281,46 @@ def _vocabulary(corpus: Corpus | Prepared, settings: Settings) -> Vocabulary:
     return Vocabulary.from_corpus(corpus, split=settings.split, max_tokens=limit, min_count=settings.min_count)
 
 
+def _encoder(corpus: Text, settings: Settings, generator: TextGenerator | None) -> Any:
+    """Give what reads the sources: that of the generator to continue from, or an untrained one; None without sources.
+
+    Raises:
+        InputError: The corpus has sources and the generator no encoder of texts, or the other way round.
+    """
+    if generator is not None:
+        encoder = getattr(generator.network, "encoder", None)
+        if isinstance(corpus, Pairs | PreparedPairs) != hasattr(encoder, "vocabulary"):
+            raise InputError(
+                "the model to continue from writes from sources that are texts, and the corpus has none: give them."
+                if encoder is not None
+                else "the corpus has sources, and the model to continue from has no encoder that reads them: omit them."
+            )
+        return encoder
+    if not isinstance(corpus, Pairs | PreparedPairs):
+        return None
+    vocabulary = _vocabulary(corpus.sources, Settings(seed=settings.seed))
+    return text_encoder(vocabulary, cell=settings.cell, units=settings.encoder_units or 1, seed=settings.seed)
+
+
 def _batches(
-    corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Settings
+    corpus: Text, vocabulary: Vocabulary, settings: Settings, encoder: Any
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
     options["unknown"] = vocabulary.on_unknown
     if settings.cut != "streams":
         options["seed"] = settings.seed
+    if isinstance(corpus, Pairs | PreparedPairs):
+        labels = pairing.different(corpus.sources, _LABELS) < _LABELS
+        options |= {"source_vocabulary": encoder.vocabulary, "hold_out": "text" if labels else "source"}
+        return pairing.pairs(corpus.sources, corpus.texts, vocabulary, **options)
     assert settings.cut is not None  # nothing is left open
     cut = {"streams": cuts.streams, "windows": cuts.windows, "documents": cuts.documents}[settings.cut]
     return cut(corpus, vocabulary, **options)
 
 
-def _provenance(corpus: Corpus | Prepared, settings: Settings, generator: TextGenerator) -> dict[str, Any]:
+def _provenance(corpus: Text, settings: Settings, generator: TextGenerator) -> dict[str, Any]:
     return {
-        "corpus": corpus.summary(),
+        "corpus": _summary(corpus),
         "settings": dataclasses.asdict(settings),
         "parameters": generator.count_params(),
         "versions": {
@@ -265,6 +330,12 @@ def _provenance(corpus: Corpus | Prepared, settings: Settings, generator: TextGe
             "python": platform.python_version(),
         },
     }
+
+
+def _summary(corpus: Text) -> dict[str, Any]:
+    if isinstance(corpus, Pairs | PreparedPairs):
+        return {**corpus.texts.summary(), "sources": corpus.sources.summary()}
+    return corpus.summary()
 
 
 def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.callbacks.History:

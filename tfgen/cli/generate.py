@@ -3,6 +3,7 @@
 import inspect
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import click
 
 from tfgen import model_files
 from tfgen.cli import options, tensorflow_log, terminal
+from tfgen.cli import sources as of_model
+
+_SOURCES = 256  # that are written from at once
 
 
 @click.command()
@@ -23,6 +27,7 @@ from tfgen.cli import options, tensorflow_log, terminal
 @options.transforms
 @options.steering
 @click.option("--num-beams", type=options.whole(1, 1000), default=1, help="Search for the likeliest text instead.")
+@of_model.given
 @click.option("--seed", type=options.whole(0, 2**62), help="The same seed writes the same text.")
 @click.option(
     "--unknown",
@@ -50,28 +55,39 @@ def generate(
     echo: bool,
     as_json: bool,
     scores: bool,
+    sources: tuple[str, ...],
+    sources_file: Path | None,
     **settings: Any,
 ) -> None:
     """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
 
-    Each text ends where such texts end, or after --length tokens.
+    Each text ends where such texts end, or after --length tokens. A model with an encoder writes from a source: from
+    each of several in turn.
     """
     if scores and not as_json:
         raise click.UsageError("--scores goes with --json.")
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
-    model_files.read_config(model)  # says at once what is wrong with the file
+    config = model_files.read_config(model)  # says at once what is wrong with the file
+    lines = of_model.read(model, config, sources, sources_file)
     tensorflow_log.import_tensorflow()
     generator = model_files.load(model)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
     shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
     shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
     call = _arguments({**settings, "seed": shown["seed"]}, pattern, dry, mirostat)
+    written: dict[str, Any] = {"n": count, "num_beams": num_beams, "echo": echo}
+    if lines is not None and len(lines) == 1:
+        call["source"] = lines[0]
     if as_json:
-        texts = generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, return_scores=scores, **call)
-        given = [_numbers(text) if scores else text for text in texts]
-        click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **shown, "texts": given}))
+        groups = _groups(generator, prompt, lines, {**written, "return_scores": scores, **call})
+        given = [_numbers(text) if scores else text for texts in groups for text in texts]
+        about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
+        click.echo(terminal.as_json({**about, "texts": given}))
+    elif lines is not None and len(lines) > 1:
+        for texts in _groups(generator, prompt, lines, {**written, **call}):
+            _write("".join(f"{text}\n" for text in texts))
     elif count == num_beams == 1:
         pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
         _write(prompt if echo else "")
@@ -80,7 +96,20 @@ def generate(
         _write("\n")
     else:
         separator = "\n" if generator.vocabulary.ends else "\n\n"
-        _write(separator.join(generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, **call)) + "\n")
+        _write(separator.join(generator.generate(prompt, **written, **call)) + "\n")
+
+
+def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str, Any]) -> Iterator[list[Any]]:
+    """Give the texts of each source, in turn: so many sources at once that memory does not grow with their number."""
+    if lines is None or len(lines) == 1:
+        yield generator.generate(prompt, **call)
+        return
+    rows = call["n"]
+    for begin in range(0, len(lines), _SOURCES):
+        some = lines[begin : begin + _SOURCES]
+        # Each text has a seed of its own, so that it is the same however many are written at once.
+        seeds = [call["seed"] + i for i in range(begin * rows, (begin + len(some)) * rows)]
+        yield from generator.generate(prompt, source=some, **{**call, "seed": seeds})
 
 
 def _arguments(

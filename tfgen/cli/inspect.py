@@ -41,13 +41,23 @@ def inspect(model: Path, as_json: bool) -> None:
 
 def _layers(config: dict[str, Any]) -> Iterator[str]:
     """Name the layers of the network, with their sizes."""
-    layers = config.get("network", {}).get("config", {}).get("layers", [])
-    for layer in layers:
+    network = config.get("network", {})
+    parts = network.get("config", {})
+    if network.get("class_name") == "EncoderDecoder":
+        yield f"encoder {_named(parts['encoder'])}"
+        yield from _layers({"network": parts["decoder"]})
+        yield from ["Attention"] * bool(parts["attention"])
+        return
+    for layer in parts.get("layers", []):
         if layer.get("class_name") == "InputLayer":
             continue
-        options = layer.get("config", {})
-        sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
-        yield f"{layer.get('class_name')}({', '.join(sizes)})"
+        yield _named(layer)
+
+
+def _named(layer: Mapping[str, Any]) -> str:
+    options = layer.get("config", {})
+    sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
+    return f"{layer.get('class_name')}({', '.join(sizes)})"
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

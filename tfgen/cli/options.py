@@ -58,8 +58,17 @@ def as_source(corpus: tuple[str, ...]) -> str | list[str]:
     return list(corpus) if len(corpus) > 1 else corpus[0]
 
 
+pairs = group(
+    click.option("--source", metavar="COLUMN", help="Learn to write each text of --column from this column."),
+    click.option("--encoder-units", type=whole(1, 16384), help="Units of its reader, in each direction.  [half]"),
+    click.option(
+        "--attention/--no-attention", default=None, help="Whether each token looks at the source.  [--attention]"
+    ),
+)
+
 # These, and each of the settings, are fields of training.Settings; None there means "suited to the corpus".
 VOCABULARY = ("split", "max_tokens", "min_count")
+ENCODER = ("encoder_units", "attention")
 vocabulary = group(
     click.option("--split", type=click.Choice(["character", "word"]), help="What a token is.  [character]"),
     click.option("--max-tokens", type=whole(4, 10**6), help="Largest vocabulary.  [words: 10000]"),
@@ -78,10 +87,10 @@ settings = group(
     click.option("--dropout", type=share, help="Dropped share of each layer's outputs.  [0]"),
     click.option("--weight-drop", type=share, help="Dropped share of the recurrent weights.  [0]"),
     click.option("--embedding", type=whole(1, 16384), help="Size of an embedding.  [one-hot; words: 128]"),
-    click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32, less for a small corpus]"),
+    click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32; 64 with --source]"),
     click.option("--length", type=whole(1, 10**5), help="Tokens of a row.  [streams 32, windows 64, documents 500]"),
     click.option("--epochs", type=whole(1, 10**6), help="Times through the text.  [6 million tokens' worth, 3 to 50]"),
-    click.option("--learning-rate", type=Real(0, 10, min_open=True), help="Peak rate.  [0.008]"),
+    click.option("--learning-rate", type=Real(0, 10, min_open=True), help="Peak rate.  [0.008; with --source 0.003]"),
     click.option("--validation", type=share, help="Share kept for validation; 0 for none.  [0.1]"),
     click.option("--patience", type=whole(1, 10**6), help="Epochs without progress before stopping.  [4]"),
     click.option("--seed", type=whole(0, 2**31 - 1), help="Makes a run repeatable.  [0]"),

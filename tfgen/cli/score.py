@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tfgen import model_files
 from tfgen.cli import heat, tensorflow_log, terminal
+from tfgen.cli import sources as of_model
 from tfgen.errors import InputError
 from tfgen.vocabulary import splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
@@ -41,7 +42,10 @@ _CONTEXT = 20
     is_flag=True,
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
-def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
+@of_model.given
+def score(
+    model: Path, text: str, unknown: Any, as_json: bool, sources: tuple[str, ...], sources_file: Path | None
+) -> None:
     """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
 
     A terminal with colours shows the whole text first, the hotter the less MODEL expected it.
@@ -49,10 +53,12 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
     text = terminal.read_standard_input() if text == "-" else text
     if not text:
         raise InputError("there is no text to score.")
-    model_files.read_config(model)
+    lines = of_model.read(model, model_files.read_config(model), sources, sources_file)
+    if lines is not None and len(lines) > 1:
+        raise InputError(f"a text is scored under one source; received {len(lines)}.")
     tensorflow_log.import_tensorflow()
     generator = model_files.load(model)
-    result = generator.score(text, unknown=unknown)
+    result = generator.score(text, unknown=unknown, source=lines and lines[0])
     totals = {
         "characters": result.characters,
         "nats": result.nats,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tfgen.callbacks import LearningCurve
-    from tfgen.training import Job
+    from tfgen.training import Job, Text
 
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
@@ -51,6 +51,7 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
 @options.corpus
+@options.pairs
 @options.settings
 def train(
     corpus: tuple[str, ...],
@@ -63,10 +64,13 @@ def train(
     prompts: tuple[str, ...],
     sample: bool,
     plot: Path | None,
+    source: str | None,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
     or a directory that `tfgen prepare` has written. Large texts are prepared first, by themselves.
+
+    With --source and --column, two columns of a table, it learns to write the one from the other.
 
     \b
     Names: python-docs and unicode-names come with Python;
@@ -79,13 +83,14 @@ def train(
     check_output(output, overwrite or output == init_from or found is not None)
     if plot:
         plots.check_path(plot)
-    shape = ("split", "max_tokens", "min_count", "cell", "units", "layers", "dropout", "weight_drop", "embedding")
+    shape = (*options.VOCABULARY, "cell", "units", "layers", "dropout", "weight_drop", "embedding", *options.ENCODER)
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     how = {name: settings.pop(name) for name in reading}
-    text = _read(corpus, how, {name: settings[name] for name in options.VOCABULARY}, init_from)
+    counting = {name: settings[name] for name in options.VOCABULARY}
+    text = _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
     job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
@@ -119,6 +124,24 @@ def _read(
     known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
     known = {name: value for name, value in known.items() if value is not None}
     return preparing.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
+
+
+def _read_pairs(
+    corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
+) -> Pairs | PreparedPairs:
+    """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
+    if how["column"] is None:
+        raise click.UsageError("--source COLUMN goes with --column COLUMN, which is what is written from it.")
+    if len(corpus) != 1:
+        raise click.UsageError(f"--source reads one table; received {len(corpus)}.")
+    if how.pop("lines"):
+        raise click.UsageError("--source reads columns: omit --lines.")
+    how = {"source": source, **how}
+    if Path(corpus[0]).is_file() and Path(corpus[0]).stat().st_size > _LARGE:
+        known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
+        known = {name: value for name, value in known.items() if value is not None}
+        return preparing.prepare_pairs(corpus[0], show=lambda stage: click.echo(stage, err=True), **known, **how)
+    return load_pairs(corpus[0], **how)
 
 
 def _name(corpus: str) -> str:
@@ -163,7 +186,7 @@ def check_output(output: Path, overwrite: bool) -> None:
 
 
 def job_of(
-    corpus: Corpus | Prepared,
+    corpus: Text,
     settings: dict[str, Any],
     init_from: Path | None = None,
     found: StoppedRun | None = None,
@@ -208,7 +231,7 @@ class TrainingRun:
     found: StoppedRun | None = None
     retry: int = 0
 
-    def run(self, corpus: Corpus | Prepared) -> None:
+    def run(self, corpus: Text) -> None:
         """Describe the job, train, save, draw.
 
         Raises:
@@ -258,7 +281,7 @@ class TrainingRun:
             curve,
         ]
         if self.prompts:
-            watching.append(callbacks.SampleText(self.prompts, show=self.console.out))
+            watching.append(self._samples())
         if self.checkpoints:
             directory = self.checkpoints.directory
             watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))
@@ -278,6 +301,14 @@ class TrainingRun:
                 bar.close()
         return stop_on_nan.message, curve
 
+    def _samples(self) -> Any:
+        """Give the callback that shows what is written: of pairs, mistakes beside what is right."""
+        from tfgen import callbacks
+
+        if self.job.settings.cut == "pairs":
+            return callbacks.Mistakes(self.job.validation or self.job.train, show=self.console.out)
+        return callbacks.SampleText(self.prompts, show=self.console.out)
+
     def _keep_interrupted(self, existed: tuple[int, int] | None) -> str:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
         if _identity(self.output) not in (None, existed):
@@ -287,14 +318,19 @@ class TrainingRun:
         self.job.generator.save(self.output)
         return f"{self.output} has what was learned."
 
-    def _describe(self, corpus: Corpus | Prepared) -> None:
+    def _describe(self, corpus: Text) -> None:
         settings, generator = self.job.settings, self.job.generator
-        counted = was_counted(corpus) if isinstance(corpus, Prepared) else "before" not in generator.provenance
+        read = [(corpus, generator.vocabulary)]
+        if isinstance(corpus, Pairs | PreparedPairs):
+            read = [(corpus.sources, generator.network.encoder.vocabulary), (corpus.texts, generator.vocabulary)]
+        for text, vocabulary in read:
+            counted = was_counted(text) if isinstance(text, Prepared) else "before" not in generator.provenance
+            self.console.print(described(text, vocabulary, counted))
+        longest = "" if settings.length is None else f" of up to {settings.length} tokens each"
         self.console.print(
-            f"{described(corpus, generator.vocabulary, counted)}\n"
             f"network: {generator.provenance['parameters']:,} parameters\n"
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
-            f"{settings.batch_size} {settings.cut} of up to {settings.length} tokens each\n"
+            f"{settings.batch_size} {settings.cut}{longest}\n"
         )
 
     def _describe_found(self, found: StoppedRun) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from tfgen.datasets.pair_sources import Sources
 from tfgen.errors import InputError, check_choice
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
-from tfgen.vocabulary.vocabulary import OnUnknown, Vocabulary
+from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 
 Ids = npt.NDArray[np.integer[Any]]
 Numbers = npt.NDArray[np.int64]
@@ -96,6 +96,21 @@ def pairs(
     held_out = _held_out(table.contents(hold_out), validation, seed, hold_out)
     train, kept = table.split(held_out)
     return _dataset(table, train, batch_size, seed), _dataset(table, kept, batch_size, None) if validation else None
+
+
+def different(sources: Documents | Prepared, most: int) -> int:
+    """Count different sources, up to so many."""
+    if isinstance(sources, Prepared):
+        texts = pair_sources.Texts(sources.ids)
+        contents: Iterable[Any] = map(texts.content, range(len(texts)))
+    else:
+        contents = sources.documents
+    seen: set[Any] = set()
+    for each in contents:
+        seen.add(each)
+        if len(seen) == most:
+            break
+    return len(seen)
 
 
 class _Listed(NamedTuple):

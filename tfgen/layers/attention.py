@@ -78,10 +78,10 @@ class Attention(keras.layers.Layer):
         Returns:
             The outputs, (B, T, U) or (B, U); and the weights of the places, (B, T, S) or (B, S), which sum to 1.
         """
+        queries = tf.cast(queries, self.compute_dtype)
         if queries.shape.rank == 2:
             output, weights = self.attend(queries[:, tf.newaxis], memory)
             return output[:, 0], weights[:, 0]
-        queries = tf.cast(queries, self.compute_dtype)
         scores = tf.matmul(queries, memory.keys, transpose_b=True)
         # The least number and not minus infinity: a row without any place has equal weights, and no NaN.
         scores = tf.where(memory.mask[:, tf.newaxis], scores, scores.dtype.min)

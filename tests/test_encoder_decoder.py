@@ -1,0 +1,396 @@
+"""An encoder before a network: what reaches the text, what is trained, what is saved, and what is refused."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfgen import InputError, TextGenerator, Vocabulary, callbacks, datasets, layers, metrics, networks
+from tfgen.layers.first_state import summary
+from tfgen.vocabulary import PADDING
+
+VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
+OF_SOURCES = Vocabulary.from_texts(["xyz"], ends=True)
+SOURCES, TEXTS = ["xyz", "zz", "", "yxyx"], ["abc", "a", "edcb", ""]
+RNG = np.random.default_rng(0)
+
+
+def vectors(width=6):
+    """An encoder of pictures of 4 by 4, one vector a row."""
+    return keras.Sequential([keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(width)])
+
+
+def places():
+    return keras.Sequential([keras.Input((4, 4)), keras.layers.Dense(5, "tanh")])
+
+
+def translator(attention=True, **build):
+    encoder = networks.text_encoder(OF_SOURCES, cell="rnn", units=4, embedding=3, seed=1)
+    return TextGenerator.build(
+        VOCABULARY, **{"cell": "rnn", "units": 8, "seed": 1, **build}, encoder=encoder, attention=attention
+    )
+
+
+@functools.cache
+def untrained():
+    """One for all tests that only read it: a loop is compiled once a generator."""
+    return translator()
+
+
+def fitted(generator, sources, texts, epochs=1, **options):
+    generator.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", metrics=[metrics.ExactMatch()])
+    train, _ = datasets.pairs(
+        sources, texts, VOCABULARY, source_vocabulary=OF_SOURCES, validation=0, batch_size=2, **options
+    )
+    generator.fit(train, epochs=epochs, verbose=0)
+    return generator, train
+
+
+# Layers
+
+
+def test_attention_is_luongs():
+    layer = layers.Attention(3)
+    queries, memory = RNG.normal(size=(2, 4, 5)).astype(np.float32), RNG.normal(size=(2, 6, 7)).astype(np.float32)
+    mask = np.arange(6) < [[6], [2]]
+    output, weights = layer([queries, memory], mask=[None, mask], return_attention_scores=True)
+    a, w_c, w_q = (weight.numpy() for weight in layer.weights)
+    assert (a.shape, w_c.shape, w_q.shape) == ((7, 5), (7, 3), (5, 3))
+    for b in range(2):
+        for t in range(4):
+            real = memory[b, mask[b]]
+            score = np.exp(real @ a @ queries[b, t])
+            share = score / score.sum()
+            np.testing.assert_allclose(weights[b, t, : len(real)], share, rtol=2e-4)
+            np.testing.assert_allclose(weights[b, t, len(real) :], 0)
+            expected = np.tanh(share @ real @ w_c + queries[b, t] @ w_q)
+            np.testing.assert_allclose(output[b, t], expected, atol=1e-5)
+    looked = layer.memory(memory, mask)
+    for t in range(4):
+        stepped, of_step = layer.attend(queries[:, t], looked)
+        np.testing.assert_allclose(stepped, output[:, t], atol=1e-5)
+        np.testing.assert_allclose(of_step, weights[:, t], atol=1e-5)
+
+
+def test_attention_in_a_network_of_keras_reads_the_mask_of_its_memory():
+    ids, queries = keras.Input((None,), dtype="int32"), keras.Input((None, 4))
+    memory = keras.layers.Embedding(9, 5, mask_zero=True)(ids)
+    model = keras.Model([queries, ids], layers.Attention(3)([queries, memory]))
+    some = RNG.normal(size=(1, 2, 4)).astype(np.float32)
+    padded, plain = (model([some, np.array([row])]) for row in ([3, 4, 0, 0], [3, 4]))
+    np.testing.assert_allclose(padded, plain, atol=1e-6)
+    assert model.output_shape == (None, None, 3)
+
+
+def test_nothing_to_look_at_is_no_nan():
+    layer = layers.Attention(3)
+    output, weights = layer.attend(tf.ones([1, 2]), _built(layer).memory(tf.ones([1, 4, 2]), tf.zeros([1, 4], tf.bool)))
+    assert np.isfinite(output.numpy()).all()
+    np.testing.assert_allclose(weights, 0.25)
+
+
+def _built(layer):
+    layer.build([(None, None, 2), (None, None, 2)])
+    return layer
+
+
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.sampled_from(["LSTM", "GRU", "SimpleRNN"]))
+@settings(max_examples=12)
+def test_both_directions_are_those_of_keras(lengths, kind):
+    x = RNG.normal(size=(len(lengths), 7, 3)).astype(np.float32)
+    mask = np.arange(7) < np.array(lengths)[:, np.newaxis]
+    ours = layers.Bidirectional(getattr(layers, kind)(4, return_sequences=True))
+    theirs = keras.layers.Bidirectional(getattr(keras.layers, kind)(4, return_sequences=True))
+    theirs(x)
+    ours(x)
+    ours.set_weights(theirs.get_weights())
+    for given_mask in (mask, None):
+        real = mask if given_mask is not None else np.ones_like(mask)
+        one, other = (layer(x, mask=given_mask).numpy()[real] for layer in (ours, theirs))
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5).filter(any), min_size=1, max_size=3))
+@settings(max_examples=20)
+def test_a_summary_is_first_and_last_and_mean_of_what_is_there(masks):
+    x = RNG.normal(size=(len(masks), 5, 2)).astype(np.float32)
+    given_summary = summary(tf.constant(x), tf.constant(masks))
+    for row, mask, found in zip(x, masks, given_summary.numpy(), strict=True):
+        real = row[mask]
+        np.testing.assert_allclose(found, np.concatenate([real[0], real[-1], real.mean(axis=0)]), atol=1e-6)
+    assert summary(tf.constant(x[:, 0])).shape == (len(masks), 2)
+
+
+def test_a_first_state_says_all_of_a_single_feature():
+    layer = layers.FirstState([[3, 3]])
+    layer.build((None, 1))
+    (h, c), *_ = layer(tf.constant([[0.5], [2.0]]))
+    assert np.abs(h[0] - h[1]).max() > 1e-3
+    np.testing.assert_allclose(c[1], 4 * c[0], rtol=1e-5)  # the bias is still zero
+
+
+# What reaches the text
+
+
+@pytest.mark.parametrize("encoder", [vectors, places])
+def test_after_training_two_pictures_have_two_distributions(encoder):
+    """The first state is not saturated, or one text would be written for all pictures."""
+    pictures = 100 * np.abs(RNG.normal(size=(16, 4, 4))).astype(np.float32)  # as large as pixels are
+    generator = TextGenerator.build(VOCABULARY, units=16, encoder=encoder(), seed=0)
+    generator.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
+    train, _ = datasets.pairs(pictures, ["ab", "ed"] * 8, VOCABULARY, validation=0, batch_size=4)
+    generator.fit(train.repeat(), steps_per_epoch=100, verbose=0)
+    one, other = (generator.start(source=pictures[i])._position.logits.numpy()[0] for i in (0, 1))
+    assert np.abs(one - other).max() > 0.1
+
+
+def test_every_weight_is_trained():
+    generator = translator(layers=2)
+    before = generator.get_weights()
+    fitted(generator, SOURCES, TEXTS)
+    unchanged = [w.path for w, old in zip(generator.weights, before, strict=True) if (w.numpy() == old).all()]
+    assert unchanged == []
+
+
+def test_a_frozen_encoder_stays_as_it_is():
+    encoder = vectors()
+    encoder.trainable = False
+    before = encoder.get_weights()
+    pictures = RNG.normal(size=(4, 4, 4)).astype(np.float32)
+    generator, _ = fitted(TextGenerator.build(VOCABULARY, cell="rnn", units=5, encoder=encoder), pictures, TEXTS)
+    for one, other in zip(before, generator.network.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_encoder_may_be_given_strings():
+    encoder = networks.text_encoder(OF_SOURCES, cell="rnn", units=4, embedding=3)
+    by_ids = encoder(encoder.ids(SOURCES))
+    np.testing.assert_array_equal(encoder(tf.constant(SOURCES)), by_ids)
+    in_graph = tf.function(encoder.__call__)(tf.constant(SOURCES))
+    np.testing.assert_allclose(in_graph, by_ids, atol=1e-6)
+
+
+# Training and saving
+
+
+def test_an_exact_match_is_a_text_written_without_a_mistake():
+    generator, train = fitted(translator(units=16), SOURCES, TEXTS, epochs=12)
+    exact = generator.evaluate(train, verbose=0, return_dict=True)["exact"]
+    written = generator.generate(source=SOURCES, temperature=0, length=10)
+    assert exact == np.mean([text == true for text, true in zip(written, TEXTS, strict=True)])
+    shown = []
+    mistakes = callbacks.Mistakes(train, show=shown.append)
+    mistakes.set_model(generator)
+    mistakes.on_train_begin()
+    logs = {}
+    mistakes.on_epoch_end(0, logs)
+    assert logs["exact_written"] == mistakes.exact == exact
+    wrong = [(s, w, t) for s, w, t in zip(SOURCES, written, TEXTS, strict=True) if w != t]
+    assert all(f"{s} -> {w} (true: {t})" in shown[0] for s, w, t in wrong)
+    assert f"{4 - len(wrong)} of 4 written without a mistake" in shown[0]
+
+
+def test_samples_show_source_and_text_and_truth():
+    shown = []
+    generator = untrained()
+    sample = callbacks.SampleText(sources=SOURCES, texts=TEXTS, temperatures=(0,), length=5, show=shown.append)
+    sample.set_model(generator)
+    sample.on_epoch_end(0)
+    written = generator.generate(source=SOURCES, temperature=0, length=5)
+    for source, text, true in zip(SOURCES, written, TEXTS, strict=True):
+        assert f"{source} -> {text} {'(right)' if text == true else f'(true: {true})'}" in shown[0]
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_a_file_holds_encoder_and_vocabularies(tmp_path, attention):
+    generator, _ = fitted(translator(attention), SOURCES, TEXTS)
+    generator.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert loaded.generate(source=SOURCES, seed=1, length=9) == generator.generate(source=SOURCES, seed=1, length=9)
+    assert loaded.network.encoder.vocabulary.tokens == OF_SOURCES.tokens
+    fitted(loaded, SOURCES, TEXTS)
+
+
+@pytest.mark.parametrize("encoder", [vectors, places])
+def test_a_file_holds_any_encoder(tmp_path, encoder):
+    generator = TextGenerator.build(VOCABULARY, cell="rnn", units=5, encoder=encoder(), attention=encoder is places)
+    pictures = RNG.normal(size=(3, 4, 4)).astype(np.float32)
+    generator.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert loaded.generate(source=pictures, seed=1) == generator.generate(source=pictures, seed=1)
+
+
+def test_a_copy_for_other_batches_writes_the_same():
+    generator, _ = fitted(translator(), SOURCES, TEXTS)
+    twin = generator.with_batch_size(None)
+    assert twin.generate(source=SOURCES, seed=1) == generator.generate(source=SOURCES, seed=1)
+    assert twin.network.encoder is not generator.network.encoder
+    for one, other in zip(twin.optimizer.variables, generator.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="begins every row with its source; received batch_size=4"):
+        generator.with_batch_size(4)
+
+
+def test_a_stopped_run_goes_on_exactly(tmp_path):
+    class StoppedError(Exception):
+        pass
+
+    def run(stop_at=None):
+        keras.utils.set_random_seed(3)
+        generator = translator()
+        generator.compile(
+            keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", metrics=[metrics.ExactMatch()]
+        )
+        train, kept = datasets.pairs(
+            SOURCES * 3, TEXTS * 3, VOCABULARY, source_vocabulary=OF_SOURCES, validation=0.25, batch_size=2
+        )
+        seen = []
+
+        def after(batch, logs=None):
+            seen.append(batch)
+            if len(seen) == stop_at:
+                raise StoppedError
+
+        watch = [callbacks.Resume(tmp_path / "run", every=1), keras.callbacks.LambdaCallback(on_train_batch_end=after)]
+        try:
+            generator.fit(train, validation_data=kept, epochs=2, verbose=0, callbacks=watch if stop_at != 0 else None)
+        except StoppedError:
+            return None
+        return generator.get_weights()
+
+    whole = run(stop_at=0)
+    assert run(stop_at=3) is None
+    for one, other in zip(run(), whole, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# One text and several
+
+
+def test_one_source_or_several_with_one_prompt_or_several():
+    generator = untrained()
+    options = {"temperature": 0, "length": 4}
+    one = generator.generate(source="xyz", **options)
+    assert isinstance(one, str)
+    assert generator.generate(source=["xyz"], **options) == [one]
+    assert generator.generate(source=SOURCES, **options)[0] == one
+    assert generator.generate(["", "ab"], source="xyz", **options)[0] == one
+    assert generator.generate("ab", source=SOURCES, **options)[0].startswith("ab")
+    assert generator.generate(["", "a", "b", "c"], source=SOURCES, **options)[0] == one
+    assert generator.generate(source=[], **options) == []
+    assert generator.generate([], source="xyz", **options) == []
+    assert len(generator.generate(source=SOURCES, n=2, **options)[3]) == 2
+    scores = generator.score(["ab", "ab"], source=["xyz", "zz"])
+    assert scores[0].nats == pytest.approx(generator.score("ab", source="xyz").nats, abs=1e-5)
+    assert [s.nats for s in generator.score("ab", source=["xyz", "zz"])] == [s.nats for s in scores]
+
+
+def test_many_sources_are_encoded_in_pieces():
+    generator = TextGenerator.build(VOCABULARY, cell="rnn", units=5, encoder=places(), attention=True)
+    pictures = RNG.normal(size=(600, 4, 4)).astype(np.float32)
+    together = generator.generate(source=pictures, temperature=0, length=3)
+    assert together[0] == generator.generate(source=pictures[0], temperature=0, length=3)
+    assert together[599] == generator.generate(source=pictures[599], temperature=0, length=3)
+    assert generator.generate(source=pictures.astype(np.float64)[0], temperature=0, length=3) == together[0]
+
+
+def test_attention_comes_out_token_by_token():
+    generator = untrained()
+    for written, source in zip(
+        generator.generate("ab", source=SOURCES, return_scores=True, seed=1, length=6, n=2), SOURCES, strict=True
+    ):
+        for text in written:
+            assert text.attention.shape == (len(text.tokens), len(source) + 1)
+            np.testing.assert_allclose(text.attention.sum(axis=1), 1, atol=1e-5)
+    assert translator(False).generate(source="x", return_scores=True).attention is None
+    assert TextGenerator.build(VOCABULARY, cell="rnn", units=3).generate(return_scores=True).attention is None
+
+
+# What is refused
+
+
+def two_outputs():
+    x = keras.Input((3,))
+    return keras.Model(x, [x, keras.layers.Dense(2)(x)])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "attention", "said"),
+    [
+        (3, False, "encoder must be a Keras model.*received 3"),
+        (keras.layers.Dense(3), False, "encoder must be a Keras model"),
+        (keras.Sequential([keras.layers.Dense(3)]), False, "that knows its input"),
+        (keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 2)]), False, r"\(B, S, D\).*\(B, 3, 3, 2\)"),
+        (two_outputs(), False, "several tensors"),
+        (vectors(), True, r"one vector a row, \(B, 6\): give attention=False"),
+        (vectors(), "yes", "attention is True or False; received 'yes'"),
+        (None, True, "received attention=True without an encoder"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(encoder, attention, said):
+    with pytest.raises(InputError, match=said) as caught:
+        TextGenerator.build(VOCABULARY, units=3, encoder=encoder, attention=attention)
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_decoder_that_carries_its_state_or_has_none_is_refused():
+    with pytest.raises(InputError, match="begins every row with its source"):
+        TextGenerator.build(VOCABULARY, units=3, encoder=vectors(), batch_size=2)
+    plain = keras.Sequential(
+        [keras.Input((None,)), keras.layers.Embedding(8, 3), keras.layers.Dense(8, activation="softmax")]
+    )
+    with pytest.raises(InputError, match="nothing of the source would reach the text"):
+        networks.EncoderDecoder(vectors(), plain)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, "writes from a source, a text or a list of them; received none"),
+        (3, "a source must be a str, or a list of them; received 3"),
+        ([1, 2], "a source must be a str"),
+        ("xq", "in the source, .*'q'"),
+        (["x", "y", "z"], "received 3 for 2 texts"),
+    ],
+)
+def test_a_source_that_does_not_fit_is_refused(source, said):
+    for verb in (lambda **o: untrained().generate(["a", "b"], **o), lambda **o: untrained().score(["a", "b"], **o)):
+        with pytest.raises(InputError, match=said) as caught:
+            verb(source=source)
+        assert str(caught.value).endswith(".")
+        assert "\n" not in str(caught.value)
+
+
+def test_pictures_that_do_not_fit_are_refused():
+    generator = TextGenerator.build(VOCABULARY, cell="rnn", units=3, encoder=vectors())
+    for source in (np.zeros((3, 5, 4)), np.zeros(4), "picture", [[1], [2, 3]], {"a": np.zeros((4, 4))}, object()):
+        with pytest.raises(InputError, match=r"writes from a source, of float32 \(4, 4\); received") as caught:
+            generator.generate(source=source)
+        assert str(caught.value).endswith(".")
+        assert "\n" not in str(caught.value)
+        assert " at 0x" not in str(caught.value)
+
+
+def test_a_source_for_a_model_without_an_encoder_is_refused():
+    generator = TextGenerator.build(VOCABULARY, cell="rnn", units=3)
+    for verb in (generator.generate, generator.start, generator.score, generator.stream):
+        with pytest.raises(InputError, match="writes without a source; received one"):
+            verb("ab", source="x")
+
+
+def test_one_text_has_one_source():
+    for verb in (untrained().stream, untrained().start):
+        with pytest.raises(InputError, match="one source for one text; received 4"):
+            verb("a", source=SOURCES)
+
+
+def test_unknown_characters_of_a_source_are_skipped_or_read_as_unknown():
+    generator = untrained()
+    for unknown in ("skip", "unknown"):
+        assert isinstance(generator.generate(source="xqy", unknown=unknown, length=3), str)
+    assert (generator.network.encoder.ids(["xqy"], "skip") != PADDING).sum() == 3

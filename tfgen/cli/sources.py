@@ -1,0 +1,52 @@
+"""What texts are written from, on the command line: `--source` and `--sources`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tfgen.cli import options, terminal
+from tfgen.errors import InputError
+
+given = options.group(
+    click.option("--source", "sources", multiple=True, help="Write from this text, where MODEL has an encoder."),
+    click.option(
+        "--sources",
+        "sources_file",
+        type=click.Path(path_type=Path),
+        help='Write from each line of this file; "-" reads standard input.',
+    ),
+)
+
+
+def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file: Path | None) -> list[str] | None:
+    """Give the sources; None for a model that writes without.
+
+    Args:
+        model: The model file, for messages.
+        config: What it says of itself.
+        sources: Those on the command line.
+        file: A file with one source a line.
+
+    Raises:
+        InputError: There are sources and the model takes none, or the other way round; or the file cannot be read.
+    """
+    network = config.get("network") or {}
+    has_encoder = network.get("class_name") == "EncoderDecoder"
+    if not has_encoder:
+        if sources or file:
+            raise InputError(f"{str(model)!r} has no encoder and writes without a source: omit --source.")
+        return None
+    if network["config"]["encoder"].get("class_name") != "TextEncoder":
+        raise InputError(f"{str(model)!r} writes from arrays, not from texts: use generate(source=...) from Python.")
+    if bool(sources) == bool(file):
+        raise InputError(f"{str(model)!r} writes from a source: give --source TEXT, or --sources FILE with one a line.")
+    # Only what ends a line in every text ends one here, for a source may hold the others.
+    lines = list(sources) if file is None else re.split("\r\n|\n|\r", terminal.read_text(file))
+    if not lines:
+        raise InputError(f"{str(file)!r} holds no line to write from.")
+    return lines

@@ -1,0 +1,11 @@
+"""stub"""
+
+import dataclasses
+
+from tfgen.prepared.corpus import Prepared
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedPairs:
+    sources: Prepared
+    texts: Prepared
