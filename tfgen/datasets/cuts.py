@@ -22,7 +22,7 @@ import tensorflow as tf
 from tfgen.datasets import document_rows, memory_map, permutation
 from tfgen.datasets.course import Batch, dataset_of
 from tfgen.datasets.document_rows import Rows
-from tfgen.errors import InputError, real_number, whole_number
+from tfgen.errors import InputError, check_instance, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import END, PADDING, Documents, OnUnknown, Vocabulary
@@ -233,12 +233,14 @@ def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unkn
     """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
 
     Raises:
-        InputError: A prepared corpus was prepared with another vocabulary; or there is none.
+        InputError: A prepared corpus was prepared with another vocabulary; or one of the two is none.
     """
+    _check_corpus(corpus)
     if isinstance(corpus, Prepared):
         return corpus.ids_of(vocabulary)
     if vocabulary is None:
         raise InputError("text needs a vocabulary: give Vocabulary.from_corpus(corpus), or a corpus that is prepared.")
+    check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
     end = [np.array([END], vocabulary.id_type)] if corpus.ends else []
     pieces = [np.empty(0, vocabulary.id_type), *end]
     for text in corpus.documents:
@@ -264,9 +266,13 @@ def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
 
 
 def _check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
-    if isinstance(corpus, str):
-        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {wording.shown(corpus)}.")
+    _check_corpus(corpus)
     whole_number("batch_size", batch_size, 1)
     whole_number("length", length, 1)  # which is written as an int32 for each row
     whole_number("seed", seed, 0, most=2**64 - 1)
     real_number("validation", validation, at_least=0, below=1)
+
+
+def _check_corpus(corpus: object) -> None:
+    if not isinstance(corpus, Documents | Prepared):
+        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {wording.shown(corpus)}.")

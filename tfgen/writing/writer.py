@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen import sampling
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.networks.model import LanguageModel, checked_context
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import wording
@@ -61,8 +61,7 @@ class Writer:
         Raises:
             InputError: One of them is something else, or the model predicts another number of tokens.
         """
-        if not isinstance(vocabulary, Vocabulary):
-            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
+        check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
         if not isinstance(model, LanguageModel):
             raise InputError(
                 "the model must have the attributes and methods of tfgen.networks.LanguageModel; received "
