@@ -268,7 +268,7 @@ def test_what_is_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path: pathlib
     del ids
     with mock.patch.object(cuts, "joined_ids", return_value=mapped):
         before = forget_peak()
-        training, _ = plainly(cut, SimpleNamespace(ends=True), VOCABULARY, batch_size=8)
+        training, _ = plainly(cut, SimpleNamespace(documents=[], ends=True), VOCABULARY, batch_size=8)
         for _ in itertools.islice(training.as_numpy_iterator(), 2000):
             pass
         assert peak() - before < 48 << 20

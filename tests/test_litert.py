@@ -5,10 +5,15 @@ import subprocess
 import sys
 
 import clients_support as clients
+import models
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tfgen import TextGenerator, Vocabulary
+from tfgen import InputError, TextGenerator, Vocabulary
+from tfgen.export import export
+from tfgen.export.step_function import converting
 
 CLIENT = "litert_client.py"
 
@@ -88,3 +93,29 @@ def test_only_what_was_written_is_read(exported, tmp_path):
 def test_both_clients_are_one_but_for_their_step():
     texts = [(clients.CLIENTS / name).read_text() for name in (CLIENT, "onnx_client.py")]
     assert len({text[text.index("    def read") :] for text in texts}) == 1
+
+
+@pytest.mark.parametrize("name", ["litert", "litert-int8"])
+def test_a_network_that_it_cannot_hold_is_refused_in_one_line(name, tmp_path):
+    with pytest.raises(InputError) as caught:
+        export(models.writer_of("counts"), tmp_path / "out", name)
+    assert str(caught.value) == (
+        "this network cannot be written as LiteRT: it lacks tf.GatherNd(tensor<8x8x8xf64>, tensor<1x2xi32>) -> "
+        "(tensor<1x8xf64>); export another format."
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.text(), st.sampled_from([ValueError, RuntimeError, AssertionError, InputError]))
+def test_whatever_a_converter_says_becomes_one_line(said, kind):
+    with pytest.raises(InputError) as caught, converting("ONNX"):
+        raise kind(said)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert message.startswith("this network cannot be written as ONNX: ")
+    assert message.endswith("; export another format.")
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_network():
+    with pytest.raises(MemoryError), converting("ONNX"):
+        raise MemoryError

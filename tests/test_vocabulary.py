@@ -15,6 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tfgen import vocabulary
 from tfgen.errors import InputError
 from tfgen.vocabulary import counting, splitting
 from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED, UNKNOWN, Coverage, Split, Vocabulary
@@ -205,6 +206,7 @@ def test_order_is_by_frequency_then_code_point(documents: list[str], split: Spli
     known = Vocabulary.from_corpus(Corpus(documents, ends), split=split)
     expected = collections.Counter(token for document in documents for token in tokens_of(document, split))
     assert known.tokens[:3] == ("", "[UNK]", "\x03") == RESERVED
+    assert RESERVED == (vocabulary.PADDING_TOKEN, vocabulary.UNKNOWN_TOKEN, vocabulary.END_OF_TEXT)
     assert dict(zip(known.tokens[3:], known.counts[3:], strict=True)) == expected
     assert list(known.tokens[3:]) == sorted(expected, key=lambda token: (-expected[token], token))
     assert known.counts[:3] == (0, 0, len(documents) if ends else 0)

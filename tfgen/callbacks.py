@@ -9,10 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import metrics, sampling
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.fitting import snapshot
-from tfgen.fitting.resume import Resume as Resume
+from tfgen.fitting.resume import Resume
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import PADDING
+
+__all__ = ["LearningCurve", "Mistakes", "Resume", "SampleText", "StopOnNaN"]
 
 
 class SampleText(keras.callbacks.Callback):
@@ -49,25 +52,31 @@ class SampleText(keras.callbacks.Callback):
             show: Takes a heading and the texts under it, as one string, for each temperature.
 
         Raises:
-            InputError: `prompts` is a single string, or a number is out of its range.
+            InputError: `prompts` is a single string or no list, or a number is out of its range.
         """
         super().__init__()
         if isinstance(prompts, str):
             raise InputError(f"prompts must be a list of texts; received {prompts!r}: write [{prompts!r}].")
+        check_instance("prompts", prompts, Iterable, "a list of texts")
+        prompts = list(prompts)
+        for prompt in prompts:
+            check_instance("each prompt", prompt, str, "a str")
         if every is not None:
             whole_number("every", every, 1)
         whole_number("length", length, 1)
         if not isinstance(temperatures, Iterable):
-            raise InputError(f"temperatures must be a list; received {temperatures!r}: write [{temperatures!r}].")
+            received = wording.shown(temperatures)
+            raise InputError(f"temperatures must be a list; received {received}: write [{received}].")
+        temperatures = tuple(temperatures)
         for temperature in temperatures:
             sampling.Temperature(temperature)  # refuses what is out of range
+        sampling.row_seeds(seed, len(prompts))  # refuses what is none
+        check_instance("show", show, Callable, "a function of one text")
         if texts is not None and (sources is None or isinstance(texts, str)):
-            raise InputError(f"texts are a list of one for each of the sources; received {texts!r}.")
-        self._prompts: str | list[str] = list(prompts)
-        if sources is not None and len(self._prompts) == 1:
-            self._prompts = self._prompts[0]
+            raise InputError(f"texts are a list of one for each of the sources; received {wording.shown(texts)}.")
+        self._prompts: str | list[str] = prompts[0] if sources is not None and len(prompts) == 1 else prompts
         self._sources, self._texts = sources, texts
-        self._temperatures = tuple(temperatures)
+        self._temperatures = temperatures
         self._length = length
         self._every = every
         self._seed = seed
@@ -204,10 +213,11 @@ class StopOnNaN(keras.callbacks.Callback):
             show: Takes the message.
 
         Raises:
-            InputError: `every` is no whole number, or below 1.
+            InputError: `every` is no whole number, or below 1; or `show` cannot be called.
         """
         super().__init__()
         self._every = whole_number("every", every, 1)
+        check_instance("show", show, Callable, "a function of one text")
         self._show = show
         self._done = 0
         self._good: list[np.ndarray] | None = None
@@ -279,10 +289,10 @@ class LearningCurve(keras.callbacks.Callback):
             points: How many pairs an epoch gives.
 
         Raises:
-            InputError: `points` is no whole number, or below 1.
+            InputError: One is no whole number, or below its least.
         """
         super().__init__()
-        self._characters = characters
+        self._characters = whole_number("characters", characters, 0, most=2**63 - 1)
         self._points = whole_number("points", points, 1)
         self._seen = (0.0, 0.0)
         self._done = 0

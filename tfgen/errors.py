@@ -3,7 +3,10 @@
 import contextlib
 import math
 import numbers
+import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from tfgen.support import wording
 
@@ -89,5 +92,36 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     Raises:
         InputError: Names the setting, the choices and what was received.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; received {wording.shown(value)}.")
+
+
+def check_instance(name: str, value: object, kind: Any, called: str) -> None:
+    """Refuse what is not of a class, or lacks what a protocol asks for.
+
+    Args:
+        name: Of the setting.
+        value: What was received.
+        kind: The class, the protocol, or several of them.
+        called: What the value must be, such as "a tfgen.Vocabulary".
+
+    Raises:
+        InputError: Names the setting, what it must be and what was received.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be {called}; received {wording.shown(value)}.")
+
+
+def path_of(name: str, value: object) -> Path:
+    """Check a path, which need not lead to anything.
+
+    Raises:
+        InputError: It is neither text nor a path of text, or holds NUL, which no path does.
+
+    >>> path_of("path", "a.txt").name
+    'a.txt'
+    """
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(path, str) or "\0" in path:
+        raise InputError(f"{name} must be a str or an os.PathLike, without NUL; received {wording.shown(value)}.")
+    return Path(path)

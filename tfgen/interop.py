@@ -23,7 +23,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfgen.errors import InputError, damage
+from tfgen.errors import InputError, check_instance, damage, path_of
 from tfgen.layers import keras_layers, stepping
 from tfgen.networks import recurrent
 from tfgen.networks.building import CELLS
@@ -60,6 +60,7 @@ def to_torch(generator: TextGenerator) -> Arrays:
     >>> {name: array.shape for name, array in to_torch(generator).items()}["rnn.weight_ih_l0"]
     (12, 5)
     """
+    _check_generator(generator)
     network = generator.network
     _check_twin(network)
     arrays: Arrays = {}
@@ -109,7 +110,7 @@ def save_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
         InputError: The network has no twin, the path has another ending, or safetensors is not installed.
         OSError: The file cannot be written; what was there before is unharmed.
     """
-    path = Path(path)
+    path = path_of("path", path)
     if path.suffix != ".safetensors":
         raise InputError(f"the file's name must end in .safetensors; received {str(path)!r}.")
     content = _safetensors().save(to_torch(generator), metadata={"format": "pt"})
@@ -128,7 +129,7 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
         InputError: The file is missing, damaged or of another kind, its weights do not fit (nothing is changed then),
             or safetensors is not installed.
     """
-    path = Path(path)
+    path = path_of("path", path)
     if path.suffix not in (".pt", ".pth", ".bin", ".ckpt", ".safetensors"):
         raise InputError(f"a file of weights ends in .safetensors; received {str(path)!r}.")
     if path.suffix != ".safetensors":
@@ -159,7 +160,11 @@ def to_keras(generator: TextGenerator) -> keras.Sequential:
 
     Returns:
         A Sequential from int ids (B, T) to probabilities (B, T, V) that keeps no state between batches.
+
+    Raises:
+        InputError: It is no generator, or has a layer that is not of Keras or tfgen.
     """
+    _check_generator(generator)
     stack: list[Any] = [keras.Input(shape=(None,), dtype="int32", name="ids")]
     for layer in generator.network.layers:
         config = layer.get_config()
@@ -169,7 +174,12 @@ def to_keras(generator: TextGenerator) -> keras.Sequential:
             stack.append(_one_hot(size, layer.compute_dtype))
         if "stateful" in config:
             config["stateful"] = False
-        stack.append(getattr(keras.layers, type(layer).__name__).from_config(config))
+        kind = getattr(keras.layers, type(layer).__name__, None)
+        if kind is None:
+            raise InputError(
+                f"{stepping.named(layer)} has no twin in Keras; to_keras takes layers of Keras and of tfgen."
+            )
+        stack.append(kind.from_config(config))
     twin = keras.Sequential(stack, name=generator.network.name)
     twin.set_weights(generator.network.get_weights())
     return twin
@@ -215,6 +225,10 @@ def _one_hot(size: int, dtype: str) -> keras.Model:
     # CategoryEncoding takes a text of one token for a row of its own, and an Embedding of the identity has weights.
     ids = keras.Input(shape=(None,), dtype="int32")
     return keras.Model(ids, keras.ops.one_hot(ids, size, dtype=dtype), name="one_hot")
+
+
+def _check_generator(generator: object) -> None:
+    check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
 
 
 def _kind(layer: Any) -> str:

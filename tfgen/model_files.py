@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfgen.errors import InputError, damage
+from tfgen.errors import InputError, damage, path_of
 from tfgen.support import wording
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: There is no such file, or it is no model of tfgen.
     """
-    path = Path(path)
+    path = path_of("path", path)
     if not path.exists():
         raise InputError(f"{str(path)!r} does not exist; give the path of a model that tfgen train has saved.")
     if path.is_dir():
@@ -134,11 +134,5 @@ def load(path: str | os.PathLike[str]) -> "TextGenerator":
     read_config(path)
     import keras
 
-    with damage(lambda error: f"{str(path)!r} is damaged, or of another version: {_reason(error)}."):
+    with damage(lambda error: f"{str(path)!r} is damaged, or of another version: {wording.first_line(error)}."):
         return keras.saving.load_model(path, safe_mode=True)
-
-
-def _reason(error: Exception) -> str:
-    """Give the first line of what Keras says, without the full stop that it may have."""
-    lines = str(error).strip().splitlines()
-    return wording.shorten(wording.clause(lines[0]) if lines else type(error).__name__, 200)

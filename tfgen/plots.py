@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance, path_of, real_number
+from tfgen.support import wording
 
 _ENDINGS = (".png", ".svg", ".pdf", ".jpg")
 
@@ -32,7 +33,7 @@ def check_path(path: str | os.PathLike[str]) -> None:
         InputError: matplotlib is not installed, the ending names no format of pictures, or there is no such directory.
     """
     check_installed()
-    path = Path(path)
+    path = path_of("path", path)
     if path.suffix.lower() not in _ENDINGS:
         raise InputError(f"the name of a picture ends in {', '.join(_ENDINGS)}; received {str(path)!r}.")
     if not path.parent.is_dir():
@@ -43,11 +44,13 @@ def compressed_bits(texts: Iterable[str]) -> float:
     """Give what `xz -9` makes of the texts, in bits per character: a baseline that knows repetitions, no language.
 
     Raises:
-        InputError: There is no text.
+        InputError: There is no text, or it is none.
     """
+    check_instance("texts", texts, Iterable, "an iterable of texts")
     compressor = lzma.LZMACompressor(preset=9)
     characters = size = 0
     for text in texts:
+        check_instance("each text", text, str, "a str")
         characters += len(text)
         size += len(compressor.compress(text.encode()))
     if not characters:
@@ -77,17 +80,20 @@ def learning_curve(
         The path.
 
     Raises:
-        InputError: matplotlib is not installed.
+        InputError: As for `check_path`; or the points are no pairs of numbers, or a baseline is no number.
     """
-    check_installed()
+    check_path(path)
+    check_instance("baselines", baselines, Mapping, "a mapping of names to bits")
+    curves = [(name, *_in_bits(name, points)) for name, points in (("training", training), ("validation", validation))]
+    levels = {name: real_number(f"the baseline {name!r}", bits) for name, bits in baselines.items()}
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for points, name, style in ((training, "training", "C0-"), (validation, "validation", "C1o-")):
-        if points:
-            axes.plot([x for x, _ in points], [nats / math.log(2) for _, nats in points], style, label=name)
-    for number, (name, bits) in enumerate(baselines.items()):
+    for (name, read, bits_of), style in zip(curves, ("C0-", "C1o-"), strict=True):
+        if read:
+            axes.plot(read, bits_of, style, label=name)
+    for number, (name, bits) in enumerate(levels.items()):
         axes.axhline(bits, color=f"C{number + 2}", linestyle="--", label=f"{name}: {bits:.2f}")
     axes.set(xlabel="characters read", ylabel=f"bits per {unit}", title=title)
     axes.set_ylim(bottom=0)
@@ -145,3 +151,12 @@ def attention(
 def _visible(token: str) -> str:
     """Give a token that can be seen: a space, and the end of a text, as their pictures."""
     return {" ": "\u2423", "\x03": "\u220e", "\n": "\u21b5"}.get(token, token.replace("$", r"\$"))
+
+
+def _in_bits(name: str, points: Any) -> tuple[list[float], list[float]]:
+    """Give the characters read and the bits per token of a curve."""
+    try:
+        pairs = [(float(read), float(nats) / math.log(2)) for read, nats in points]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be pairs of numbers; received {wording.shown(points)}.") from None
+    return [read for read, _ in pairs], [bits for _, bits in pairs]

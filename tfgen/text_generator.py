@@ -8,18 +8,17 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import keras
 import numpy as np
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, kinds
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.model import NO_DISTRIBUTION
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.writer import Writer
 
@@ -81,8 +80,10 @@ class TextGenerator(TrainingModel):
             **kwargs: As for `keras.Model`.
 
         Raises:
-            InputError: The network has a layer that cannot be stepped through, or another V.
+            InputError: The network has a layer that cannot be stepped through, or another V; or the provenance is not a
+                mapping.
         """
+        check_instance("provenance", provenance, Mapping | None, "a mapping of names to plain values")
         writer = Writer(vocabulary, kinds.language_model(network))
         super().__init__(network, restart, **kwargs)
         self.vocabulary = vocabulary
@@ -129,8 +130,7 @@ class TextGenerator(TrainingModel):
         Raises:
             InputError: A setting is out of its range.
         """
-        if not isinstance(vocabulary, Vocabulary):
-            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
+        check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
         network = building.build(
             len(vocabulary),
             cell=cell,
@@ -153,7 +153,11 @@ class TextGenerator(TrainingModel):
 
         Args:
             batch_size: B of a stateful network, to train on `datasets.streams`; None starts each batch at zero.
+
+        Raises:
+            InputError: The size is no whole number, or below 1.
         """
+        batch_size = None if batch_size is None else whole_number("batch_size", batch_size, 1)
         network = kinds.with_batch_size(self.network, batch_size)
         twin = TextGenerator(self.vocabulary, network, provenance=self.provenance, restart=self.restart, name=self.name)
         if self.compiled:
@@ -186,7 +190,7 @@ class TextGenerator(TrainingModel):
             InputError: The path has another ending, or a file is there and `overwrite` is False.
             OSError: The file cannot be written; what was there before is unharmed.
         """
-        path = Path(filepath)
+        path = path_of("filepath", filepath)
         if path.suffix != ".keras":
             raise InputError(f"a model file's name ends in .keras; received {str(path)!r}.")
         if path.exists() and not overwrite:

@@ -11,7 +11,7 @@ import math
 import platform
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ from tfgen import metrics
 from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
 from tfgen.datasets import cuts, pairing
-from tfgen.errors import InputError, real_number, whole_number
+from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
 from tfgen.networks import kinds, recurrent
 from tfgen.networks.text_encoder import text_encoder
 from tfgen.prepared.corpus import Prepared
@@ -104,7 +104,7 @@ class Settings:
         checked: dict[str, Any] = {
             "max_tokens": max_tokens,
             "min_count": min_count,
-            "seed": whole_number("seed", self.seed, 0, most=2**64 - 1),
+            "seed": whole_number("seed", self.seed, 0, most=2**63 - 1),
             "validation": real_number("validation", self.validation, at_least=0, below=1),
         }
         if self.learning_rate is not None:
@@ -114,9 +114,9 @@ class Settings:
                 checked[name] = whole_number(name, value, 1)
         for name, value in checked.items():  # as Python's own numbers, which a model's provenance can hold
             object.__setattr__(self, name, value)
-        if self.cut not in (None, "streams", "windows", "documents", "pairs"):
-            raise InputError(f"cut must be 'streams', 'windows' or 'documents'; received {self.cut!r}.")
-        if self.attention not in (None, True, False):
+        if self.cut is not None:
+            check_choice("cut", self.cut, get_args(Cut))
+        if self.attention is not None and not isinstance(self.attention, bool):
             raise InputError(f"attention is True, False or None; received {wording.shown(self.attention)}.")
 
     def suited_to(self, corpus: Text, tokens: int) -> "Settings":
@@ -180,7 +180,12 @@ def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optim
     Args:
         steps: Of the whole run: epochs times batches.
         learning_rate: The peak.
+
+    Raises:
+        InputError: One is no number, or out of its range.
     """
+    steps = whole_number("steps", steps, 1)
+    learning_rate = real_number("learning_rate", learning_rate, above=0)
     warm_up = min(_WARM_UP, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0 if warm_up else learning_rate,
@@ -210,9 +215,14 @@ def prepare(
         retried: The rates at which the run was resumed after it diverged, see `retry`.
 
     Raises:
-        InputError: A setting is out of range, the corpus is too short for it, or it has characters that the generator
-            to continue from does not know.
+        InputError: An argument is something else, a setting is out of range, the corpus is too short for it, or it has
+            characters that the generator to continue from does not know.
     """
+    check_instance("the corpus", corpus, Text, "what load_corpus or prepare_corpus gives")
+    check_instance("settings", settings, Settings | None, "a tfgen.training.Settings")
+    check_instance("generator", generator, TextGenerator | None, "a tfgen.TextGenerator")
+    check_instance("retried", retried, Sequence, "a list of learning rates")
+    retried = [real_number("each rate of retried", rate, above=0) for rate in retried]
     settings = Settings() if settings is None else settings
     before: dict[str, Any] | None = None
     texts = _texts_of(corpus)
@@ -265,7 +275,11 @@ def retry(job: Job) -> Job:
     """Give a run that diverged half its learning rate, which its model's provenance lists under `retried`.
 
     `run` it with `tfgen.callbacks.Resume(..., new_rate=True)` to continue from the last good checkpoint.
+
+    Raises:
+        InputError: It is no `Job`.
     """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
     return _compiled(job, [*job.generator.provenance.get("retried", []), job.rate / 2])
 
 
@@ -347,7 +361,14 @@ def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.c
 
     Returns:
         What `fit` gives. Losses are in nats per token, see `tfgen.metrics`.
+
+    Raises:
+        InputError: It is no `Job`, or a callback is none of Keras'.
     """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("callbacks", callbacks, Sequence, "a list of Keras callbacks")
+    for callback in callbacks:
+        check_instance("each callback", callback, keras.callbacks.Callback, "a keras.callbacks.Callback")
     settings = job.settings
     keep_best = []
     if job.validation is not None:

@@ -6,10 +6,10 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 
 END_OF_TEXT = "\x03"
@@ -54,6 +54,7 @@ class Corpus:
         """Check what every later step relies on."""
         if isinstance(self.documents, str):
             raise InputError("documents must be a sequence of texts; received one str: use Corpus.from_text for it.")
+        check_instance("documents", self.documents, Sequence, "a sequence of texts")
         for index, text in enumerate(self.documents, start=1):
             place = f"document {index} of {self.source!r}"
             if not isinstance(text, str):
@@ -83,6 +84,7 @@ class Corpus:
         """
         if isinstance(texts, str):
             raise InputError("texts must be an iterable of texts; received one str: use Corpus.from_text for it.")
+        check_instance("texts", texts, Iterable, "an iterable of texts")
         return cls(tuple(text for text in texts if text != ""), ends, source)
 
     @classmethod

@@ -22,7 +22,7 @@ import tensorflow as tf
 from tfgen.datasets import document_rows, memory_map, permutation
 from tfgen.datasets.course import Batch, dataset_of, ids_spec
 from tfgen.datasets.document_rows import Rows
-from tfgen.errors import InputError, real_number, whole_number
+from tfgen.errors import InputError, check_instance, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import END, PADDING, Documents, OnUnknown, Vocabulary
@@ -62,7 +62,8 @@ def streams(
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
-    check(corpus, batch_size=batch_size, length=length, validation=validation)
+    _check_corpus(corpus)
+    check(batch_size=batch_size, length=length, validation=validation)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     if len(training) - 1 < batch_size * length:
@@ -139,7 +140,8 @@ def windows(
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
     """
-    check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
+    _check_corpus(corpus)
+    check(batch_size=batch_size, length=length, validation=validation, seed=seed)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
     for name, part in (("training", training), ("validation", held_out)):
@@ -200,7 +202,8 @@ def documents(
     Raises:
         InputError: A setting is out of range, the corpus is one running text, or it has too few documents.
     """
-    check(corpus, batch_size=batch_size, length=length, validation=validation, seed=seed)
+    _check_corpus(corpus)
+    check(batch_size=batch_size, length=length, validation=validation, seed=seed)
     if not corpus.ends:
         raise InputError(
             "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
@@ -236,12 +239,14 @@ def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unkn
     """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
 
     Raises:
-        InputError: A prepared corpus was prepared with another vocabulary; or there is none.
+        InputError: A prepared corpus was prepared with another vocabulary; or one of the two is none.
     """
+    _check_corpus(corpus)
     if isinstance(corpus, Prepared):
         return corpus.ids_of(vocabulary)
     if vocabulary is None:
         raise InputError("text needs a vocabulary: give Vocabulary.from_corpus(corpus), or a corpus that is prepared.")
+    check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
     end = [np.array([END], vocabulary.id_type)] if corpus.ends else []
     pieces = [np.empty(0, vocabulary.id_type), *end]
     for text in corpus.documents:
@@ -266,15 +271,18 @@ def _split_text(ids: Ids, validation: float) -> tuple[Ids, Ids]:
     return ids[:cut], ids[cut:]
 
 
-def check(corpus: object, batch_size: int, length: int, validation: float, seed: int = 0) -> None:
+def check(batch_size: int, length: int, validation: float, seed: int = 0) -> None:
     """Refuse settings that are out of range, before any text is read.
 
     Raises:
         InputError: Names the setting.
     """
-    if isinstance(corpus, str):
-        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {wording.shown(corpus)}.")
     whole_number("batch_size", batch_size, 1)
     whole_number("length", length, 1)  # which is written as an int32 for each row
     whole_number("seed", seed, 0, most=2**64 - 1)
     real_number("validation", validation, at_least=0, below=1)
+
+
+def _check_corpus(corpus: object) -> None:
+    if not isinstance(corpus, Documents | Prepared):
+        raise InputError(f"a corpus is what tfgen.load_corpus gives; received {wording.shown(corpus)}.")

@@ -77,7 +77,7 @@ def pairs(
     Raises:
         InputError: A setting is out of range, or the sources and the texts do not go together.
     """
-    cuts.check(texts, batch_size, 1 if length is None else length, validation, seed)
+    cuts.check(batch_size, 1 if length is None else length, validation, seed)
     check_choice("hold_out", hold_out, ["source", "text"])
     if vocabulary is not None and not vocabulary.ends:
         raise InputError(

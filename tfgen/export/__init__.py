@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance, path_of
 from tfgen.export import directories, manifest
 from tfgen.support import wording
 
@@ -81,12 +81,9 @@ def export(
     from tfgen.writing.writer import Writer
 
     check_format(format)
-    if not isinstance(writer, Writer):
-        raise InputError(
-            "export takes a tfgen.writing.Writer, such as the writer of a TextGenerator; received "
-            f"{type(writer).__name__}."
-        )
-    with directories.replaced(Path(path), overwrite) as new:
+    check_instance("the writer", writer, Writer, "a tfgen.writing.Writer, such as the writer of a TextGenerator")
+    check_instance("about", about, Mapping | None, "a mapping of names to plain values")
+    with directories.replaced(path_of("path", path), overwrite) as new:
         described = FORMATS[format](writer, new)
         manifest.write(writer.vocabulary, new, {"format": format, **described}, dict(about or {}))
 
@@ -97,5 +94,5 @@ def check_format(format: str) -> None:
     Raises:
         InputError: Names those there are.
     """
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {wording.shown(format)}.")

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.export import directories
-from tfgen.export.step_function import described, in_float32, step_function
+from tfgen.export.step_function import converting, described, in_float32, step_function
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
 from tfgen.writing.writer import Writer
@@ -32,6 +32,7 @@ def write(writer: Writer, directory: Path, int8: bool = False) -> dict[str, Any]
         What its manifest says.
 
     Raises:
+        InputError: LiteRT lacks an operation of the network.
         OSError: A file cannot be written.
     """
     model = in_float32(writer.model)
@@ -51,4 +52,5 @@ def _convert(model: LanguageModel, function: Any, optimizations: list[Any]) -> b
         directories.write_archive(archive, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["step"])
         converter.optimizations = optimizations
-        return converter.convert()
+        with converting("LiteRT"):
+            return converter.convert()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfgen.errors import InputError
-from tfgen.export.step_function import described, in_float32, step_function
+from tfgen.export.step_function import converting, described, in_float32, step_function
 from tfgen.writing.writer import Writer
 
 MODEL = "step.onnx"
@@ -33,13 +33,10 @@ def write(writer: Writer, directory: Path) -> dict[str, Any]:
     except ImportError:
         raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
     function = step_function(in_float32(writer.model), batch_size=None)
-    model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
-    for tensor in (*model.graph.input, *model.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_param = "B"
-    try:
+    with converting("ONNX"):
+        model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
+        for tensor in (*model.graph.input, *model.graph.output):
+            tensor.type.tensor_type.shape.dim[0].dim_param = "B"
         onnx.checker.check_model(model)  # tf2onnx leaves in what it cannot convert
-    except onnx.checker.ValidationError as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"this network cannot be written as ONNX: {reason}; export another format.") from error
     (directory / MODEL).write_bytes(model.SerializeToString())
     return described(function, MODEL, "onnxruntime", "float32")

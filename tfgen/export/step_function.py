@@ -3,14 +3,19 @@
 Axis letters: B batch, V vocabulary, U units.
 """
 
+import re
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, damage
 from tfgen.networks import recurrent
 from tfgen.networks.model import LanguageModel, flat, state_of_a_row
 from tfgen.networks.recurrent import Recurrent
+from tfgen.support import wording
+
+_OPERATION = re.compile(r"^\t(tf\.\w+\(.*?\) -> \(.*?\))", re.MULTILINE)
 
 
 def in_float32(model: LanguageModel) -> LanguageModel:
@@ -57,6 +62,24 @@ def step_function(model: LanguageModel, batch_size: int | None) -> Any:
         for name, tensor in flat(first, "state").items()
     ]
     return tf.function(step, [tf.TensorSpec([batch_size], tf.int32, "ids"), *states], autograph=False)
+
+
+def converting(format: str) -> AbstractContextManager[None]:
+    """Refuse a step that a converter cannot convert, in one line that says what the format lacks.
+
+    Args:
+        format: Its name.
+
+    Raises:
+        InputError: The converter has failed, whatever it raised.
+    """
+    return damage(lambda error: f"this network cannot be written as {format}: {_lacks(error)}; export another format.")
+
+
+def _lacks(error: Exception) -> str:
+    # LiteRT's converter lists operations at the end of a long text, each with the types that it had here.
+    operations = list(dict.fromkeys(_OPERATION.findall(str(error))))
+    return f"it lacks {wording.listed(operations, 2)}" if operations else wording.first_line(error)
 
 
 def described(function: Any, model: str, runtime: str, weights: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from tfgen.datasets import course as courses
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.fitting import callback_lists, snapshot
 from tfgen.support import wording
 from tfgen.support.checkpoints import Checkpoint, Checkpoints
@@ -69,11 +69,12 @@ class Resume(keras.callbacks.Callback):
             warn: Takes the message about a damaged checkpoint, which is passed over for the one before it.
 
         Raises:
-            InputError: `every` is no whole number, or below 1.
+            InputError: `directory` is no path, `every` is no whole number or below 1, or `warn` cannot be called.
         """
         super().__init__()
         self.every = whole_number("every", every, 1)
-        self._checkpoints = Checkpoints(directory)
+        self._checkpoints = Checkpoints(path_of("directory", directory))
+        check_instance("warn", warn, Callable, "a function of one text")
         self._new_rate = new_rate
         self._warn = warn
         self._works = False

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgen.errors import real_number, whole_number
+from tfgen.errors import InputError, real_number, whole_number
 from tfgen.layers import recurrence, stepping, time_major
 
 
@@ -98,7 +98,7 @@ class _Fast(_OneHotInput):
         if weight_drop:
             self._weight_drop_seed = keras.random.SeedGenerator(kwargs.get("seed"))
             if not self.fast:
-                raise ValueError(
+                raise InputError(
                     "weight_drop needs a layer that runs tfgen's recurrence: the usual activations, no dropout inside "
                     "the layer, no unrolling, float32 or float64, and a GRU that resets after the product."
                 )
@@ -132,7 +132,7 @@ class _Fast(_OneHotInput):
             return super().inner_loop(sequences, initial_state, mask, training)
         if keras.tree.flatten(mask) not in ([], [None]):
             if training and self.weight_drop:
-                raise ValueError("weight_drop trains on sequences without a mask only; set it to 0.")
+                raise InputError("weight_drop trains on sequences without a mask only; set it to 0.")
             rows = self.rows_of(sequences[..., 0]) if self.one_hot else sequences
             return super().inner_loop(rows, initial_state, mask, training)
         kernel, bias, weights = self._weights()

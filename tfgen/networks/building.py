@@ -96,7 +96,7 @@ def _check_settings(
     seed: int | None,
 ) -> None:
     if seed is not None:
-        errors.whole_number("seed", seed, 0, most=2**64 - 1)
+        errors.whole_number("seed", seed, 0, most=2**63 - 1)
     if not isinstance(cell, str) or cell not in CELLS:
         raise errors.InputError(f"cell must be one of {', '.join(CELLS)}; received {wording.shown(cell)}.")
     for name, share in (("dropout", dropout), ("weight_drop", weight_drop)):
@@ -113,4 +113,4 @@ def _seeds(seed: int | None) -> Iterator[int | None]:
     while True:
         yield seed
         if seed is not None:
-            seed += 1
+            seed = (seed + 1) % 2**63  # TensorFlow takes no larger one

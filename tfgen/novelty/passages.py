@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance
 from tfgen.novelty.suffix_automaton import SuffixAutomaton
 from tfgen.vocabulary.vocabulary import Documents
 
@@ -64,7 +64,7 @@ def report(sample: str, corpus: Documents) -> Report:
         The shares copied by length, and the longest copied passages.
 
     Raises:
-        InputError: The sample is empty, or longer than `MOST_BYTES`.
+        InputError: The sample is empty, or longer than `MOST_BYTES`; or an argument is something else.
 
     >>> from tfgen.corpora import Corpus
     >>> found = report("the cat sat", Corpus.from_texts(["the cat", "a mat"]))
@@ -73,6 +73,8 @@ def report(sample: str, corpus: Documents) -> Report:
     >>> found.longest[:2]
     (Passage(text='the cat', begin=0), Passage(text='at', begin=9))
     """
+    check_instance("the sample", sample, str, "a str")
+    check_instance("the corpus", corpus, Documents, "what tfgen.load_corpus gives")
     if not sample:
         raise InputError("the sample is empty; use a text of at least one character.")
     data = sample.encode("utf-8", "surrogatepass")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.corpora.sources import StrPath
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance, path_of
 from tfgen.support import cache, locks, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
@@ -70,8 +70,9 @@ class Prepared:
         """Give the ids, which must belong to this vocabulary; None skips the check.
 
         Raises:
-            InputError: The vocabulary is another.
+            InputError: The vocabulary is another, or none.
         """
+        check_instance("the vocabulary", vocabulary, Vocabulary | None, "a tfgen.Vocabulary")
         if vocabulary is not None and (vocabulary.tokens, vocabulary.split) != (
             self.vocabulary.tokens,
             self.vocabulary.split,
@@ -102,8 +103,13 @@ def cache_directory() -> Path:
 
 
 def is_prepared(path: StrPath) -> bool:
-    """Whether there is a directory that `prepare_corpus` has written, whole or damaged."""
-    return (Path(path) / MANIFEST).is_file() and (Path(path) / IDS).is_file()
+    """Whether there is a directory that `prepare_corpus` has written, whole or damaged.
+
+    Raises:
+        InputError: It is no path.
+    """
+    path = path_of("path", path)
+    return (path / MANIFEST).is_file() and (path / IDS).is_file()
 
 
 def open_prepared(path: StrPath) -> Prepared:
@@ -115,7 +121,7 @@ def open_prepared(path: StrPath) -> Prepared:
     Raises:
         InputError: It is not a prepared corpus, or it is damaged.
     """
-    path = Path(path)
+    path = path_of("path", path)
     try:
         with _opened(path) as file:
             manifest = read_manifest(path)

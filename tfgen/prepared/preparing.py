@@ -21,7 +21,7 @@ from tfgen.corpora import TextSource, open_source
 from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import StrPath, TextFile
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance, path_of
 from tfgen.prepared import cache, workspace
 from tfgen.prepared.corpus import FORMAT, Prepared, cache_directory, is_prepared, open_prepared, read_manifest
 from tfgen.prepared.ids_file import IdsFile
@@ -64,11 +64,14 @@ def prepare_corpus(
         The prepared corpus.
 
     Raises:
-        InputError: As `load_corpus`; or the directory holds something else, the disk has too little space, or a file
-            was changed while it was read.
+        InputError: As `load_corpus`; or an argument is something else, the directory holds something else, the disk has
+            too little space, or a file was changed while it was read.
         OSError: The directory cannot be written.
     """
     max_tokens, min_count = checked_limits(split, max_tokens, min_count)
+    check_instance("the vocabulary", vocabulary, Vocabulary | None, "a tfgen.Vocabulary")
+    check_instance("show", show, Callable, "a function of one text")
+    directory = None if directory is None else path_of("directory", directory)
     limit = default_max_tokens(split) if max_tokens is None else max_tokens
     text = open_source(source, **reading)
     with Workspace(_parent(directory)) as work:
@@ -76,7 +79,7 @@ def prepare_corpus(
         before = _identities(text)
         show(f"hashing {wording.number(text.bytes_on_disk(), 'byte')}")
         key = _key(text, [split, limit, min_count] if vocabulary is None else vocabulary.get_config())
-        goal = Path(directory) if directory is not None else _parent(None) / key[:40]
+        goal = _parent(None) / key[:40] if directory is None else directory
         if found := _found(goal, key, replace=directory is None):
             return dataclasses.replace(found, source=text.label)
         if not any(text.pieces()):

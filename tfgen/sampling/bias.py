@@ -156,7 +156,10 @@ def _spec(characters: str | None, category: str | None, pattern: str | None) -> 
     given = {"characters": characters, "category": category, "pattern": pattern}
     chosen = [(name, value) for name, value in given.items() if value is not None]
     if len(chosen) != 1 or not isinstance(chosen[0][1], str) or not chosen[0][1] or (category and category.isspace()):
-        raise InputError(f"give one of characters, category and pattern, a text that is not empty; received {given}.")
+        received = ", ".join(f"{name}={wording.shown(value)}" for name, value in chosen) or "none"
+        raise InputError(
+            f"give one of characters, category and pattern, a text that is not empty; received {received}."
+        )
     if pattern is not None:
         try:
             re.compile(pattern)

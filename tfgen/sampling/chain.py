@@ -63,9 +63,9 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         InputError: Both are given, something in the sampler is no transform, or does not fit the vocabulary.
         TypeError: There is no such setting.
     """
-    unknown = settings.keys() - inspect.signature(default_chain).parameters.keys()
-    if unknown:
-        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
+    known = inspect.signature(default_chain).parameters.keys()
+    if unknown := settings.keys() - known:
+        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}; the settings are {', '.join(known)}.")
     if sampler is None:
         return default_chain(**settings)
     if settings:

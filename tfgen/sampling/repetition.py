@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError, whole_number
-from tfgen.sampling.transform import NEVER, Transform, narrow, scalar, wide
+from tfgen.sampling.transform import NEVER, Transform, array, narrow, scalar, wide
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -100,7 +101,10 @@ class DRY(_LookingBack):
         if not isinstance(breakers, Sequence) or not all(isinstance(token, str) for token in breakers):
             raise InputError(f"breakers must be a sequence of tokens; received {wording.shown(breakers)}.")
         self.breakers = tuple(breakers)
-        self.breaker_ids = tf.constant(breaker_ids, tf.int32, shape=[len(breaker_ids)])
+        ids = array(breaker_ids)
+        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+            raise InputError(f"breaker_ids must be a sequence of ids; received {wording.shown(breaker_ids)}.")
+        self.breaker_ids = tf.constant(ids.astype(np.int32))
         self.window = whole_number("window", window, 1, 2**16)
         self.longest = whole_number("longest", longest, 1, self.window)
 

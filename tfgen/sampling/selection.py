@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, whole_number
 from tfgen.sampling.transform import array
 from tfgen.support import wording
 
@@ -43,8 +43,9 @@ def row_seeds(seed: int | Sequence[int], rows: int) -> np.ndarray:
         int64 (B, 2).
 
     Raises:
-        InputError: A seed is no integer of 64 bits, or their number is not B.
+        InputError: A seed is no integer of 64 bits, or their number is not B; or B is no whole number.
     """
+    rows = whole_number("rows", rows, 0)
     seeds = np.atleast_1d(array(seed))
     fits = seeds.ndim == 1 and seeds.dtype.kind in "iu" and np.array_equal(seeds.astype(np.int64), seeds)
     if not fits:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 def name(token: object) -> str:
     """Name a token in an error message, on one line: a character with its code point."""
-    shown = shorten(repr(token))
-    return f"{shown} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown
+    return f"{shown(token)} (U+{ord(token):04X})" if isinstance(token, str) and len(token) == 1 else shown(token)
 
 
 def shown(value: object, longest: int = 80) -> str:
@@ -32,6 +31,16 @@ def clause(error: object) -> str:
     'it is empty'
     """
     return str(error).removesuffix(".")
+
+
+def first_line(error: object) -> str:
+    """Give the first line of a message that others have written, short, and without its full stop.
+
+    >>> first_line(ValueError("it is empty.\\nsee elsewhere"))
+    'it is empty'
+    """
+    lines = str(error).strip().splitlines()
+    return shorten(clause(lines[0]) if lines else type(error).__name__, 200)
 
 
 def number(count: int, noun: str) -> str:

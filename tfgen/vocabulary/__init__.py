@@ -10,13 +10,16 @@
 | `keras_layers` | the same in a graph, as Keras layers |
 """
 
+from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.vocabulary.counting import Coverage
 from tfgen.vocabulary.splitting import Split
 from tfgen.vocabulary.vocabulary import (
     END,
     PADDING,
+    PADDING_TOKEN,
     RESERVED,
     UNKNOWN,
+    UNKNOWN_TOKEN,
     Documents,
     OnUnknown,
     Vocabulary,
@@ -25,9 +28,12 @@ from tfgen.vocabulary.vocabulary import (
 
 __all__ = [
     "END",
+    "END_OF_TEXT",
     "PADDING",
+    "PADDING_TOKEN",
     "RESERVED",
     "UNKNOWN",
+    "UNKNOWN_TOKEN",
     "Coverage",
     "Documents",
     "OnUnknown",

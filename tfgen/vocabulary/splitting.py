@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.corpora.corpus import END_OF_TEXT
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance
 
 Split = Literal["character", "word"]
 
@@ -175,8 +175,14 @@ def codepoints(text: str, offset: int = 0) -> npt.NDArray[np.uint32]:
 
 
 def cut(pieces: Iterable[str]) -> Iterator[str]:
-    """Cut pieces that are long into some that are short enough to be worked on."""
-    return (piece[begin : begin + PIECE] for piece in pieces for begin in range(0, len(piece), PIECE))
+    """Cut pieces that are long into some that are short enough to be worked on.
+
+    Raises:
+        InputError: A piece is no text.
+    """
+    for piece in pieces:
+        check_instance("each piece", piece, str, "a str")
+        yield from (piece[begin : begin + PIECE] for begin in range(0, len(piece), PIECE))
 
 
 def words(text: str) -> Iterator[str]:

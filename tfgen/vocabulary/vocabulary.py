@@ -13,13 +13,13 @@ import math
 import numbers
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from tfgen.corpora.corpus import END_OF_TEXT
-from tfgen.errors import InputError, check_choice, whole_number
+from tfgen.errors import InputError, check_choice, check_instance, whole_number
 from tfgen.support import wording
 from tfgen.vocabulary import counting, splitting
 from tfgen.vocabulary.counted import Counted
@@ -37,6 +37,7 @@ _LOOKED_THROUGH = 100_000  # tokens, to name those that are unknown
 _SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
 
 
+@runtime_checkable
 class Documents(Protocol):
     """What a vocabulary and batches are made from; `tfgen.corpora.Corpus` is one."""
 
@@ -113,8 +114,9 @@ class Vocabulary:
             InputError: there is no text, nothing would be left, or a document holds half a character (a lone
                 surrogate), NUL or U+0003.
         """
-        if isinstance(corpus, str):
-            raise InputError(f"a corpus is what load_corpus gives; received {wording.shown(corpus)}: use from_texts.")
+        if not isinstance(corpus, Documents):
+            received = wording.shown(corpus)
+            raise InputError(f"a corpus is what load_corpus gives; received {received}: for texts use from_texts.")
         return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count)
 
     @classmethod
@@ -140,6 +142,7 @@ class Vocabulary:
         """
         if isinstance(texts, str):
             raise InputError("from_texts takes several texts; received one str: put it in a list, [text].")
+        check_instance("texts", texts, Iterable, "an iterable of texts")
         return cls._from_documents(texts, ends, split, max_tokens, min_count)
 
     @classmethod
@@ -176,6 +179,7 @@ class Vocabulary:
         (0, 0, 2, 2, 1, 1, 1, 1)
         """
         max_tokens, min_count = checked_limits(split, max_tokens, min_count)
+        check_instance("pieces", pieces, Iterable, "an iterable of texts")
         counts = counting.count_pieces(pieces, split, max_tokens, counted)
         return cls._from_counts(counts, ends, split, max_tokens, min_count)
 
@@ -307,6 +311,8 @@ class Vocabulary:
         >>> [(ids.tolist(), position) for ids, position in vocabulary.encode_from(0, ["to be or", " not"])]
         [([7], 2), ([3], 5), ([5, 4], 12)]
         """
+        whole_number("position", position, 0, most=sys.maxsize)
+        check_instance("pieces", pieces, Iterable, "an iterable of texts")
         check_choice("unknown", unknown, get_args(OnUnknown))
         kind = self._checked_type(dtype)
         ids_of = self._character_ids if self.split == "character" else self._word_ids
@@ -529,7 +535,12 @@ class Vocabulary:
 
 
 def default_max_tokens(split: Split) -> int | None:
-    """Give the largest vocabulary for training where none is asked for: all characters, but not all words."""
+    """Give the largest vocabulary for training where none is asked for: all characters, but not all words.
+
+    Raises:
+        InputError: There is no such split.
+    """
+    check_choice("split", split, get_args(Split))
     return 10_000 if split == "word" else None
 
 

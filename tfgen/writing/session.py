@@ -7,7 +7,6 @@ import copy
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import sampling
-from tfgen.errors import InputError
+from tfgen.errors import InputError, path_of
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
 from tfgen.writing import session_file
@@ -194,10 +193,11 @@ class Session:
         """Write the session to a file; it is written under another name and renamed when it is whole.
 
         Raises:
+            InputError: It is no path.
             OSError: The file cannot be written.
         """
         session_file.write(
-            Path(path),
+            path_of("path", path),
             self._compiled.fingerprint(),
             Stored(self.text, self._ids(), self._position, self._sampler, self._context),
         )
@@ -205,7 +205,7 @@ class Session:
     @classmethod
     def load(cls, path: str | os.PathLike[str], compiled: CompiledLoop, vocabulary: Vocabulary) -> Session:
         """Read a session of this model; see `TextGenerator.resume`."""
-        stored = session_file.read(Path(path), compiled, vocabulary)
+        stored = session_file.read(path_of("path", path), compiled, vocabulary)
         return cls(compiled, vocabulary, *stored)
 
 

@@ -59,7 +59,7 @@ class Limits:
         whole_number("min_length", self.min_length, 0)
         if self.max_time is not None:
             real_number("max_time", self.max_time, above=0)
-        if self.jit_compile not in (None, True, False):
+        if not isinstance(self.jit_compile, bool | np.bool_ | None):
             raise InputError(f"jit_compile is True, False or None; received {wording.shown(self.jit_compile)}.")
 
     def jit_compiles(self, supported: bool) -> bool:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import sampling
-from tfgen.errors import InputError, whole_number
+from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import wording
@@ -63,8 +63,7 @@ class Writer:
         Raises:
             InputError: One of them is something else, or the model predicts another number of tokens.
         """
-        if not isinstance(vocabulary, Vocabulary):
-            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
+        check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
         if not isinstance(model, LanguageModel):
             raise InputError(
                 "the model must have the attributes and methods of tfgen.networks.LanguageModel; received "
