@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tfgen
-from tfgen import Corpus, TextGenerator, Vocabulary, export, networks, training
+from tfgen import Corpus, TextGenerator, Vocabulary, datasets, export, networks, training
 from tfgen.errors import InputError
 from tfgen.prepared import Prepared
 from tfgen.writing import Session, Writer
@@ -22,12 +22,15 @@ ROOMS += ["model_files", "prepared", "text_generator", "vocabulary"]
 
 # What is handed on to Keras or to TensorFlow as it is; they refuse it.
 THEIRS = {
+    "layers.Bidirectional",
     "layers.GRU",
     "layers.LSTM",
     "layers.SimpleRNN",
     "metrics.BitsPerCharacter",
+    "metrics.ExactMatch",
     "metrics.NatsPerCharacter",
     "metrics.Perplexity",
+    "networks.TextEncoder",  # `dtype`; `text_encoder` checks the rest
     "sampling.draws",
     "sampling.select",
     "vocabulary.Vocabulary.text_from_ids",
@@ -101,6 +104,8 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
     session = generator.start("the", seed=1)
     session.save(folder / "a.session")
     prepared = tfgen.prepare_corpus(folder / "a.txt", folder / "ids")
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    titles = Vocabulary.from_texts(["at"], ends=True)
     values = {
         "config": vocabulary.get_config(),
         "corpus": corpus,
@@ -137,6 +142,13 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "batch_size": 2,
         "position": 0,
         "writer": generator.writer,
+        "units": 3,
+        "sizes": [[3, 3], [2]],
+        "encoder": encoder,
+        "decoder": networks.build(len(vocabulary), units=3),
+        "sources": np.zeros((2, 3)),
+        "pairs": datasets.pairs(np.zeros((2, 3)), ["a", "t"], titles, validation=0)[0],
+        "weights": np.ones((7, 7)),
         "vocabulary": vocabulary,
         "tokens": ["a", "b"],
         "pieces": ["the"],
@@ -163,7 +175,12 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         ending = next((path for begin, path in paths.items() if name.startswith(begin)), "made")
         place = {"path": folder / ending, "filepath": folder / ending, "directory": folder / "made"}
         held = next((value for kind, value in selves.items() if f".{kind.__name__}." in name), None)
-        return {**values, **place, "self": held, "overwrite": True}
+        of_pairs = {"texts": ["a", "t"], "vocabulary": titles} if name == "datasets.pairs" else {}
+        if name == "networks.Conditioned":
+            of_pairs = {"network": networks.EncoderDecoder(encoder, networks.build(5, units=3))}
+        if name == "plots.attention":
+            of_pairs = {"source": "the cat", "tokens": "the cat"}
+        return {**values, **place, **of_pairs, "self": held, "overwrite": True}
 
     return of
 

@@ -129,6 +129,9 @@ def attention(
     check_path(path)
     from matplotlib.figure import Figure
 
+    for name, some in (("source", source), ("tokens", tokens)):
+        if not isinstance(some, (str, list, tuple)) or not all(isinstance(each, str) for each in some):
+            raise InputError(f"{name} must be a list of str, or one str; received {wording.shown(some)}.")
     columns, rows = ([_visible(each) for each in some] for some in (source, tokens))
     columns += ["\u220e"] * (np.ndim(weights) == 2 and np.shape(weights)[1] == len(columns) + 1)
     if np.shape(weights) != (len(rows), len(columns)):

@@ -23,7 +23,7 @@ from tfgen.datasets import cuts, document_rows, pair_sources, permutation
 from tfgen.datasets.course import Batch, dataset_of, ids_spec
 from tfgen.datasets.document_rows import Rows
 from tfgen.datasets.pair_sources import Sources
-from tfgen.errors import InputError, check_choice
+from tfgen.errors import InputError, check_choice, check_instance
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
@@ -79,6 +79,8 @@ def pairs(
     """
     cuts.check(batch_size, 1 if length is None else length, validation, seed)
     check_choice("hold_out", hold_out, ["source", "text"])
+    for given in (vocabulary, source_vocabulary):
+        check_instance("a vocabulary", given, Vocabulary | None, "a tfgen.Vocabulary")
     if vocabulary is not None and not vocabulary.ends:
         raise InputError(
             "the vocabulary must know the end of a text, or texts would never end: make it with ends=True."
@@ -122,7 +124,7 @@ class _Listed(NamedTuple):
 
 def _flattened(texts: Any) -> tuple[Any, Numbers | None]:
     """Give texts one by one, and the number of the source of each; None where each has a source of its own."""
-    if not isinstance(texts, Sequence) or isinstance(texts, str) or all(isinstance(each, str) for each in texts):
+    if not isinstance(texts, (list, tuple)) or all(isinstance(each, str) for each in texts):
         return texts, None
     if not all(isinstance(some, (list, tuple)) and some for some in texts):
         raise InputError("texts must be a list of texts, or for each source a list of at least one; received others.")
@@ -141,7 +143,7 @@ def _sources(given: Any, vocabulary: Vocabulary | None, unknown: OnUnknown) -> S
 def _joined(name: str, given: Any, vocabulary: Vocabulary | None, unknown: OnUnknown) -> Ids:
     """Give the ids of all texts, each between ends of text."""
     if not (isinstance(given, Prepared) or hasattr(given, "documents")):
-        if isinstance(given, str) or not all(isinstance(text, str) for text in given):
+        if not isinstance(given, (list, tuple, np.ndarray)) or not all(isinstance(text, str) for text in given):
             raise InputError(f"{name} must be a list of str; received {wording.shown(given)}.")
         for number, text in enumerate(given, start=1):
             if found := find_forbidden(text):

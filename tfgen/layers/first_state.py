@@ -9,7 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgen.errors import InputError, whole_number
 from tfgen.layers.recurrence import State
+from tfgen.support import wording
 
 # Fewer features than this are not normalised: of one, nothing would be left; of two, which is the larger.
 _FEW = 4
@@ -53,7 +55,9 @@ class FirstState(keras.layers.Layer):
 
     def __init__(self, sizes: Sequence[Sequence[int]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sizes = [list(each) for each in sizes]
+        if not isinstance(sizes, (list, tuple)) or not all(isinstance(each, (list, tuple)) for each in sizes):
+            raise InputError(f"sizes must be a list of lists of units; received {wording.shown(sizes)}.")
+        self.sizes = [[whole_number("units", units, 1) for units in each] for each in sizes]
         self._normalised = keras.layers.LayerNormalization(dtype=self.dtype_policy)
         self._projected = keras.layers.Dense(sum(map(sum, self.sizes)), dtype=self.dtype_policy)
 

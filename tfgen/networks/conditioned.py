@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfgen.errors import check_instance
 from tfgen.layers import stepping
 from tfgen.layers.attention import Memory
 from tfgen.layers.recurrence import State
@@ -26,7 +27,12 @@ class Conditioned(Recurrent):
     """
 
     def __init__(self, network: EncoderDecoder) -> None:
-        """Take a network."""
+        """Take a network.
+
+        Raises:
+            InputError: It is no `EncoderDecoder`.
+        """
+        check_instance("the network", network, EncoderDecoder, "a tfgen.networks.EncoderDecoder")
         super().__init__(network.decoder)
         self.network: Any = network
         self.source = network.source

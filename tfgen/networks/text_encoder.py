@@ -45,6 +45,8 @@ class TextEncoder(keras.Model):
         **kwargs: Any,
     ) -> None:
         """Make it with fresh weights; see `text_encoder`."""
+        if seed is not None:
+            whole_number("seed", seed, 0, most=2**63 - 1)
         policy = keras.dtype_policies.get(dtype)
         if not isinstance(vocabulary, Vocabulary):
             raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
@@ -67,7 +69,7 @@ class TextEncoder(keras.Model):
             len(vocabulary), embedding, embeddings_initializer=uniform, mask_zero=True, dtype=policy
         )(ids)
         for i in range(layers):
-            of_layer = None if seed is None else seed + 1 + i
+            of_layer = None if seed is None else (seed + 1 + i) % 2**63
             reader = kind(
                 units,
                 return_sequences=True,
