@@ -6,7 +6,7 @@ Axis letters: B batch, T time, R rows.
 import functools
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -74,15 +74,16 @@ def _mapped(file: IO[bytes], place: np.dtype[Any]) -> Places:
 class Rows:
     """Where some rows lie, in a file of places."""
 
-    def __init__(self, file: IO[bytes], place: np.dtype[Any] = PLACE, by: Sequence[str] = ("length",)) -> None:
+    def __init__(self, file: IO[bytes], place: np.dtype[Any] = PLACE, by: str = "length", pool: int = _POOL) -> None:
         """Map the file, which may then be closed.
 
         Args:
             file: Of places.
             place: What a place is.
-            by: Rows that are alike in these fields share a batch, in the first of them before all.
+            by: Rows that are alike in this field share a batch.
+            pool: Among so many rows those that are alike are found.
         """
-        self._by = by
+        self._by, self._pool = by, pool
         self._places = _mapped(file, place)
 
     def __len__(self) -> int:
@@ -90,32 +91,32 @@ class Rows:
         return len(self._places)
 
     def batches(self, batch_size: int, seed: int | None) -> Callable[[int, int], Places]:
-        """Give the places of a batch as a function of (epoch, step): random, those of about one length together.
+        """Give the places of a batch as a function of (epoch, step): random, those that are alike together.
 
         Args:
             batch_size: B.
             seed: The order is a function of it and the epoch; None for the order of the text.
         """
-        together = max(_POOL // batch_size, 1)
+        together = max(self._pool // batch_size, 1)
 
         @functools.lru_cache(maxsize=2)
         def pool(epoch: int, number: int) -> tuple[Places, Numbers]:
-            """Give places by length, and the order in which batches are cut from them."""
+            """Give sorted places, and the order in which batches are cut from them."""
             first = number * together * batch_size
             numbers = np.arange(first, min(first + together * batch_size, len(self)))
             rows = numbers if seed is None else permutation.shuffled(numbers, len(self), seed, epoch)
             places = memory_map.taken(self._places, rows)
-            # Stable, so that rows of one length stay in random order and meet others in each epoch.
-            by_length = places[np.lexsort([places[field] for field in reversed(self._by)])]
-            order = np.arange(-(-len(by_length) // batch_size))
+            # Stable, so that rows that are alike stay in random order and meet others in each epoch.
+            alike = places[np.argsort(places[self._by], kind="stable")]
+            order = np.arange(-(-len(alike) // batch_size))
             if seed is not None:
                 order = np.random.Generator(np.random.Philox(key=[seed, epoch + 1], counter=number)).permutation(order)
-            return by_length, order
+            return alike, order
 
         def batch(epoch: int, step: int) -> Places:
-            by_length, order = pool(epoch, step // together)
+            alike, order = pool(epoch, step // together)
             begin = order[step % together] * batch_size
-            return by_length[begin : begin + batch_size]
+            return alike[begin : begin + batch_size]
 
         return batch
 

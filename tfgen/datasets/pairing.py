@@ -35,6 +35,7 @@ HoldOut = Literal["source", "text"]
 # A pair: where its text lies in the ids of all texts, and its source in those of all sources, or which of them it is.
 _PAIR = np.dtype([("start", np.int64), ("length", np.int32), ("source", np.int64), ("source_length", np.int32)])
 _TOGETHER = 1 << 16  # pairs that are looked at at once
+_POOLED = 50  # batches, among whose pairs those with sources of like lengths are found
 
 
 def pairs(
@@ -52,8 +53,8 @@ def pairs(
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Give each text a row, with its source beside it, for a generator with an encoder.
 
-    Pairs whose sources are of about one length, and then their texts, share a batch, padded to the longest; batches
-    come in random order.
+    Pairs whose sources are texts of about one length share a batch, padded to the longest; batches come in random
+    order.
 
     Args:
         sources: N of them: an array whose first axis is N, such as pictures (N, height, width, channels), or a nest of
@@ -96,7 +97,7 @@ def pairs(
     if length is not None:
         table.check_length(length)
     held_out = _held_out(table.contents(hold_out), validation, seed, hold_out)
-    train, kept = table.split(held_out)
+    train, kept = table.split(held_out, batch_size)
     return _dataset(table, train, batch_size, seed), _dataset(table, kept, batch_size, None) if validation else None
 
 
@@ -200,15 +201,17 @@ class _Table(NamedTuple):
         table["source"], table["source_length"] = self.sources.places(numbers)
         return table
 
-    def split(self, held_out: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    def split(self, held_out: npt.NDArray[np.bool_], batch_size: int) -> tuple[Rows, Rows]:
         """Give the rows that are trained on, and those that are held out."""
         with tempfile.TemporaryFile() as trained_on, tempfile.TemporaryFile() as kept:
             for begin in range(0, len(self.texts), _TOGETHER):
                 out, some = held_out[begin : begin + _TOGETHER], self._pairs(begin)
                 some[~out].tofile(trained_on)
                 some[out].tofile(kept)
-            by = ("source_length", "length")
-            return Rows(trained_on, _PAIR, by), Rows(kept, _PAIR, by)
+            # Not by the length of texts: those of one length are often of one kind, and batches of one kind each pull
+            # the weights this way and that.
+            by, pool = "source_length", _POOLED * batch_size
+            return Rows(trained_on, _PAIR, by, pool), Rows(kept, _PAIR, by, pool)
 
 
 def _hashes(contents: Iterator[bytes]) -> npt.NDArray[np.uint64]:
