@@ -15,13 +15,15 @@ from click.core import ParameterSource
 from tfgen import model_files, plots
 from tfgen.cli import options, stopped_runs, tensorflow_log, terminal
 from tfgen.cli.options import as_source
-from tfgen.cli.prepare import described, vocabulary_of, was_counted
+from tfgen.cli.prepare import columns_of_a_table, described, source_vocabulary_of, vocabulary_of, was_counted
 from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.cli.terminal import quote
-from tfgen.corpora import Corpus, open_source
+from tfgen.corpora import open_source
+from tfgen.corpora.pairs import Pairs, load_pairs, open_pairs
 from tfgen.errors import InputError
 from tfgen.prepared import preparing
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
+from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
 from tfgen.support.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
@@ -107,17 +109,16 @@ def train(
         retry=retry,
     ).run(text)
     prompt = next((prompt for prompt in prompts if not prompt.startswith("-")), "")  # which would be an option
-    click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(prompt)}")
+    beginning = f"--source {quote(_example(text))}" if isinstance(text, Pairs | PreparedPairs) else quote(prompt)
+    click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
 
 
-def _read(
-    corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
-) -> Corpus | Prepared:
+def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None) -> Text:
     """Hold the text in memory, or its ids on disk where it is large or was prepared before."""
-    if len(corpus) == 1 and is_prepared(corpus[0]):
+    if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
         if given := _given(*(option.name for option in train.params if option.name not in {*how, *counting})):
             raise click.UsageError(f"{corpus[0]!r} was prepared, with a vocabulary: remove {given[0]}.")
-        return open_prepared(corpus[0])
+        return open_prepared(corpus[0]) if is_prepared(corpus[0]) else open_prepared_pairs(corpus[0])
     text = open_source(as_source(corpus), **how)
     if text.bytes_on_disk() <= _LARGE:
         return text.load()
@@ -130,18 +131,22 @@ def _read_pairs(
     corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
 ) -> Pairs | PreparedPairs:
     """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
-    if how["column"] is None:
-        raise click.UsageError("--source COLUMN goes with --column COLUMN, which is what is written from it.")
-    if len(corpus) != 1:
-        raise click.UsageError(f"--source reads one table; received {len(corpus)}.")
-    if how.pop("lines"):
-        raise click.UsageError("--source reads columns: omit --lines.")
-    how = {"source": source, **how}
-    if Path(corpus[0]).is_file() and Path(corpus[0]).stat().st_size > _LARGE:
-        known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
-        known = {name: value for name, value in known.items() if value is not None}
-        return preparing.prepare_pairs(corpus[0], show=lambda stage: click.echo(stage, err=True), **known, **how)
-    return load_pairs(corpus[0], **how)
+    columns = {"source": source, **columns_of_a_table(corpus, how)}
+    if open_pairs(corpus[0], **columns)[0].bytes_on_disk() <= _LARGE:
+        return load_pairs(corpus[0], **columns)
+    known: dict[str, Any] = counting
+    if init_from:
+        known = {"vocabulary": vocabulary_of(init_from), "source_vocabulary": source_vocabulary_of(init_from)}
+    known = {name: value for name, value in known.items() if value is not None}
+    return prepare_pairs(corpus[0], show=lambda stage: click.echo(stage, err=True), **known, **columns)
+
+
+def _example(pairs: Pairs | PreparedPairs) -> str:
+    """Give the first of the sources."""
+    if isinstance(pairs, Pairs):
+        return pairs.sources.documents[0]
+    first, *_ = places_of(pairs.sources.ids)
+    return pairs.sources.vocabulary.decode(pairs.sources.ids[first["start"] + 1 : first["start"] + first["length"]])
 
 
 def _name(corpus: str) -> str:
@@ -320,7 +325,7 @@ class TrainingRun:
 
     def _describe(self, corpus: Text) -> None:
         settings, generator = self.job.settings, self.job.generator
-        read = [(corpus, generator.vocabulary)]
+        read: list[tuple[Any, Any]] = [(corpus, generator.vocabulary)]
         if isinstance(corpus, Pairs | PreparedPairs):
             read = [(corpus.sources, generator.network.encoder.vocabulary), (corpus.texts, generator.vocabulary)]
         for text, vocabulary in read:

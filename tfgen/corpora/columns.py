@@ -1,4 +1,4 @@
-"""One column of a table: each cell that is not blank is a document."""
+"""One column of a table: each cell that is not blank is a document; or one beside another, row by row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pathlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tfgen.corpora import ag_news, compressed
 from tfgen.corpora.corpus import Document
@@ -58,9 +58,11 @@ def table_ending(path: pathlib.Path | None, place: str) -> str:
 
 
 def read_column(
-    text: Iterable[str], ending: str, place: str, column: str, layout: Layout = ag_news
+    text: Iterable[str], ending: str, place: str, column: str, layout: Layout = ag_news, beside: str | None = None
 ) -> Iterator[Document]:
     """Read one column of a table.
+
+    Read beside each other, two columns give documents of the same rows in the same order.
 
     Args:
         text: The file's text, in pieces.
@@ -68,6 +70,7 @@ def read_column(
         place: Its name, for messages.
         column: Name or number of the column, as described in `load_corpus`.
         layout: Names the columns of a table without a header.
+        beside: Another column, whose cell must not be blank either for a row to count; None: none.
 
     Yields:
         The cells that are not blank, each with its line number.
@@ -78,38 +81,40 @@ def read_column(
     >>> [cell.text for cell in read_column(["id,title\\n1,Rain\\n2,Sun\\n"], ".csv", "news.csv", "title")]
     ['Rain', 'Sun']
     """
+    columns = [column] if beside is None else [column, beside]
     if ending in _JSON_LINES:
-        cells = _json_cells(text, place, column)
+        rows = _json_cells(text, place, columns)
     else:
-        cells = _table_cells(text, _DELIMITERS[ending], place, column, layout)
-    for line, cell in cells:
-        if cell.strip():
-            yield Document(cell, f"{place}, line {line}")
+        rows = _table_cells(text, _DELIMITERS[ending], place, columns, layout)
+    for line, cells in rows:
+        if all(cell.strip() for cell in cells):
+            yield Document(cells[0], f"{place}, line {line}")
 
 
 def _table_cells(
-    text: Iterable[str], delimiter: str, place: str, column: str, layout: Layout
-) -> Iterator[tuple[int, str]]:
+    text: Iterable[str], delimiter: str, place: str, columns: Sequence[str], layout: Layout
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of these columns, with the line of each row."""
     rows = _rows(text, delimiter, place)
     line, first = next(rows, (1, []))
     if not first:
         return
-    index, found = _locate(column, first, place, layout)
-    if found is not _Found.BY_HEADER:
-        yield line, first[index]
+    indices, found = zip(*(_locate(column, first, place, layout) for column in columns), strict=True)
+    if _Found.BY_HEADER not in found:
+        yield line, [first[index] for index in indices]
     for line, row in rows:
-        if found is _Found.BY_LAYOUT and (fault := layout.fault(row)):
+        if _Found.BY_LAYOUT in found and (fault := layout.fault(row)):
             raise InputError(
                 f"{place}, line {line} {fault}, so that its columns have no names; give the number of one, from 1 to "
                 f"{len(first)}."
             )
         # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
-        if len(row) <= index or len(row) > len(first):
+        if len(row) <= max(indices) or len(row) > len(first):
             raise InputError(
                 f"{place}, line {line} has {len(row)} cells where the first row has {len(first)}; "
                 "repair the row, quoting any cell that holds a delimiter or a newline."
             )
-        yield line, row[index]
+        yield line, [row[index] for index in indices]
 
 
 class _Found(enum.Enum):
@@ -174,15 +179,16 @@ def _fields_of_any_size() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def _json_cells(text: Iterable[str], place: str, column: str) -> Iterator[tuple[int, str]]:
+def _json_cells(text: Iterable[str], place: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     lines = Lines(text, place, universal=False)
     for number, line in enumerate(lines, start=1):
         lines.budget = LONGEST_RECORD
         if line.strip():
-            yield number, _json_cell(line, f"{place}, line {number}", column)
+            record = _json_record(line, f"{place}, line {number}")
+            yield number, [_json_cell(record, f"{place}, line {number}", column) for column in columns]
 
 
-def _json_cell(line: str, place: str, column: str) -> str:
+def _json_record(line: str, place: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -192,6 +198,10 @@ def _json_cell(line: str, place: str, column: str) -> str:
         raise InputError(f"{place} is JSON too deep or too long to read; remove that line.") from error
     if not isinstance(record, dict):
         raise InputError(f"{place} holds a JSON {type(record).__name__}; each line must be one JSON object.")
+    return record
+
+
+def _json_cell(record: dict[str, Any], place: str, column: str) -> str:
     if column not in record:
         raise InputError(f"{place} has no column {column!r}; it has {listing(record)}.")
     value = record[column]

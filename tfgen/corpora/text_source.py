@@ -27,7 +27,10 @@ _MOST_IN_MEMORY = 1 << 30  # characters; a small compressed file may hold any nu
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """How files are read; `tfgen.corpora.load_corpus` describes each.
+    """How files are read; `tfgen.corpora.load_corpus` describes each but one.
+
+    Attributes:
+        beside: Another column; only rows are read in which neither cell is blank, see `tfgen.corpora.open_pairs`.
 
     Raises:
         InputError: One is not among those allowed.
@@ -40,6 +43,7 @@ class Reading:
     strip_gutenberg: bool = False
     normalize: Form | None = None
     control: Control = "error"
+    beside: str | None = None
 
     def __post_init__(self) -> None:
         """Check."""
@@ -119,6 +123,9 @@ class TextSource:
 
     def no_text(self) -> str:
         """Say why there is no text."""
+        if self.reading.beside is not None:
+            both = f"{self.reading.column!r} or {self.reading.beside!r}"
+            return f"{self.label!r} holds no pair: there are no rows, or column {both} is blank in each; choose others."
         if self.reading.column is not None:
             return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another."
         if self.reading.lines:
@@ -160,7 +167,7 @@ class TextSource:
         elif reading.column is not None:
             ending = columns.table_ending(text.path, text.place)
             table = files.decode(text.read(), text.place, reading.encoding)
-            yield from columns.read_column(table, ending, text.place, reading.column)
+            yield from columns.read_column(table, ending, text.place, reading.column, beside=reading.beside)
         else:
             yield Document(files.whole(self._decoded(text), text.place), text.place)
 

@@ -119,7 +119,7 @@ def different(sources: Documents | Prepared, most: int) -> int:
 class _Listed(NamedTuple):
     """Texts at hand, as `joined_ids` takes them."""
 
-    documents: Sequence[str]
+    documents: Any
     ends: bool = True
 
 

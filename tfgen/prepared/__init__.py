@@ -3,6 +3,7 @@
 | module | its one idea |
 |---|---|
 | `corpus` | a prepared corpus: what it holds, and whether it is whole |
+| `pairs` | two of them side by side: sources and texts |
 | `preparing` | how it is written, in passes over pieces |
 | `workspace` | where it is written, with notes, so that a run can continue where another was stopped |
 | `ids_file` | the file of ids while it is written |
@@ -10,6 +11,15 @@
 """
 
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
+from tfgen.prepared.pairs import PreparedPairs, open_prepared_pairs, prepare_pairs
 from tfgen.prepared.preparing import prepare_corpus
 
-__all__ = ["Prepared", "is_prepared", "open_prepared", "prepare_corpus"]
+__all__ = [
+    "Prepared",
+    "PreparedPairs",
+    "is_prepared",
+    "open_prepared",
+    "open_prepared_pairs",
+    "prepare_corpus",
+    "prepare_pairs",
+]

@@ -184,7 +184,9 @@ def _identities(text: TextSource) -> list[tuple[int, int, int]]:
 def _key(text: TextSource, counted: Any) -> str:
     """Name the result by all that it depends on: the bytes of the files, and how they are read."""
     digest = hashlib.sha256()
-    how = [FORMAT, dataclasses.asdict(text.reading), text.ends, counted, unicodedata.unidata_version]
+    # What was added later is no part of the name where it is not asked for: texts that were prepared before stay found.
+    reading = {name: value for name, value in dataclasses.asdict(text.reading).items() if name != "beside" or value}
+    how = [FORMAT, reading, text.ends, counted, unicodedata.unidata_version]
     digest.update(json.dumps(how).encode())
     for each in text.texts:
         content = hashlib.sha256()
