@@ -315,7 +315,7 @@ def test_a_writer_of_something_else_is_refused(vocabulary, model, named):
 
 
 def test_only_a_writer_is_exported(tmp_path):
-    with pytest.raises(InputError, match=r"takes a tfgen\.writing\.Writer.*received Counts"):
+    with pytest.raises(InputError, match=r"must be a tfgen\.writing\.Writer.*received Counts"):
         tfgen.export.export(model_of("counts"), tmp_path / "export")
 
 
