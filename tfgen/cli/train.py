@@ -145,8 +145,10 @@ def _example(pairs: Pairs | PreparedPairs) -> str:
     """Give the first of the sources."""
     if isinstance(pairs, Pairs):
         return pairs.sources.documents[0]
-    first, *_ = places_of(pairs.sources.ids)
-    return pairs.sources.vocabulary.decode(pairs.sources.ids[first["start"] + 1 : first["start"] + first["length"]])
+    from tfgen.datasets import document_rows
+
+    _, begins, ends = next(document_rows.documents(pairs.sources.ids))
+    return pairs.sources.vocabulary.decode(pairs.sources.ids[begins[0] + 1 : ends[0]])
 
 
 def _name(corpus: str) -> str:
