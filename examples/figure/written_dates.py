@@ -13,8 +13,8 @@ from typing import NamedTuple
 from babel.dates import format_date, parse_date
 
 _LANGUAGES = (
-    "af ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fil fr fy ga gd he hi hr hu hy is it ja ka kk ko ky "
-    "lb lt lv mk mn ms mt nl nn pl pt ro ru sl sq sr sv sw ta th tr uz vi zh zu"
+    "af ar az be bg bs ca cs cy da de el en eo es et eu fa fi fil fr fy ga gd he hi hr hu hy is it ja ka kk ko ky "
+    "lb lt lv mk mn ms mt nl nn pl pt ro ru sl sq sr sv sw ta th tr uz vi zh"
 )
 LANGUAGES = _LANGUAGES.split()
 LEFT_OUT = {"sk": "Slovak", "nb": "Norwegian", "id": "Indonesian", "gl": "Galician", "uk": "Ukrainian"}
