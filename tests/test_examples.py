@@ -19,9 +19,14 @@ from tfgen.corpora.corpus import Document
 
 FOLDER = pathlib.Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+# What they read comes with a package, and no text of one's own could take its place.
+PACKAGES = {"countries": ["babel", "sklearn"], "dates": ["babel"], "digits": ["sklearn"], "glyphs": ["matplotlib"]}
+READERS = [name for name in NAMES if name not in PACKAGES]
 
 
 def load_example(name: str):
+    for package in PACKAGES.get(name, []):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tfgen[examples]'")
     spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -166,7 +171,47 @@ def test_a_book_from_project_gutenberg(tmp_path):
     assert words.load(args)[0].documents == ("Once.\n",)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
+def test_dates_with_attention_and_without(run):
+    output, generator = run("dates", "--examples", "640", "--units", "8", "--compare")
+    shares = r"with attention +([\d.]+)%\n  without +([\d.]+)%\n  Babel's own parse_date +([\d.]+)%"
+    assert all(0 <= float(share) <= 100 for share in re.search(shares, output).groups())
+    assert [f"  {language}, never seen" in output for language in ("Slovak", "Ukrainian")] == [True, True]
+    assert re.search("^5 mai 1952 -> ", output, re.M)
+    assert len(generator.generate(source=["5 mai 1952", "13.03.2026"], length=10, temperature=0)) == 2
+
+
+@pytest.mark.slow
+def test_countries_beside_naive_bayes(run):
+    output, generator = run("countries", "--examples", "640")
+    assert re.search(r"the network +[\d.]+%\n  naive Bayes +[\d.]+%", output)
+    assert re.search("^Perù, Malta e Ciad -> ", output, re.M)
+    assert generator.vocabulary.split == "word"
+    assert generator.generate(source="Perù, Malta e Ciad", length=1, temperature=0, unknown="unknown")
+
+
+@pytest.mark.slow
+def test_digits_beside_a_logistic_regression(run):
+    output, generator = run("digits")
+    assert re.search(r"Right, of 360 digits.*\n  the network +[\d.]+%\n  logistic regression +9[\d.]+%", output)
+    assert re.search(r"the first digit is a \d", output)
+    assert sorted(generator.vocabulary.tokens[3:]) == [*"0123456789"]
+
+
+@pytest.mark.slow
+def test_glyphs_of_an_unseen_face_and_unseen_letters(run, monkeypatch):
+    letters = pytest.importorskip("figure.letters", exc_type=ImportError)
+    monkeypatch.setattr(letters, "FACES", ["SansMono", "Serif-Italic"])
+    output, generator = run("glyphs")
+    for title in ("Letters of a face never seen", "Letters never seen, in faces seen"):
+        table = output.split(title)[1]
+        assert re.search(r"the network +[\d.]+% +[\d.]+%\n +nearest training picture +[\d.]+% ", table)
+        assert re.search(r"at best, as many look alike +\d", table)
+    assert "is read as " in output
+    assert len(generator.generate(source=letters.drawn("Sans").pictures[:3], length=15, temperature=0)) == 3
+
+
+@pytest.mark.parametrize("name", READERS)
 def test_a_missing_file_is_an_error_and_nothing_else_is_learned(name, tmp_path):
     missing = str(tmp_path / "missing.txt")
     with pytest.raises(tfgen.InputError, match=r"missing\.txt"):
@@ -180,7 +225,8 @@ def test_help_tells_the_settings(name, capsys):
         load_example(name).main(["--help"])
     assert finished.value.code == 0
     printed = capsys.readouterr().out
-    assert all(option in printed for option in ("--corpus", "--epochs", "--units", "--output"))
+    own = "--corpus" if name in READERS else "--seed"
+    assert all(option in printed for option in (own, "--epochs", "--units", "--output"))
 
 
 @pytest.mark.parametrize("name", NAMES)
