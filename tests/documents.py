@@ -258,7 +258,8 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
     (folder / "book.txt").write_text((data / "alice.txt").read_text("utf-8")[2000:8000], "utf-8")
     with (data / "ag_news_test.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row, _ in zip(csv.reader(file), range(60), strict=False)]
-    (folder / "dates.csv").write_text("written,iso\n5 mai 1952,1952-05-05\n6 mai 1952,1952-05-06\n" * 30, "utf-8")
+    dates = (f"{day} mai {year},{year}-05-{day:02}\n" for day in range(1, 29) for year in range(1950, 1956))
+    (folder / "dates.csv").write_text("written,iso\n" + "".join(dates), "utf-8")
     (folder / "names.txt").write_text("".join(f"{title.split()[0]}\n" for _, title, _ in rows), "utf-8")
     with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("class", "title", "description"), *rows])
