@@ -136,7 +136,7 @@ def test_a_first_state_says_all_of_a_single_feature():
 # What reaches the text
 
 
-@pytest.mark.parametrize("encoder", [vectors, places])
+@pytest.mark.parametrize("encoder", [vectors, pytest.param(places, marks=pytest.mark.slow)])
 def test_after_training_two_pictures_have_two_distributions(encoder):
     """The first state is not saturated, or one text would be written for all pictures."""
     pictures = 100 * np.abs(RNG.normal(size=(16, 4, 4))).astype(np.float32)  # as large as pixels are
@@ -205,7 +205,7 @@ def test_samples_show_source_and_text_and_truth():
         assert f"{source} -> {text} {'(right)' if text == true else f'(true: {true})'}" in shown[0]
 
 
-@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize("attention", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_file_holds_encoder_and_vocabularies(tmp_path, attention):
     generator, _ = fitted(translator(attention), SOURCES, TEXTS)
     generator.save(tmp_path / "model.keras")
@@ -224,6 +224,7 @@ def test_a_file_holds_any_encoder(tmp_path, encoder):
     assert loaded.generate(source=pictures, seed=1) == generator.generate(source=pictures, seed=1)
 
 
+@pytest.mark.slow
 def test_a_copy_for_other_batches_writes_the_same():
     generator, _ = fitted(translator(), SOURCES, TEXTS)
     twin = generator.with_batch_size(None)
@@ -235,6 +236,7 @@ def test_a_copy_for_other_batches_writes_the_same():
         generator.with_batch_size(4)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_exactly(tmp_path):
     class StoppedError(Exception):
         pass

@@ -25,13 +25,17 @@ from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer, prefill
 
 every_model = pytest.mark.parametrize("name", MODELS)
-# What all verbs do with these three is what they do with a plain "rnn", and takes twice as long to compile.
+# What all verbs do with these is what they do with a plain "rnn", or with another encoder, and takes as long to compile.
+LIKE_OTHERS = (
+    "lstm",
+    "gru",
+    "layers of Keras",
+    "from a text, without attention",
+    "from a picture",
+    "from two inputs",
+)
 every_writer = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(each, marks=pytest.mark.slow if each in ("lstm", "gru", "layers of Keras") else ())
-        for each in MODELS
-    ],
+    "name", [pytest.param(each, marks=pytest.mark.slow if each in LIKE_OTHERS else ()) for each in MODELS]
 )
 IDS = np.random.default_rng(2).integers(END, V, size=(3, 11)).astype(np.int32)
 LENGTHS = np.array([11, 4, 1], np.int32)

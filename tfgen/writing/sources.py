@@ -96,7 +96,7 @@ class Sources:
         try:
             return tf.constant(self._model.source_ids(texts, unknown)), isinstance(source, str)
         except InputError as error:
-            raise InputError(f"in the source, {error}") from None
+            raise InputError(f"in the source, {wording.clause(error)}.") from None
 
     def _arrays(self, source: Any) -> tuple[Any, bool]:
         """Give arrays as tensors with a first axis of rows, and whether there was none."""
