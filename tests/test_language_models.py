@@ -25,7 +25,7 @@ from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer, prefill
 
 every_model = pytest.mark.parametrize("name", MODELS)
-# What all verbs do with these is what they do with a plain "rnn", or with another encoder, and takes as long to compile.
+# What all verbs do with these is what they do with a plain "rnn" or another encoder, and compiling takes its time.
 LIKE_OTHERS = (
     "lstm",
     "gru",

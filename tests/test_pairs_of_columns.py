@@ -183,6 +183,7 @@ def test_a_translator_from_the_command_line(tmp_path):
         (["train", "d.csv", "--source", "written"], "--source COLUMN goes with --column"),
         (["train", "d.csv", "d.csv", "--source", "written", "--column", "iso"], "reads one table; received 2"),
         (["train", "d.csv", "--source", "written", "--column", "iso", "--lines"], "omit --lines"),
+        (["train", "d.csv", "--source", "written", "--column", "iso", "--prompt", "a"], "omit --prompt"),
         (["prepare", "d.csv", "--source", "written", "--column", "iso"], "--source goes with --output"),
     ],
 )

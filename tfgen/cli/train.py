@@ -93,6 +93,8 @@ def train(
     how = {name: settings.pop(name) for name in reading}
     counting = {name: settings[name] for name in options.VOCABULARY}
     text = _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
+    if prompts and isinstance(text, Pairs | PreparedPairs):
+        raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
     job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
