@@ -1,6 +1,9 @@
 """An encoder before a network: what reaches the text, what is trained, what is saved, and what is refused."""
 
 import functools
+import json
+import re
+import zipfile
 
 import keras
 import numpy as np
@@ -9,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import InputError, TextGenerator, Vocabulary, callbacks, datasets, layers, metrics, networks
+from tfgen import InputError, TextGenerator, Vocabulary, callbacks, datasets, layers, metrics, model_files, networks
 from tfgen.layers.first_state import summary
 from tfgen.vocabulary import PADDING
 
@@ -402,3 +405,26 @@ def test_unknown_characters_of_a_source_are_skipped_or_read_as_unknown():
     for unknown in ("skip", "unknown"):
         assert isinstance(generator.generate(source="xqy", unknown=unknown, length=3), str)
     assert (generator.network.encoder.ids(["xqy"], "skip") != PADDING).sum() == 3
+
+
+def test_a_file_of_any_encoder_is_believed_and_a_claim_is_not(tmp_path):
+    """What an encoder has at least is asked for before memory is taken, and no more than it has."""
+    words = Vocabulary.from_texts([" ".join(f"w{i}" for i in range(3000))], ends=True, split="word")
+    one, other = keras.Input((2,)), keras.Input((3,))
+    layers_of = [keras.layers.Dense(600)(one), keras.layers.Dense(600)(other)]
+    encoder = keras.Model([one, other], keras.layers.Dense(4)(keras.layers.Add()(layers_of)))
+    TextGenerator.build(words, cell="rnn", units=2, encoder=encoder).save(tmp_path / "a.keras")
+    config = model_files.read_config(tmp_path / "a.keras")
+    for made in (config["network"]["config"]["encoder"], translator().get_config()["network"]["config"]["encoder"]):
+        for name in ("units", "embedding"):
+            text = re.sub(rf'"{name}": \d+', f'"{name}": 1000000000', json.dumps(made))
+            if text == json.dumps(made):
+                continue
+            config["network"]["config"]["encoder"] = json.loads(text)
+            claiming = tmp_path / "b.keras"
+            with zipfile.ZipFile(tmp_path / "a.keras") as old, zipfile.ZipFile(claiming, "w") as new:
+                for entry in old.namelist():
+                    whole = {"class_name": "TextGenerator", "registered_name": "tfgen>TextGenerator", "config": config}
+                    new.writestr(entry, json.dumps(whole) if entry == "config.json" else old.read(entry))
+            with pytest.raises(InputError, match="claims a network of"):
+                model_files.load(claiming)

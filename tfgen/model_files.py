@@ -96,14 +96,25 @@ def _claimed_weights(config: dict[str, Any]) -> int:
     """
     tokens = config["vocabulary"].get("tokens")
     width = len(tokens) if isinstance(tokens, list) else 0
-    claimed = 0
-    for layer in _dictionaries(config["network"]):
+    parts = config["network"].get("config")
+    encoder = parts.get("encoder") if isinstance(parts, dict) else None
+    claimed = sum(map(_claimed_in_any_graph, _dictionaries(encoder)))
+    for layer in _dictionaries(parts.get("decoder") if encoder else config["network"]):
         size = _size(layer, "units") or _size(layer, "output_dim")
         if size:
             before = _size(layer, "input_dim") or _size(layer, "one_hot") or width
             claimed += before * size + (size * size if "recurrent_initializer" in layer else 0)
             width = size
     return claimed
+
+
+def _claimed_in_any_graph(layer: dict[str, Any]) -> int:
+    """Give a number of weights that a layer has at least, whatever it reads: an encoder is any graph of layers."""
+    tokens = layer.get("tokens")
+    rows = _size(layer, "input_dim") or (len(tokens) if isinstance(tokens, list) else 1)
+    size = max(_size(layer, name) for name in ("units", "filters"))
+    state = size * size if "recurrent_initializer" in layer else 0
+    return rows * max(_size(layer, "output_dim"), _size(layer, "embedding")) + size + state
 
 
 def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
