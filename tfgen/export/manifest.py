@@ -38,6 +38,11 @@ def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], ab
     (directory / NAME).write_text(text + "\n", encoding="utf-8")
 
 
+def tensor(name: str, tensor: Any) -> dict[str, Any]:
+    """Describe a tensor, or its `tf.TensorSpec`; null stands for a free axis."""
+    return {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}
+
+
 def _vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "split": vocabulary.split,

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.export.manifest import tensor
 from tfgen.networks import recurrent
 from tfgen.networks.model import LanguageModel, flat, state_of_a_row
 from tfgen.networks.recurrent import Recurrent
@@ -74,12 +75,8 @@ def described(function: Any, model: str, runtime: str, weights: str) -> dict[str
         "model": model,
         "runtime": runtime,
         "weights": weights,
-        "inputs": [_tensor(spec.name, spec) for spec in function.input_signature],
-        "outputs": [_tensor(name, outputs[name]) for name in ("logits", *(f"new_{spec.name}" for spec in states))],
-        "state": [{**_tensor(spec.name, spec), "next": f"new_{spec.name}", "initial": 0} for spec in states],
+        "inputs": [tensor(spec.name, spec) for spec in function.input_signature],
+        "outputs": [tensor(name, outputs[name]) for name in ("logits", *(f"new_{spec.name}" for spec in states))],
+        "state": [{**tensor(spec.name, spec), "next": f"new_{spec.name}", "initial": 0} for spec in states],
     }
 
-
-def _tensor(name: str, tensor: Any) -> dict[str, Any]:
-    """Name a tensor and its type; null stands for a free axis."""
-    return {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}
