@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 
-from tfgen import TextGenerator, Vocabulary
+from tfgen import TextGenerator, Vocabulary, networks
 
 CLIENTS = pathlib.Path(__file__).parents[1] / "examples" / "clients"
 
@@ -23,13 +23,13 @@ spec.loader.exec_module(client)
 asked = json.load(sys.stdin)
 writer = client.Writer(sys.argv[2])
 answers = []
-for prompt in asked["prompts"]:
-    logits, _ = writer.read(prompt)
+for prompt, source in zip(asked["prompts"], asked["sources"]):
+    logits, _ = writer.read(prompt, source)
     answers.append({
         "logits": logits.tolist(),
         "probabilities": [writer.probabilities(logits, t).tolist() for t in asked["temperatures"]],
-        "greedy": "".join(writer.write(prompt, asked["length"], 0)),
-        "drawn": "".join(writer.write(prompt, asked["length"], 1.0, 7)),
+        "greedy": "".join(writer.write(prompt, asked["length"], 0, None, source)),
+        "drawn": "".join(writer.write(prompt, asked["length"], 1.0, 7, source)),
     })
 json.dump(answers, sys.stdout)
 """
@@ -61,6 +61,7 @@ def lively(generator, seed=0, scale=0.7):
     return generator
 
 
+WORDS = ["a", " a", "at", " at", "atom", " ", "."]
 CASES = {
     "lstm": lambda: TextGenerator.build(Vocabulary.from_texts([TEXT]), units=24, layers=2),
     "gru, texts that end": lambda: TextGenerator.build(Vocabulary.from_texts(TITLES, ends=True), cell="gru", units=24),
@@ -68,6 +69,33 @@ CASES = {
         Vocabulary.from_texts([TEXT]), cell="rnn", units=24, layers=2, dropout=0.3, batch_size=4
     ),
     "words, embedding": lambda: TextGenerator.build(Vocabulary.from_texts([TEXT], split="word"), units=24, embedding=6),
+}
+
+
+def pictures():
+    layers = [keras.layers.Conv2D(6, 2, activation="tanh"), keras.layers.Reshape((12, 6))]
+    return keras.Sequential([keras.Input((4, 5, 1)), *layers])
+
+
+def two_inputs():
+    one, other = keras.Input((2,), name="one"), keras.Input((3,), name="other")
+    return keras.Model([one, other], keras.layers.Concatenate()([one, other]))
+
+
+def read_by(encoder, **build):
+    return TextGenerator.build(Vocabulary.from_texts([TEXT], ends=True), **{"units": 24, **build}, encoder=encoder)
+
+
+READ = Vocabulary.from_texts(["abcdef"])
+WITH_ENCODERS = {
+    "a text": lambda: read_by(networks.text_encoder(READ, units=9, embedding=5), attention=True),
+    "words, by a gru, layers": lambda: read_by(
+        networks.text_encoder(Vocabulary(WORDS, split="word"), cell="gru", units=8, embedding=5, layers=2, dropout=0.1),
+        cell="gru",
+    ),
+    "a text, by an rnn": lambda: read_by(networks.text_encoder(READ, cell="rnn", units=9, embedding=5), layers=2),
+    "a picture": lambda: read_by(pictures(), attention=True, embedding=6),
+    "two inputs": lambda: read_by(two_inputs(), cell="gru"),
 }
 PROMPTS = {
     "gru, texts that end": ["", "to be", "naïve 漢字 😀", "well"],
@@ -77,7 +105,7 @@ PROMPTS = {
 
 def generator_of(case):
     # A plain RNN with larger weights is chaotic, and then no two runtimes agree.
-    return lively(CASES[case](), scale=0.2 if case.startswith("rnn") else 0.7)
+    return lively({**CASES, **WITH_ENCODERS}[case](), scale=0.2 if "rnn" in case else 0.7)
 
 
 def generator_in(policy):
@@ -94,9 +122,11 @@ def prompts_of(case):
     return PROMPTS.get(case, ["", "the", "why. the X漢", "\n"])
 
 
-def ask(client, directory, prompts, cwd):
-    """Ask a client, which finds nothing of this checkout."""
-    return _talk(_ASK, client, directory, {"prompts": prompts, "temperatures": TEMPERATURES, "length": LENGTH}, cwd)
+def ask(client, directory, prompts, cwd, sources=None):
+    """Ask a client, which finds nothing of this checkout; sources are texts, or lists of numbers by name."""
+    sources = [None] * len(prompts) if sources is None else sources
+    asked = {"prompts": prompts, "sources": sources, "temperatures": TEMPERATURES, "length": LENGTH}
+    return _talk(_ASK, client, directory, asked, cwd)
 
 
 def _talk(script, client, directory, said, cwd):
@@ -122,7 +152,7 @@ def run(client, *arguments, cwd):
 def assert_only_what_was_written_is_read(client, directory, tmp_path):
     """What is damaged, incomplete or of another kind is an error that the client tells in one line."""
     files = {path.name: path.read_bytes() for path in directory.iterdir()}
-    (model,) = files.keys() - {"tfgen.json"}
+    model = max(files.keys() - {"tfgen.json"})  # the step, beside which there may be an encoder
     whole = files[model]
     flipped = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
     told = json.loads(files["tfgen.json"])

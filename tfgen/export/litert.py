@@ -3,13 +3,16 @@
 Axis letter: B batch.
 """
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
+from tfgen.errors import InputError
 from tfgen.export import directories
 from tfgen.export.step_function import described, functions_of, in_float32
 from tfgen.networks.model import LanguageModel
@@ -32,6 +35,7 @@ def write(writer: Writer, directory: Path, int8: bool = False) -> dict[str, Any]
         What its manifest says.
 
     Raises:
+        InputError: LiteRT lacks an operation of the network.
         OSError: A file cannot be written.
     """
     model = in_float32(writer.model)
@@ -52,4 +56,9 @@ def _convert(model: LanguageModel, name: str, function: Any, optimizations: list
         directories.write_archive(archive, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
         converter.optimizations = optimizations
-        return converter.convert()
+        try:
+            return converter.convert()
+        except ConverterError as error:
+            lacking = ", ".join(sorted({*re.findall(r"'tf\.(\w+)' op is neither", str(error))}))
+            reason = f"it lacks the operation {lacking}" if lacking else str(error).partition("\n")[0]
+            raise InputError(f"this network cannot be written for LiteRT: {reason}; export another format.") from error

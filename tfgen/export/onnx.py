@@ -41,11 +41,11 @@ def _convert(function: Any) -> bytes:
     except ImportError:
         raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
     model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
-    for tensor in (*model.graph.input, *model.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_param = "B"
     try:
         onnx.checker.check_model(model)  # tf2onnx leaves in what it cannot convert
     except onnx.checker.ValidationError as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"this network cannot be written as ONNX: {reason}; export another format.") from error
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "B"
     return bytes(model.SerializeToString())

@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.export import directories, manifest
-from tfgen.export.sources import context_of, specs_of_sources, text_encoder_of
+from tfgen.export.sources import context_of, layers_of, specs_of_sources
 from tfgen.networks.model import LanguageModel, flat, packed, state_of_a_row
 from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
@@ -92,9 +92,10 @@ def _check_names(names: list[str]) -> None:
 def _archive(endpoints: Endpoints) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
     # It finds variables by itself, but not the table of a layer inside an endpoint that is no layer.
-    for table in endpoints.tables:
-        table.build((None,))
-        archive.track(table)
+    for layer in endpoints.layers:
+        if not layer.built:
+            layer.build((None,))  # of strings
+        archive.track(layer)
 
     def add(name: str, function: Any, *inputs: Any) -> Any:
         # Where there are no sources, no call has to say so.
@@ -134,17 +135,18 @@ class Endpoints:
 
     Attributes:
         sources: What sources are, a nest of `tf.TensorSpec` with names; () where there are none.
-        tables: The Keras layers that hold vocabularies.
+        ids_from_text: The Keras layer that holds the vocabulary.
+        layers: All that may hold a table of tokens.
     """
 
     def __init__(self, writer: Writer) -> None:
         """Take a writer."""
-        vocabulary, encoder = writer.vocabulary, text_encoder_of(writer.model)
-        self._ids_from_text = vocabulary.text_vectorization(ragged=True)
+        vocabulary = writer.vocabulary
+        self.ids_from_text = vocabulary.text_vectorization(ragged=True)
         self._text_from_ids = vocabulary.text_from_ids()
         self._model = writer.model
         self.sources = specs_of_sources(writer.model, strings=True)
-        self.tables = [self._ids_from_text, *([encoder.ids_from_text()] if encoder else [])]
+        self.layers = [self.ids_from_text, *layers_of(writer.model)]
         self._allowed = tf.constant(vocabulary.writable)
 
     def generate(
@@ -249,7 +251,7 @@ class Endpoints:
     def _ids(self, texts: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Give ids (B, T), padded on the right, and lengths (B,); every text begins after an end of text."""
         ends = tf.fill([tf.shape(texts)[0], 1], END)
-        ids = tf.concat([ends, tf.cast(self._ids_from_text(texts), tf.int32)], axis=1)
+        ids = tf.concat([ends, tf.cast(self.ids_from_text(texts), tf.int32)], axis=1)
         padded = _at_most(ids.nrows(out_type=tf.int64) * tf.reduce_max(ids.row_lengths()), most, "read")
         with tf.control_dependencies([padded]):
             return ids.to_tensor(), tf.cast(ids.row_lengths(), tf.int32)

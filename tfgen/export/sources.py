@@ -5,6 +5,7 @@ Axis letters: B batch, S places of a source.
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfgen.networks.model import LanguageModel
@@ -36,5 +37,17 @@ def context_of(model: LanguageModel, sources: Any) -> Any:
 
 def text_encoder_of(model: LanguageModel) -> TextEncoder | None:
     """Give what reads the sources of a model, where these are texts."""
-    encoder = getattr(getattr(model, "network", None), "encoder", None)
+    encoder = _encoder(model)
     return encoder if isinstance(encoder, TextEncoder) else None
+
+
+def layers_of(model: LanguageModel) -> list[keras.layers.Layer]:
+    """Give all that reads sources and may hold a table of tokens."""
+    encoder = _encoder(model)
+    if encoder is None:
+        return []
+    return [encoder, encoder.ids_from_text()] if isinstance(encoder, TextEncoder) else [encoder]
+
+
+def _encoder(model: LanguageModel) -> keras.Model | None:
+    return getattr(getattr(model, "network", None), "encoder", None)
