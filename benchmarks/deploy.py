@@ -120,8 +120,8 @@ def fastest(write):
 
 def bits_per_character(writer, content):
     (logits, state), nats = writer.read(""), 0.0
-    for character in content:
-        token, highest = writer.ids[character], logits.max()
+    for token in writer.ids(content):
+        highest = logits.max()
         nats += np.log(np.exp(logits - highest, dtype=np.float64).sum()) + highest - logits[token]
         logits, state = writer.step(token, state)
     return nats / len(content) / np.log(2)

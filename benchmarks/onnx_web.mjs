@@ -27,8 +27,7 @@ const memory = process.resourceUsage().maxRSS / 1024;
 const content = await readFile(text, "utf8");
 let [logits, state] = await writer.read("");
 let nats = 0;
-for (const character of content) {
-  const token = writer.ids.get(character);
+for (const token of writer.ids(content)) {
   const most = Math.max(...logits);
   nats += Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0)) + most - logits[token];
   [logits, state] = await writer.step(token, state);

@@ -8,8 +8,13 @@ import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from tfgen import TextGenerator, Vocabulary
+from tfgen import TextGenerator, Vocabulary, networks
+from tfgen.export.sources import specs_of_sources
+from tfgen.vocabulary import END
+from tfgen.writing.prefill import prefill
+from tfgen.writing.sources import Sources
 
 CLIENTS = pathlib.Path(__file__).parents[1] / "examples" / "clients"
 
@@ -23,13 +28,13 @@ spec.loader.exec_module(client)
 asked = json.load(sys.stdin)
 writer = client.Writer(sys.argv[2])
 answers = []
-for prompt in asked["prompts"]:
-    logits, _ = writer.read(prompt)
+for prompt, source in zip(asked["prompts"], asked["sources"]):
+    logits, _ = writer.read(prompt, source)
     answers.append({
         "logits": logits.tolist(),
         "probabilities": [writer.probabilities(logits, t).tolist() for t in asked["temperatures"]],
-        "greedy": "".join(writer.write(prompt, asked["length"], 0)),
-        "drawn": "".join(writer.write(prompt, asked["length"], 1.0, 7)),
+        "greedy": "".join(writer.write(prompt, asked["length"], 0, None, source)),
+        "drawn": "".join(writer.write(prompt, asked["length"], 1.0, 7, source)),
     })
 json.dump(answers, sys.stdout)
 """
@@ -69,6 +74,34 @@ CASES = {
     ),
     "words, embedding": lambda: TextGenerator.build(Vocabulary.from_texts([TEXT], split="word"), units=24, embedding=6),
 }
+
+
+def pictures():
+    layers = [keras.layers.Conv2D(6, 2, activation="tanh"), keras.layers.Reshape((12, 6))]
+    return keras.Sequential([keras.Input((4, 5, 1)), *layers])
+
+
+def two_inputs():
+    one, other = keras.Input((2,), name="one"), keras.Input((3,), name="other")
+    return keras.Model([one, other], keras.layers.Concatenate()([one, other]))
+
+
+def read_by(encoder, **build):
+    return TextGenerator.build(Vocabulary.from_texts([TEXT], ends=True), **{"units": 24, **build}, encoder=encoder)
+
+
+READ = Vocabulary.from_texts(["abcdef"])
+WORDS = [" a", " at", " atom", " the", "."]  # that are words in any order
+WITH_ENCODERS = {
+    "a text": lambda: read_by(networks.text_encoder(READ, units=9, embedding=5), attention=True),
+    "words, by a gru, layers": lambda: read_by(
+        networks.text_encoder(Vocabulary(WORDS, split="word"), cell="gru", units=8, embedding=5, layers=2, dropout=0.1),
+        cell="gru",
+    ),
+    "a text, by an rnn": lambda: read_by(networks.text_encoder(READ, cell="rnn", units=9, embedding=5), layers=2),
+    "a picture": lambda: read_by(pictures(), attention=True, embedding=6),
+    "two inputs": lambda: read_by(two_inputs(), cell="gru"),
+}
 PROMPTS = {
     "gru, texts that end": ["", "to be", "naïve 漢字 😀", "well"],
     "words, embedding": ["", "the quick", "the lazy dog; don't ask", "\n"],
@@ -77,15 +110,15 @@ PROMPTS = {
 
 def generator_of(case):
     # A plain RNN with larger weights is chaotic, and then no two runtimes agree.
-    return lively(CASES[case](), scale=0.2 if case.startswith("rnn") else 0.7)
+    return lively({**CASES, **WITH_ENCODERS}[case](), scale=0.2 if case.startswith("rnn") else 0.7)
 
 
-def generator_in(policy):
-    """Give what `generator_of("lstm")` gives, calculating by a dtype policy of Keras."""
+def generator_in(policy, case="lstm"):
+    """Give what `generator_of` gives, calculating by a dtype policy of Keras."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        return generator_of("lstm")
+        return generator_of(case)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -94,9 +127,11 @@ def prompts_of(case):
     return PROMPTS.get(case, ["", "the", "why. the X漢", "\n"])
 
 
-def ask(client, directory, prompts, cwd):
-    """Ask a client, which finds nothing of this checkout."""
-    return _talk(_ASK, client, directory, {"prompts": prompts, "temperatures": TEMPERATURES, "length": LENGTH}, cwd)
+def ask(client, directory, prompts, cwd, sources=None):
+    """Ask a client, which finds nothing of this checkout; sources are texts, or lists of numbers by name."""
+    sources = [None] * len(prompts) if sources is None else sources
+    asked = {"prompts": prompts, "sources": sources, "temperatures": TEMPERATURES, "length": LENGTH}
+    return _talk(_ASK, client, directory, asked, cwd)
 
 
 def _talk(script, client, directory, said, cwd):
@@ -122,7 +157,7 @@ def run(client, *arguments, cwd):
 def assert_only_what_was_written_is_read(client, directory, tmp_path):
     """What is damaged, incomplete or of another kind is an error that the client tells in one line."""
     files = {path.name: path.read_bytes() for path in directory.iterdir()}
-    (model,) = files.keys() - {"tfgen.json"}
+    model = max(files.keys() - {"tfgen.json"})  # the step, beside which there may be an encoder
     whole = files[model]
     flipped = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
     told = json.loads(files["tfgen.json"])
@@ -157,11 +192,11 @@ def assert_it_is_a_command(client, directory, generator, cwd):
         assert done.stderr.endswith("error: the temperature and the seed are at least 0\n")
 
 
-def model_distribution(generator, prompt):
+def model_distribution(generator, prompt, source=None):
     """What Python gives as the distribution of the token after a prompt, (V,): among the tokens that may come."""
     vocabulary = generator.vocabulary
-    written = generator.generate(prompt, length=1, return_scores=True, alternatives=len(vocabulary), unknown="unknown")
-    first = written.alternatives[0]
+    settings = {"length": 1, "return_scores": True, "alternatives": len(vocabulary), "unknown": "unknown"}
+    first = generator.generate(prompt, source=source, **settings).alternatives[0]
     ids = {token: i for i, token in enumerate(vocabulary.tokens)}
     distribution = np.zeros(len(vocabulary))
     for token, log_p in first:
@@ -176,27 +211,41 @@ def at_temperature(distribution, t):
     return powers / powers.sum()
 
 
-def assert_is_pythons(generator, prompts, answers):
+def assert_is_pythons(generator, prompts, answers, sources=None):
     """The same logits to 1e-5, the same distribution at each temperature, the same greedy text."""
-    for prompt, answer in zip(prompts, answers, strict=True):
-        distribution = model_distribution(generator, prompt)
+    sources = [None] * len(prompts) if sources is None else sources
+    for prompt, answer, source in zip(prompts, answers, sources, strict=True):
+        distribution = model_distribution(generator, prompt, source)
         for t, probabilities in zip(TEMPERATURES, answer["probabilities"], strict=True):
             np.testing.assert_allclose(probabilities, at_temperature(distribution, t), rtol=0, atol=1e-5)
-        ids = np.concatenate(
-            [[generator.vocabulary.tokens.index("\x03")], generator.vocabulary.encode(prompt, "unknown")]
-        )
-        np.testing.assert_allclose(answer["logits"], logits_after(generator, ids), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(answer["logits"], logits_after(generator, prompt, source), rtol=0, atol=1e-5)
         assert not any(token in answer["drawn"] for token in ("[UNK]", "\x03"))
-        assert answer["greedy"] == generator.generate(
-            prompt, length=LENGTH, temperature=0, echo=False, unknown="unknown"
-        )
+        assert answer["greedy"] == greedy(generator, prompt, source)
     assert len(set("".join(answer["greedy"] for answer in answers))) > 3
 
 
-def logits_after(generator, ids):
-    import tensorflow as tf
+def greedy(generator, prompt, source=None, length=LENGTH):
+    """The text that Python writes at temperature 0."""
+    return generator.generate(prompt, length=length, temperature=0, echo=False, unknown="unknown", source=source)
 
-    from tfgen import networks
 
-    state = networks.zero_state(generator.network, 1)
-    return networks.prefill(generator.network, tf.constant([ids], tf.int32), None, state)[0][0]
+def logits_after(generator, prompt, source=None):
+    model = generator.writer.model
+    ids = np.concatenate([[END], generator.vocabulary.encode(prompt, "unknown")]).astype(np.int32)
+    context, _, _ = Sources(model).context(source, 1, False, "unknown")
+    return prefill(model, tf.constant([ids]), None, context)[0][0]
+
+
+def sources_of(generator, rows, seed=0):
+    """Sources of so many rows, texts of different lengths or arrays; and the same as JSON, as clients are given it."""
+    rng, model = np.random.default_rng(seed), generator.writer.model
+    if model.source_ids:
+        vocabulary = generator.network.encoder.vocabulary
+        # An unknown word is one token here, and as many as it has characters to a client.
+        some = [*vocabulary.tokens[END + 1 :], *("漢" if vocabulary.split == "character" else "")]
+        texts = ["".join(rng.choice(some, size=size)) for size in (*rng.integers(1, 12, size=rows - 1), 0)]
+        return texts, texts
+    specs = tf.nest.flatten(specs_of_sources(model, strings=False))
+    arrays = [[rng.normal(size=spec.shape[1:]).astype(np.float32) for spec in specs] for _ in range(rows)]
+    told = [{spec.name: each.tolist() for spec, each in zip(specs, row, strict=True)} for row in arrays]
+    return [tf.nest.pack_sequence_as(model.source, row) for row in arrays], told

@@ -20,6 +20,7 @@ from models import (
 
 import tfgen
 from tfgen import InputError, networks, sampling
+from tfgen.export.sources import specs_of_sources
 from tfgen.networks.model import flat, packed, state_of_a_row
 from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer, prefill
@@ -246,36 +247,45 @@ def test_beams_and_patterns_and_xla(name):
         assert writer.generate("a", jit_compile=True, **options) == writer.generate("a", **options)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in ("counts", "attending") else pytest.mark.slow) for name in MODELS],
-)
-def test_a_saved_model_of_it_writes_the_same(name, tmp_path):
+def exported(writer, place):
+    """Its SavedModel, and sources of three rows as the arguments of a signature."""
     from tfgen.export import export
 
+    export(writer, place)
+    source = source_of(writer.model, 3)
+    specs = tf.nest.flatten(specs_of_sources(writer.model, strings=True))
+    values = [source] if isinstance(source, list) else tf.nest.flatten(source)
+    given = {spec.name: tf.constant(value, spec.dtype) for spec, value in zip(specs, values, strict=False)}
+    return tf.saved_model.load(place).signatures, source, given
+
+
+FEW = ("counts", "attending", "from a text, with attention")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in MODELS])
+def test_a_saved_model_of_it_writes_the_same(name, tmp_path):
     writer = writer_of(name)
-    if writer.model.context != ():
-        with pytest.raises(InputError, match="without a context"):
-            export(writer, tmp_path / "export")
-        return
-    export(writer, tmp_path / "export")
-    loaded = tf.saved_model.load(tmp_path / "export").signatures
+    loaded, source, sources = exported(writer, tmp_path / "export")
     settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
     inputs = {key: tf.constant(value) for key, value in {**settings, "length": 15}.items()}
     prompts, seed = tf.constant(PROMPTS), tf.constant(7, tf.int64)
-    texts = loaded["generate"](prompts=prompts, seed=seed, **inputs)["texts"]
-    expected = writer.generate(PROMPTS, length=15, seed=7)
+    texts = loaded["generate"](prompts=prompts, seed=seed, **inputs, **sources)["texts"]
+    expected = writer.generate(PROMPTS, length=15, seed=7, source=source)
     assert [text.decode() for text in texts.numpy()] == expected
-    state = loaded["start"](prompts=prompts, seed=seed)
+    state = loaded["start"](prompts=prompts, seed=seed, **sources)
     parts = [[], [], []]
     for length in (4, 11):
         after = loaded["continue"](**state, **{**inputs, "length": tf.constant(length)})
         state = {key: value for key, value in after.items() if key != "texts"}
         parts = [[*each, text.decode()] for each, text in zip(parts, after["texts"].numpy(), strict=True)]
     assert [prompt + "".join(each) for prompt, each in zip(PROMPTS, parts, strict=True)] == expected
-    scored = loaded["score"](texts=tf.constant(["abc", "de"]))["log_probabilities"].numpy()
-    for row, score in zip(scored, writer.score(["abc", "de"]), strict=True):
+    texts = ["abc", "de", "eabcde"]
+    scored = loaded["score"](texts=tf.constant(texts), **sources)["log_probabilities"].numpy()
+    for row, score in zip(scored, writer.score(texts, source=source), strict=True):
         np.testing.assert_allclose(row[: len(score.log_probabilities)], score.log_probabilities, atol=1e-5)
+    if sources:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one source for each text; received rows"):
+            loaded["score"](texts=tf.constant(["abc"]), **sources)
 
 
 # What is refused

@@ -1,6 +1,5 @@
 """An exported generator writes the text that Python writes, where there is neither tfgen nor Keras."""
 
-import base64
 import functools
 import importlib
 import json
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from alone_support import TYPES, Alone, AnswerError
 from cli_support import ENVIRONMENT, here_fixture, model_bytes_fixture, model_fixture  # noqa: F401
 from effort import examples
 from hypothesis import given
@@ -28,8 +28,6 @@ OBJECT_AND_SLOWLY_SESSION = ["object", pytest.param("session", marks=pytest.mark
 PROMPTS = ["the quick", "", "o", "漢 the ZZZ", "fox jumps over the lazy dog"]  # some of it no model knows
 LENGTH = 24
 SETTINGS = [{}, {"temperature": 1.7, "top_k": 9, "top_p": 0.95, "min_p": 0.01}]
-TYPES = {"length": np.int32, "temperature": np.float32, "top_k": np.int32, "top_p": np.float32, "min_p": np.float32}
-TYPES |= {"seed": np.int64, "drawn": np.int32}
 
 CHARACTERS = Vocabulary.from_texts([TEXT])
 TITLES = Vocabulary.from_texts([TEXT], ends=True)
@@ -102,54 +100,8 @@ def saved_fixture(tmp_path_factory):
 @pytest.fixture(name="run", scope="module")
 def run_fixture(saved, tmp_path_factory):
     """Runs a signature in a process that has TensorFlow alone."""
-    script = pathlib.Path(__file__).with_name("tensorflow_alone.py")
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(script)],
-        cwd=tmp_path_factory.mktemp("alone"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**ENVIRONMENT, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-    assert process.stdout.readline() == "ready\n"
-
-    def run(loader, name, signature, goes_on=False, **inputs):
-        request = {
-            "loader": loader,
-            "directory": str(saved(name)),
-            "signature": signature,
-            "goes_on": goes_on,
-            "inputs": {key: _to_json(key, value) for key, value in inputs.items()},
-        }
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline())
-        if "error" in answer:
-            raise AnswerError(answer)
-        return {key: _from_json(value) for key, value in answer["outputs"].items()}
-
-    with process:
-        yield run
-        process.stdin.close()
-    assert process.returncode == 0
-
-
-class AnswerError(Exception):
-    """The process answered with an error."""
-
-
-def _to_json(name, value):
-    if name in ("prompts", "texts"):
-        texts = [text if isinstance(text, bytes) else text.encode() for text in value]
-        return {"dtype": "bytes", "values": [text.decode("latin-1") for text in texts]}
-    return {"dtype": np.dtype(TYPES[name]).name, "values": np.asarray(value).tolist()}
-
-
-def _from_json(value):
-    if value["dtype"] == "bytes":
-        return [text.encode("latin-1").decode() for text in value["values"]]
-    return np.frombuffer(base64.b64decode(value["base64"]), value["dtype"]).reshape(value["shape"])
+    with Alone(tmp_path_factory.mktemp("alone")) as alone:
+        yield lambda loader, name, *rest, **inputs: alone.run(loader, saved(name), *rest, **inputs)
 
 
 def in_python(name, prompts=PROMPTS, **settings):

@@ -10,7 +10,24 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-MODEL, RUNTIME = "step.tflite", "LiteRT"
+ENDING, RUNTIME = ".tflite", "LiteRT"
+
+
+def function(model, name):
+    """Give what a file holds, as a function from tensors by name to tensors by name."""
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()  # now, for it tells on standard error what it runs on
+    runner = interpreter.get_signature_runner(name)
+    runner.interpreter = interpreter  # which must live as long as its runner
+    return lambda inputs: runner(**inputs)
+
+
+def reader(vocabulary):
+    """Give a function from a text to ids: of characters, or of the longest words known, with the space before them."""
+    ids = {token: i for i, token in enumerate(vocabulary["tokens"]) if i >= vocabulary["end"]}
+    longest_first = sorted(ids, key=len, reverse=True)
+    pieces = re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
+    return lambda text: [ids.get(piece, vocabulary["unknown"]) for piece in pieces.findall(text)]
 
 
 class Writer:
@@ -19,31 +36,43 @@ class Writer:
     def __init__(self, directory):
         folder = pathlib.Path(directory)
         manifest = json.loads((folder / "tfgen.json").read_text("utf-8"))
-        model = (folder / MODEL).read_bytes()
-        if hashlib.sha256(model).hexdigest() != manifest["sha256"][MODEL]:
-            raise ValueError(f"{MODEL} is not the file that was written")
-        self.interpreter = Interpreter(model_content=model)  # which must live as long as its runner
-        self.interpreter.allocate_tensors()  # now, for it tells on standard error what it runs on
-        self.runner = self.interpreter.get_signature_runner("step")
+
+        def loaded(name):
+            model = (folder / f"{name}{ENDING}").read_bytes()
+            if hashlib.sha256(model).hexdigest() != manifest["sha256"][f"{name}{ENDING}"]:
+                raise ValueError(f"{name}{ENDING} is not the file that was written")
+            return function(model, name)
+
+        self.stepped = loaded("step")
         self.next = {state["next"]: state["name"] for state in manifest["state"]}
-        self.begin = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in manifest["state"]}
-        vocabulary = manifest["vocabulary"]
-        self.tokens, self.unknown, self.end = (vocabulary[name] for name in ("tokens", "unknown", "end"))
-        self.writable = np.array(vocabulary["writable"])
-        self.ids = {token: i for i, token in enumerate(self.tokens) if i >= self.end}
-        longest_first = sorted(self.ids, key=len, reverse=True)  # characters, or words with the space before them
-        self.pieces = re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
+        self.zeros = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in manifest["state"]}
+        self.tokens, self.end = manifest["vocabulary"]["tokens"], manifest["vocabulary"]["end"]
+        self.writable = np.array(manifest["vocabulary"]["writable"])
+        self.ids = reader(manifest["vocabulary"])
+        self.encoder = manifest.get("encoder", {})  # what texts are written from, if it is anything
+        self.encode = loaded("encode") if self.encoder else None
+        self.source_ids = reader(self.encoder["vocabulary"]) if "vocabulary" in self.encoder else None
+
+    def begin(self, source=None):
+        """Give what the first step takes: zeros, or what the encoder makes of a source, a text or arrays by name."""
+        if not self.encode:
+            return self.zeros
+        if self.source_ids:
+            source = {"sources": [*self.source_ids(source), self.encoder["vocabulary"]["closed_by"]]}
+        return self.encode(
+            {each["name"]: np.array([source[each["name"]]], each["dtype"]) for each in self.encoder["inputs"]}
+        )
 
     def step(self, token, state):
-        """Read one token: logits (V,) of the next one, and the new state."""
-        outputs = self.runner(ids=np.array([token], np.int32), **state)
-        return outputs["logits"][0], {name: outputs[new] for new, name in self.next.items()}
+        """Read one token: logits (V,) of the next one, and what the next step takes; what was encoded stays."""
+        outputs = self.stepped({"ids": np.array([token], np.int32), **state})
+        return outputs["logits"][0], {**state, **{name: outputs[new] for new, name in self.next.items()}}
 
-    def read(self, text):
+    def read(self, text, source=None):
         """Read a text, which begins after the end of another one: logits of the next token, and the state there."""
-        logits, state = self.step(self.end, self.begin)
-        for piece in self.pieces.findall(text):
-            logits, state = self.step(self.ids.get(piece, self.unknown), state)
+        logits, state = self.step(self.end, self.begin(source))
+        for token in self.ids(text):
+            logits, state = self.step(token, state)
         return logits, state
 
     def probabilities(self, logits, temperature):
@@ -52,10 +81,10 @@ class Writer:
         scaled = np.exp((logits - logits.max()) / temperature) if temperature else np.eye(len(logits))[logits.argmax()]
         return scaled / scaled.sum()
 
-    def write(self, prompt="", length=200, temperature=1.0, seed=None):
+    def write(self, prompt="", length=200, temperature=1.0, seed=None, source=None):
         """Give the text that follows a prompt, token by token."""
         draw = np.random.default_rng(seed)
-        logits, state = self.read(prompt)
+        logits, state = self.read(prompt, source)
         for _ in range(length):
             token = draw.choice(len(self.tokens), p=self.probabilities(logits, temperature))
             if token == self.end:
@@ -64,10 +93,19 @@ class Writer:
             logits, state = self.step(token, state)
 
 
+def source_from(given, writer):
+    """Give the source that a command line names: a text, or a file of NumPy with one array or several by name."""
+    if writer.source_ids or given is None:
+        return given
+    loaded = np.load(given)
+    return {"sources": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+
+
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("directory")
     options.add_argument("prompt", nargs="?", default="")
+    options.add_argument("--source", help="what an encoder reads: a text, or a file .npy or .npz of one row")
     options.add_argument("--length", type=int, default=200)
     options.add_argument("--temperature", type=float, default=1.0)
     options.add_argument("--seed", type=int)
@@ -78,7 +116,13 @@ if __name__ == "__main__":
         writer = Writer(given.directory)
     except (OSError, LookupError, TypeError, ValueError) as error:
         sys.exit(f"{given.directory} is no export for {RUNTIME}, or damaged: {error}")
+    if (given.source is None) == bool(writer.encoder):
+        options.error("a model with an encoder takes a --source, and no other does")
+    try:
+        source = source_from(given.source, writer)
+    except (OSError, ValueError) as error:
+        sys.exit(f"the source cannot be read: {error}")
     print(given.prompt, end="")
-    for text in writer.write(given.prompt, given.length, given.temperature, given.seed):
+    for text in writer.write(given.prompt, given.length, given.temperature, given.seed, source):
         print(text, end="", flush=True)
     print()

@@ -27,7 +27,7 @@ from kserve.errors import InvalidInput
 from kserve.logging import logger
 from kserve.model_server import parser as kserve_options
 
-SETTINGS = ("length", "temperature", "top_k", "top_p", "min_p")  # of a whole call; prompts and seeds are of a row
+SETTINGS = ("length", "temperature", "top_k", "top_p", "min_p")  # of a whole call; all else is of a row
 OPTIONAL = {*SETTINGS, "seed"}
 
 
@@ -56,7 +56,11 @@ class Generator(kserve.Model):
         """Load the SavedModel, and write a little, so that the first request does not wait for the graph."""
         self._model = tf.saved_model.load(self._directory)
         self._specs = {name: call.structured_input_signature[1] for name, call in self._model.signatures.items()}
-        self._model.generate(tf.constant(["", "a"]), tf.constant(1))
+        rows = {name: spec for name, spec in self._specs["generate"].items() if name not in OPTIONAL}
+        little = {
+            name: tf.zeros([2, *(size or 1 for size in spec.shape[1:])], spec.dtype) for name, spec in rows.items()
+        }
+        self._call("generate", {**little, "prompts": tf.constant(["", "a"]), "length": tf.constant(1)})
         self.ready = True
         return self.ready
 
@@ -85,7 +89,8 @@ class Generator(kserve.Model):
         """Wait for other requests of the same settings, then write all of them."""
         seeds = inputs.get("seed", 0)
         alone = isinstance(seeds, int) and len(inputs["prompts"]) > 1  # row r of such a call draws from (seed, r)
-        if alone or (isinstance(seeds, list) and len(seeds) != len(inputs["prompts"])):
+        sourced = inputs.keys() - OPTIONAL - {"prompts"}  # sources need not fit together
+        if alone or sourced or (isinstance(seeds, list) and len(seeds) != len(inputs["prompts"])):
             return _plain((await self._run("generate", tensors))["texts"])
         settings = tuple((name, inputs[name]) for name in SETTINGS if name in inputs)
         seeds = [seeds] if isinstance(seeds, int) else seeds
@@ -129,15 +134,19 @@ class Generator(kserve.Model):
                 request.answer.set_result(written)
 
     async def _run(self, signature: str, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        function = getattr(self._model, signature)
-        state = {name: tensor for name, tensor in tensors.items() if name not in SETTINGS}
-        given = {"state": state, **{name: tensors[name] for name in SETTINGS if name in tensors}}
         try:
-            call = given if signature == "continue" else tensors
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(**call))
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._call, signature, tensors)
         except tf.errors.InvalidArgumentError as error:
             failed = re.search(r"assertion failed: \[(.*)\] \[(.*?)\]", str(error))
             raise InvalidInput(f"{failed[1]} {failed[2]}" if failed else str(error).splitlines()[0][:500]) from None
+
+    def _call(self, signature: str, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Call a function with tensors by name: its first argument may be many, a state or several sources."""
+        function = getattr(self._model, {"serving_default": "generate"}.get(signature, signature))
+        first = function.concrete_functions[0].structured_input_signature[0][0]
+        rest = tensors.keys() - {spec.name for spec in tf.nest.flatten(first)}
+        given = tf.nest.map_structure(lambda spec: tensors[spec.name], first)
+        return function(given, **{name: tensors[name] for name in rest})
 
 
 def _parsed(payload: Any) -> tuple[str, dict[str, Any]]:

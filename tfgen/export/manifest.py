@@ -25,7 +25,7 @@ def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], ab
     """
     description = {
         **described,
-        "vocabulary": _vocabulary(vocabulary),
+        "vocabulary": {**_tokens(vocabulary), "writable": vocabulary.writable.tolist()},
         **about,
         "versions": {"tfgen": tfgen.__version__, **{name: _version(name) for name in ("tensorflow", "keras", "numpy")}},
         "sha256": {
@@ -38,14 +38,23 @@ def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], ab
     (directory / NAME).write_text(text + "\n", encoding="utf-8")
 
 
-def _vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
+def tensor(name: str, tensor: Any) -> dict[str, Any]:
+    """Describe a tensor, or its `tf.TensorSpec`; null stands for a free axis."""
+    return {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}
+
+
+def of_sources(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Describe the vocabulary of sources that are texts: its tokens, and the id that closes each source."""
+    return {**_tokens(vocabulary), "closed_by": END}
+
+
+def _tokens(vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "split": vocabulary.split,
         "tokens": list(vocabulary.tokens),
         "padding": PADDING,
         "unknown": UNKNOWN,
         "end": END,
-        "writable": vocabulary.writable.tolist(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The step as an ONNX file, for ONNX Runtime: servers of any language, and browsers.
+"""The step as an ONNX file, and the encoder as another, for ONNX Runtime: servers of any language, and browsers.
 
 Axis letter: B batch.
 """
@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from tfgen.errors import InputError
-from tfgen.export.step_function import converting, described, in_float32, step_function
+from tfgen.export.step_function import converting, described, functions_of, in_float32
 from tfgen.writing.writer import Writer
 
-MODEL = "step.onnx"
+_ENDING = ".onnx"
 _OPSET = 18  # the newest that tf2onnx 1.17 writes
 
 
 def write(writer: Writer, directory: Path) -> dict[str, Any]:
-    """Write `step.onnx`; the number of rows B is free.
+    """Write `step.onnx`, and `encode.onnx` where texts depend on sources; the number of rows B is free.
 
     Args:
-        writer: Any, of a model without a context.
+        writer: Any.
         directory: Exists and is empty.
 
     Returns:
@@ -27,16 +27,22 @@ def write(writer: Writer, directory: Path) -> dict[str, Any]:
     Raises:
         InputError: tf2onnx is not installed, or cannot convert an operation of the network.
     """
+    model = in_float32(writer.model)
+    functions = functions_of(model, batch_size=None)
+    for name, function in functions.items():
+        (directory / f"{name}{_ENDING}").write_bytes(_convert(function))
+    return described(model, functions, _ENDING, "onnxruntime", "float32")
+
+
+def _convert(function: Any) -> bytes:
     try:
         import onnx
         import tf2onnx
     except ImportError:
         raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
-    function = step_function(in_float32(writer.model), batch_size=None)
     with converting("ONNX"):
         model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
-        for tensor in (*model.graph.input, *model.graph.output):
-            tensor.type.tensor_type.shape.dim[0].dim_param = "B"
         onnx.checker.check_model(model)  # tf2onnx leaves in what it cannot convert
-    (directory / MODEL).write_bytes(model.SerializeToString())
-    return described(function, MODEL, "onnxruntime", "float32")
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "B"
+    return bytes(model.SerializeToString())

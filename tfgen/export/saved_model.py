@@ -2,17 +2,19 @@
 
 Four signatures. `generate` (also `serving_default`) writes on from prompts, and `score` tells how likely texts are.
 `start` and `continue` do what `generate` does in pieces: the state goes out to the caller and comes back in, so that a
-server holds nothing between calls. TensorFlow alone loads it, with `tf.saved_model.load` or as a session.
+server holds nothing between calls. TensorFlow alone loads it, with `tf.saved_model.load` or as a session. Where texts
+depend on sources, these are the first input of all but `continue`, whose state has what was read of them.
 
 What `TextGenerator.generate` does in Python happens here in the graph: text becomes ids, each row gets its source of
 draws, settings are checked. The loop and the network are the same functions.
 
-Axis letters: B batch, T time, V vocabulary, N new tokens.
+Axis letters: B batch, T time, V vocabulary, N new tokens, S places of a source.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,8 @@ import keras
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.export import directories
+from tfgen.export import directories, manifest
+from tfgen.export.sources import context_of, layers_of, specs_of_sources
 from tfgen.networks.model import LanguageModel, flat, packed, state_of_a_row
 from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
@@ -60,31 +63,49 @@ def write(writer: Writer, path: Path) -> dict[str, Any]:
     """Write a SavedModel.
 
     Args:
-        writer: What to export, of a model without a context.
+        writer: What to export.
         path: A directory that does not exist, or is empty.
 
     Returns:
-        What its manifest says: the names of the signatures.
+        What its manifest says: the names of the signatures, and the inputs that sources are.
 
     Raises:
-        InputError: The model depends on a context.
+        InputError: An input of the encoder has the name of another input.
         OSError: A file cannot be written.
     """
-    if tf.nest.flatten(writer.model.context):
-        raise InputError("a SavedModel holds a model without a context; this one writes in Python alone.")
+    given = tf.nest.flatten(specs_of_sources(writer.model, strings=True))
+    _check_names([spec.name for spec in given])
     with _without_cudnn(writer.model):
         directories.write_archive(_archive(Endpoints(writer)), path)
-    return {"signatures": ["generate", "score", "start", "continue"]}
+    signatures = {"signatures": ["generate", "score", "start", "continue"]}
+    return {**signatures, "sources": [manifest.tensor(spec.name, spec) for spec in given]} if given else signatures
+
+
+def _check_names(names: list[str]) -> None:
+    taken = {"prompts", "texts", "length", "temperature", "top_k", "top_p", "min_p", "seed"} & {*names}
+    if taken:
+        raise InputError(
+            f"an input of the encoder is named {min(taken)!r}, as another input of the export is; give it another name."
+        )
 
 
 def _archive(endpoints: Endpoints) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
     # It finds variables by itself, but not the table of a layer inside an endpoint that is no layer.
-    endpoints.ids_from_text.build((None,))
-    archive.track(endpoints.ids_from_text)
-    archive.add_endpoint("generate", endpoints.generate, [_TEXTS, *_SETTINGS, _SEEDS])
-    archive.add_endpoint("score", endpoints.score, [_TEXTS])
-    start = archive.add_endpoint("start", endpoints.start, [_TEXTS, _SEEDS])
+    for layer in endpoints.layers:
+        if not layer.built:
+            layer.build((None,))  # of strings
+        archive.track(layer)
+
+    def add(name: str, function: Any, *inputs: Any) -> Any:
+        # Where there are no sources, no call has to say so.
+        given = [endpoints.sources] if tf.nest.flatten(endpoints.sources) else []
+        function = function if given else functools.partial(function, ())
+        return archive.add_endpoint(name, function, [*given, *inputs])
+
+    add("generate", endpoints.generate, _TEXTS, *_SETTINGS, _SEEDS)
+    add("score", endpoints.score, _TEXTS)
+    start = add("start", endpoints.start, _TEXTS, _SEEDS)
     given = start.get_concrete_function().structured_outputs
     state = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in given.items()}
     archive.add_endpoint("continue", endpoints.go_on, [state, *_SETTINGS])
@@ -95,7 +116,7 @@ def _archive(endpoints: Endpoints) -> keras.export.ExportArchive:
 def _without_cudnn(model: LanguageModel) -> Iterator[None]:
     """Keep kernels out of the graph that a machine without a GPU does not have."""
     network = getattr(model, "network", None)
-    layers = [layer for layer in network.layers if hasattr(layer, "use_cudnn")] if network else []
+    layers = [layer for layer in network._flatten_layers() if hasattr(layer, "use_cudnn")] if network else []
     chosen = [layer.use_cudnn for layer in layers]
     try:
         for layer in layers:
@@ -113,7 +134,9 @@ class Endpoints:
     what is no UTF-8 as U+FFFD.
 
     Attributes:
+        sources: What sources are, a nest of `tf.TensorSpec` with names; () where there are none.
         ids_from_text: The Keras layer that holds the vocabulary.
+        layers: All that may hold a table of tokens.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -122,10 +145,13 @@ class Endpoints:
         self.ids_from_text = vocabulary.text_vectorization(ragged=True)
         self._text_from_ids = vocabulary.text_from_ids()
         self._model = writer.model
+        self.sources = specs_of_sources(writer.model, strings=True)
+        self.layers = [self.ids_from_text, *layers_of(writer.model)]
         self._allowed = tf.constant(vocabulary.writable)
 
     def generate(
         self,
+        sources: Any,
         prompts: tf.Tensor,
         length: tf.Tensor = _LENGTH,
         temperature: tf.Tensor = _TEMPERATURE,
@@ -137,6 +163,7 @@ class Endpoints:
         """Write on from prompts, as `TextGenerator.generate` does.
 
         Args:
+            sources: As the attribute says, of B rows.
             prompts: String (B,), of any lengths; the empty prompt begins a new text.
             length: Scalar int32, N, the largest number of new tokens.
             temperature: Scalar float32, at least 0; 0 takes the likeliest.
@@ -149,17 +176,22 @@ class Endpoints:
             `texts`, string (B,): each begins with its prompt.
         """
         prompts = _valid(prompts)
-        _, texts = self._write(self._read(prompts, seed), length, temperature, top_k, top_p, min_p)
+        context = self._context(sources, prompts)
+        position = self._read(context, prompts, seed)
+        _, texts = self._write(context, position, length, temperature, top_k, top_p, min_p)
         return {"texts": tf.strings.join([prompts, texts])}
 
-    def start(self, prompts: tf.Tensor, seed: tf.Tensor = _SEED) -> dict[str, tf.Tensor]:
+    def start(self, sources: Any, prompts: tf.Tensor, seed: tf.Tensor = _SEED) -> dict[str, tf.Tensor]:
         """Read prompts, and give the state for `continue`: tensors by name, to be handed back as they are.
 
         Args:
+            sources: As for `generate`.
             prompts: As for `generate`.
             seed: As for `generate`.
         """
-        return _flat(self._read(_valid(prompts), seed))
+        prompts = _valid(prompts)
+        context = self._context(sources, prompts)
+        return _flat(self._read(context, prompts, seed), context)
 
     def go_on(
         self,
@@ -184,25 +216,37 @@ class Endpoints:
             `texts`, string (B,): the new text alone; and the state, in which `finished`, bool (B,), says which rows
             have come to their end.
         """
-        after, texts = self._write(self._position(state), length, temperature, top_k, top_p, min_p)
-        return {"texts": texts, **_flat(after)}
+        position, context = self._position(state)
+        after, texts = self._write(context, position, length, temperature, top_k, top_p, min_p)
+        return {"texts": texts, **_flat(after, context)}
 
-    def score(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+    def score(self, sources: Any, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """Tell how likely texts are, as `TextGenerator.score` does with unknown="unknown".
 
         Args:
+            sources: As for `generate`.
             texts: String (B,).
 
         Returns:
             `log_probabilities`, float64 (B, T), nats, 0 behind the end of a text; `lengths`, int32 (B,), the tokens of
             each text.
         """
-        ids, lengths = self._ids(_valid(texts), TOKENS)
+        texts = _valid(texts)
+        context = self._context(sources, texts)
+        ids, lengths = self._ids(texts, TOKENS)
         # An empty text has nothing to predict; a column of padding keeps the model from reading no column at all.
         ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 1, tf.int32)]])
-        log_p, _ = scoring.score_tokens(self._model, ids, ())
+        log_p, _ = scoring.score_tokens(self._model, ids, context)
         real = tf.sequence_mask(lengths - 1, tf.shape(log_p)[1])
         return {"log_probabilities": tf.where(real, log_p, tf.zeros_like(log_p)), "lengths": lengths - 1}
+
+    def _context(self, given: Any, texts: tf.Tensor) -> Any:
+        """Give what the model makes of the sources of some texts."""
+        rows = tf.stack([tf.shape(each)[0] for each in (*tf.nest.flatten(given), texts)])
+        rows = _require(rows, tf.reduce_all(rows == rows[-1]), "there must be one source for each text; received rows")
+        with tf.control_dependencies([rows]):
+            given = tf.nest.map_structure(_read_safely, given)
+        return context_of(self._model, given)
 
     def _ids(self, texts: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Give ids (B, T), padded on the right, and lengths (B,); every text begins after an end of text."""
@@ -212,18 +256,20 @@ class Endpoints:
         with tf.control_dependencies([padded]):
             return ids.to_tensor(), tf.cast(ids.row_lengths(), tf.int32)
 
-    def _read(self, prompts: tf.Tensor, seed: tf.Tensor) -> Position:
+    def _read(self, context: Any, prompts: tf.Tensor, seed: tf.Tensor) -> Position:
         seeds = _row_seeds(seed, tf.shape(prompts)[0])
         ids, lengths = self._ids(prompts, TOKENS)
         # As in Python: a mask changes the last digits, so that it is there only where it is needed.
         logits, state = tf.cond(
             tf.reduce_all(lengths == tf.shape(ids)[1]),
-            lambda: prefill(self._model, ids, None, ()),
-            lambda: prefill(self._model, ids, lengths, ()),
+            lambda: prefill(self._model, ids, None, context),
+            lambda: prefill(self._model, ids, lengths, context),
         )
         return loop.begin(logits, state, (), seeds)
 
-    def _write(self, position: Position, length: tf.Tensor, *settings: tf.Tensor) -> tuple[Position, tf.Tensor]:
+    def _write(
+        self, context: Any, position: Position, length: tf.Tensor, *settings: tf.Tensor
+    ) -> tuple[Position, tf.Tensor]:
         length = _require(length, length >= 1, "length must be at least 1; received")
         rows = tf.size(position.finished, tf.int64)
         with tf.control_dependencies([_at_most(rows * tf.cast(length, tf.int64), TOKENS, "write")]):
@@ -233,10 +279,14 @@ class Endpoints:
         nothing = tf.zeros([tf.size(position.finished), 0], tf.int32)
         position = position._replace(sampler=chains.start(chain, nothing, self._allowed.shape[0]))
         strategy = Drawing(self._allowed, chain, tf.constant(0))
-        after, record, _ = loop.decode(self._step, strategy, position, length)
+
+        def step(ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
+            return self._model.step(ids, state, context)
+
+        after, record, _ = loop.decode(step, strategy, position, length)
         return after, self._text_from_ids(record["ids"])
 
-    def _position(self, tensors: dict[str, tf.Tensor]) -> Position:
+    def _position(self, tensors: dict[str, tf.Tensor]) -> tuple[Position, Any]:
         """Give back what `_flat` has made flat."""
         drawn = tensors["drawn"]
         rows = [tf.shape(tensor)[0] for tensor in tensors.values() if tensor.shape.rank]
@@ -247,10 +297,8 @@ class Endpoints:
             "drawn": _require(drawn, fits, "this is no state that start or continue has given, at step"),
         }
         state = packed(state_of_a_row(self._model), tensors)
-        return Position(state=state, sampler=(), **{name: tensors[name] for name in loop.PLAIN})
-
-    def _step(self, ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        return self._model.step(ids, state, ())
+        position = Position(state=state, sampler=(), **{name: tensors[name] for name in loop.PLAIN})
+        return position, packed(self._model.context, tensors, "context")
 
 
 class Unless(Transform):
@@ -305,8 +353,20 @@ def _valid(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
 
 
-def _flat(position: Position) -> dict[str, tf.Tensor]:
-    return {**{name: getattr(position, name) for name in loop.PLAIN}, **flat(position.state)}
+def _read_safely(source: tf.Tensor) -> tf.Tensor:
+    """Give a source as it is; of texts no more than one call can read, and of these valid UTF-8."""
+    if source.dtype != tf.string:
+        return tf.identity(source)
+    # No text has more tokens than characters, and the end.
+    most = 1 + tf.reduce_max(tf.strings.length(source, "UTF8_CHAR"))
+    fits = _at_most(tf.size(source, tf.int64) * tf.cast(most, tf.int64), TOKENS, "read")
+    with tf.control_dependencies([fits]):
+        return _valid(source)
+
+
+def _flat(position: Position, context: Any) -> dict[str, tf.Tensor]:
+    plain = {name: getattr(position, name) for name in loop.PLAIN}
+    return {**plain, **flat(position.state), **flat(context, "context")}
 
 
 def _at_most(tokens: tf.Tensor, most: int, verb: str) -> tf.Tensor:

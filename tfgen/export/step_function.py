@@ -1,4 +1,6 @@
-"""One step of a network as a function of tensors, which ONNX and LiteRT keep, and what a client must know of it.
+"""One step of a model as a function of tensors, which ONNX and LiteRT keep, and what a client must know of it.
+
+Where texts depend on sources there is a second function, which encodes them: what it gives, the step takes.
 
 Axis letters: B batch, V vocabulary, U units.
 """
@@ -9,9 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgen.errors import InputError, damage
-from tfgen.networks import recurrent
-from tfgen.networks.model import LanguageModel, flat, state_of_a_row
+from tfgen.errors import damage
+from tfgen.export import manifest
+from tfgen.export.sources import context_of, specs_of_sources, text_encoder_of
+from tfgen.networks import kinds
+from tfgen.networks.model import LanguageModel, flat, packed, state_of_a_row
 from tfgen.networks.recurrent import Recurrent
 from tfgen.support import wording
 
@@ -26,42 +30,48 @@ def in_float32(model: LanguageModel) -> LanguageModel:
 
     Returns:
         The model itself if that is what it does, else a new one.
-
-    Raises:
-        InputError: The model depends on a context, which one step cannot hold.
     """
-    if tf.nest.flatten(model.context):
-        raise InputError("this format holds one step of a model without a context; export a SavedModel.")
     if not isinstance(model, Recurrent):
         return model
-    layers = model.network.layers
+    layers = model.network._flatten_layers(include_self=False)
     if all(layer.dtype_policy.name == "float32" for layer in layers):
         return model
-    return Recurrent(recurrent.with_batch_size(model.network, None, "float32"))
+    return kinds.language_model(kinds.with_batch_size(model.network, None, "float32"))
+
+
+def functions_of(model: LanguageModel, batch_size: int | None) -> dict[str, Any]:
+    """Give the functions that write with a model: `step`, and `encode` where texts depend on sources.
+
+    Args:
+        model: What steps, as `in_float32` gives it.
+        batch_size: B; None leaves it free.
+    """
+    functions = {"step": step_function(model, batch_size)}
+    return {**functions, "encode": encode_function(model, batch_size)} if tf.nest.flatten(model.context) else functions
 
 
 def step_function(model: LanguageModel, batch_size: int | None) -> Any:
     """Give the step of a model as a function of tensors alone.
 
     Args:
-        model: What steps, as `in_float32` gives it.
-        batch_size: B; None leaves it free.
+        model: As for `functions_of`.
+        batch_size: See there.
 
     Returns:
-        A `tf.function` of `ids`, int32 (B,), and `state_0`, `state_1` and so on, (B, U) each, all zero before a text;
-        it gives `logits` (B, V) of the next token, and `new_state_0` and so on.
+        A `tf.function` of `ids`, int32 (B,), of `state_0`, `state_1` and so on, (B, U) each, and of `context_0` and so
+        on where the model has a context; it gives `logits` (B, V) of the next token, and `new_state_0` and so on.
     """
     first = state_of_a_row(model)
+    specs = _specs(flat(first, "state"), batch_size) + _specs(flat(model.context, "context"), batch_size)
+    names = [spec.name for spec in specs]
 
-    def step(ids: tf.Tensor, *state: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, after = model.step(ids, tf.nest.pack_sequence_as(first, state), ())
+    def step(ids: tf.Tensor, *given: tf.Tensor) -> dict[str, tf.Tensor]:
+        tensors = dict(zip(names, given, strict=True))
+        state, context = packed(first, tensors, "state"), packed(model.context, tensors, "context")
+        logits, after = model.step(ids, state, context)
         return {"logits": logits, **flat(after, "new_state")}
 
-    states = [
-        tf.TensorSpec([batch_size, *tensor.shape[1:]], tensor.dtype, name)
-        for name, tensor in flat(first, "state").items()
-    ]
-    return tf.function(step, [tf.TensorSpec([batch_size], tf.int32, "ids"), *states], autograph=False)
+    return tf.function(step, [tf.TensorSpec([batch_size], tf.int32, "ids"), *specs], autograph=False)
 
 
 def converting(format: str) -> AbstractContextManager[None]:
@@ -82,27 +92,63 @@ def _lacks(error: Exception) -> str:
     return f"it lacks {wording.listed(operations, 2)}" if operations else wording.first_line(error)
 
 
-def described(function: Any, model: str, runtime: str, weights: str) -> dict[str, Any]:
-    """Give what a client must know of a step.
+def encode_function(model: LanguageModel, batch_size: int | None) -> Any:
+    """Give what comes before the first step of a model that takes sources.
 
     Args:
-        function: From `step_function`.
-        model: The name of the file that it became.
-        runtime: What runs the file.
+        model: As for `functions_of`.
+        batch_size: See there.
+
+    Returns:
+        A `tf.function` of the sources, see `specs_of_sources`; it gives `state_0` and so on, and `context_0` and so on.
+    """
+    sources = specs_of_sources(model, strings=False)
+
+    def encode(*given: tf.Tensor) -> dict[str, tf.Tensor]:
+        context = context_of(model, tf.nest.pack_sequence_as(sources, given))
+        return {**flat(model.start(context, tf.shape(given[0])[0]), "state"), **flat(context, "context")}
+
+    specs = {spec.name: spec for spec in tf.nest.flatten(sources)}
+    return tf.function(encode, _specs(specs, batch_size), autograph=False)
+
+
+def described(
+    model: LanguageModel, functions: dict[str, Any], ending: str, runtime: str, weights: str
+) -> dict[str, Any]:
+    """Give what a client must know of the functions.
+
+    Args:
+        model: What they were made of.
+        functions: From `functions_of`.
+        ending: Of the names of the files that they became.
+        runtime: What runs the files.
         weights: The type that the weights are kept in.
     """
-    outputs = function.get_concrete_function().structured_outputs
-    states = [spec for spec in function.input_signature if spec.name != "ids"]
-    return {
-        "model": model,
+    step, encode = functions["step"], functions.get("encode")
+    given = {spec.name: manifest.tensor(spec.name, spec) for spec in step.input_signature}
+    outputs = step.get_concrete_function().structured_outputs
+    states = [name for name in given if name.startswith("state_")]
+    told = {
+        "model": f"step{ending}",
         "runtime": runtime,
         "weights": weights,
-        "inputs": [_tensor(spec.name, spec) for spec in function.input_signature],
-        "outputs": [_tensor(name, outputs[name]) for name in ("logits", *(f"new_{spec.name}" for spec in states))],
-        "state": [{**_tensor(spec.name, spec), "next": f"new_{spec.name}", "initial": 0} for spec in states],
+        "inputs": [*given.values()],
+        "outputs": [manifest.tensor(name, outputs[name]) for name in ("logits", *(f"new_{name}" for name in states))],
+        "state": [{**given[name], "next": f"new_{name}", "initial": name if encode else 0} for name in states],
     }
+    return {**told, "encoder": _encoder(model, encode, f"encode{ending}")} if encode else told
 
 
-def _tensor(name: str, tensor: Any) -> dict[str, Any]:
-    """Name a tensor and its type; null stands for a free axis."""
-    return {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}
+def _encoder(model: LanguageModel, encode: Any, file: str) -> dict[str, Any]:
+    outputs = encode.get_concrete_function().structured_outputs
+    told = {
+        "model": file,
+        "inputs": [manifest.tensor(spec.name, spec) for spec in encode.input_signature],
+        "outputs": [manifest.tensor(name, tensor) for name, tensor in outputs.items()],
+    }
+    reader = text_encoder_of(model)
+    return {**told, "vocabulary": manifest.of_sources(reader.vocabulary)} if reader else told
+
+
+def _specs(tensors: dict[str, Any], batch_size: int | None) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec([batch_size, *each.shape[1:]], each.dtype, name) for name, each in tensors.items()]

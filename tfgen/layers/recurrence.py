@@ -140,7 +140,7 @@ def run(
     """
     if not differentiable:
         outputs, state, _ = _forward(cell, rows, weights, state, keep=False)
-        return outputs[1:], state
+        return outputs, state
     if rows.shape[1] == 1 or tf.executing_eagerly() or threads.between() == 1:
         return _differentiable(cell, rows, weights, state)
     # The products of a step are too small to keep two threads busy. Two halves of the batch are loops of their own.
@@ -180,15 +180,19 @@ def _differentiable(cell: Cell, rows: tf.Tensor, weights: Weights, state: State)
 def _forward(
     cell: Cell, rows: tf.Tensor, weights: Weights, state: State, *, keep: bool
 ) -> tuple[tf.Tensor, State, list[tf.TensorArray]]:
-    """Give the outputs (T + 1, B, U), that before the first step among them, the last state, and what was kept."""
+    """Give the outputs (T, B, U), the last state, and what was kept.
+
+    Where something is kept, the output before the first step comes first, (T + 1, B, U). Elsewhere each step writes at
+    its own place, for converters to other runtimes know no other loop.
+    """
     steps = _steps(rows)
-    outputs = _array(steps + 1, state[0]).write(0, state[0])
+    outputs = _array(steps + 1, state[0]).write(0, state[0]) if keep else _array(steps, state[0])
     kept = [_array(steps, state[0]) for _ in range(cell.kept if keep else 0)]
 
     def step(t: tf.Tensor, state: State, outputs: tf.TensorArray, kept: list[tf.TensorArray]) -> tuple[Any, ...]:
         state, keeping = cell.forward(rows[t], weights, state)
         kept = [array.write(t, value) for array, value in zip(kept, keeping, strict=False)]
-        return t + 1, state, outputs.write(t + 1, state[0]), kept
+        return t + 1, state, outputs.write(t + 1 if keep else t, state[0]), kept
 
     _, state, outputs, kept = tf.while_loop(
         lambda t, *_: t < steps,

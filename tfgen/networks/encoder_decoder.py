@@ -92,10 +92,10 @@ class EncoderDecoder(keras.Model):
 
     @property
     def source(self) -> Any:
-        """What the encoder takes, a nest of `tf.TensorSpec` whose first axis is B."""
+        """What the encoder takes, a nest of `tf.TensorSpec` with its names, whose first axis is B."""
         inputs = self.encoder.inputs if isinstance(self.encoder, keras.Sequential) else self.encoder.input
         inputs = inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs
-        return tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), inputs)
+        return tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name), inputs)
 
     def encode(self, source: Any, training: bool = False) -> Encoded:
         """Read sources.

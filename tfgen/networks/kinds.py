@@ -70,8 +70,19 @@ def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
-        return type(layer).from_config(config if dtype is None else {**config, "dtype": dtype})
+        return type(layer).from_config(config if dtype is None else {**_in_policy(config, dtype), "dtype": dtype})
 
     if isinstance(encoder, TextEncoder):
         return clone(encoder)
     return keras.models.clone_model(encoder, clone_function=clone)
+
+
+def _in_policy(config: Any, dtype: str) -> Any:
+    """Give a configuration in which each dtype policy is another one: layers may hold layers."""
+    if isinstance(config, (list, tuple)):
+        return type(config)(_in_policy(each, dtype) for each in config)
+    if not isinstance(config, dict):
+        return config
+    if str(config.get("class_name")).endswith("DTypePolicy"):
+        return dtype
+    return {name: _in_policy(value, dtype) for name, value in config.items()}

@@ -84,6 +84,10 @@ class TextEncoder(keras.Model):
         self.vocabulary = vocabulary
         self._reader = _Reader(vocabulary)
 
+    def ids_from_text(self) -> keras.layers.Layer:
+        """Give the Keras layer that cuts and looks up strings; a SavedModel must track it, for its table."""
+        return self._reader.ids_from_text
+
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Read texts, strings (B,) or ids (B, S); a token of a string outside the vocabulary is read as unknown."""
         if not keras.backend.is_keras_tensor(inputs):
@@ -130,13 +134,13 @@ class _Reader:
         self._vocabulary = vocabulary
 
     @functools.cached_property
-    def _ids_from_text(self) -> Any:
+    def ids_from_text(self) -> Any:
         with tf.init_scope():
             return self._vocabulary.text_vectorization(ragged=True)
 
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
         ends = tf.fill([tf.shape(texts)[0], 1], END)
-        return tf.concat([tf.cast(self._ids_from_text(texts), tf.int32), ends], axis=1).to_tensor()
+        return tf.concat([tf.cast(self.ids_from_text(texts), tf.int32), ends], axis=1).to_tensor()
 
 
 def text_encoder(
