@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tfgen.writing.stops import StopStrings
 
 from tfgen import InputError, TextGenerator, Vocabulary
 from tfgen.sampling import (
@@ -26,7 +27,6 @@ from tfgen.sampling import (
 )
 from tfgen.support.recent import Recent
 from tfgen.writing import compiled as compiled_
-from tfgen.writing.stops import StopStrings
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
 

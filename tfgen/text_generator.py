@@ -17,9 +17,9 @@ import numpy as np
 from tfgen.errors import InputError
 from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, recurrent
-from tfgen.networks.model import NO_DISTRIBUTION
 from tfgen.networks.recurrent import Recurrent
 from tfgen.support import atomic_files, wording
+from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.writer import Writer
 

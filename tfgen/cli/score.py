@@ -19,7 +19,7 @@ from tfgen.vocabulary.vocabulary import END, Vocabulary
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tfgen.writing.scoring import Score
+    from tfgen.terms.scores import Score
 
 _SURPRISES = 5
 _CONTEXT = 20

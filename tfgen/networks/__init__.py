@@ -5,6 +5,7 @@
 | `building` | a plain stateful `keras.Sequential` of the usual kind |
 | `model` | what a language model is: the door for all that predicts a next token |
 | `recurrent` | a Sequential of layers that can be stepped, as a language model |
+| `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 
@@ -12,6 +13,7 @@ import keras  # noqa: F401 - first, see tfgen.layers
 
 from tfgen.layers.stepping import CELLS
 from tfgen.networks.building import build
+from tfgen.networks.described import layers_of
 from tfgen.networks.functions import features, logits_of, prefill, step, zero_state
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import (
@@ -33,6 +35,7 @@ __all__ = [
     "build",
     "check",
     "features",
+    "layers_of",
     "logits_of",
     "prefill",
     "recurrent_layers",
