@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import options, tensorflow_log, terminal
+from tfgen.cli import engines, options, terminal
+from tfgen.instant.writer import Writer
 
 
 @click.command()
@@ -39,6 +40,7 @@ from tfgen.cli import options, tensorflow_log, terminal
     help="Write one JSON object, with the seed and the settings; infinity is a string.",
 )
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
+@engines.option
 def generate(
     model: Path,
     prompt: str,
@@ -50,6 +52,7 @@ def generate(
     echo: bool,
     as_json: bool,
     scores: bool,
+    engine: str | None,
     **settings: Any,
 ) -> None:
     """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
@@ -61,15 +64,21 @@ def generate(
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
-    model_files.read_config(model)  # says at once what is wrong with the file
-    tensorflow_log.import_tensorflow()
-    generator = model_files.load(model)
+    config = model_files.read_config(model)  # says at once what is wrong with the file
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
+    asked = {**settings, **shown, "scores": scores}
+    generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
     shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
     shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-    call = _arguments({**settings, "seed": shown["seed"]}, pattern, dry, mirostat)
+    settings["seed"] = shown["seed"]
+    search: dict[str, Any] = {}
+    if isinstance(generator, Writer):
+        call = engines.arguments(settings)
+    else:
+        call, search = _arguments(settings, pattern, dry, mirostat), {"num_beams": num_beams}
+    scored = {"return_scores": True} if scores else {}
     if as_json:
-        texts = generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, return_scores=scores, **call)
+        texts = generator.generate(prompt, n=count, echo=echo, **scored, **search, **call)
         given = [_numbers(text) if scores else text for text in texts]
         click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **shown, "texts": given}))
     elif count == num_beams == 1:
@@ -80,7 +89,7 @@ def generate(
         _write("\n")
     else:
         separator = "\n" if generator.vocabulary.ends else "\n\n"
-        _write(separator.join(generator.generate(prompt, n=count, num_beams=num_beams, echo=echo, **call)) + "\n")
+        _write(separator.join(generator.generate(prompt, n=count, echo=echo, **search, **call)) + "\n")
 
 
 def _arguments(

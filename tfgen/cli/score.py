@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
 from tfgen import model_files
-from tfgen.cli import heat, tensorflow_log, terminal
+from tfgen.cli import engines, heat, terminal
 from tfgen.errors import InputError
 from tfgen.vocabulary import splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
@@ -41,7 +40,8 @@ _CONTEXT = 20
     is_flag=True,
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
-def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
+@engines.option
+def score(model: Path, text: str, unknown: Any, as_json: bool, engine: str | None) -> None:
     """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
 
     A terminal with colours shows the whole text first, the hotter the less MODEL expected it.
@@ -49,9 +49,7 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
     text = terminal.read_standard_input() if text == "-" else text
     if not text:
         raise InputError("there is no text to score.")
-    model_files.read_config(model)
-    tensorflow_log.import_tensorflow()
-    generator = model_files.load(model)
+    generator = engines.load(model, model_files.read_config(model), engine, len(text), {})
     result = generator.score(text, unknown=unknown)
     totals = {
         "characters": result.characters,
@@ -64,7 +62,7 @@ def score(model: Path, text: str, unknown: Any, as_json: bool) -> None:
         tokens = {
             "tokens": result.tokens,
             "log_probabilities": result.log_probabilities.tolist(),
-            "bits": _bits(result).tolist(),
+            "bits": result.bits.tolist(),
             "ranks": result.ranks.tolist(),
         }
         click.echo(terminal.as_json({"model": str(model), **totals, **tokens}))
@@ -91,14 +89,10 @@ def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
         )
 
 
-def _bits(result: Score) -> npt.NDArray[np.float64]:
-    return -result.log_probabilities / math.log(2)
-
-
 def coloured(result: Score, vocabulary: Vocabulary, unknown: str) -> Text:
     """Colour the text of a score; what was skipped, being unknown, is dim."""
     text = result.text
     pieces = list(text if vocabulary.split == "character" else splitting.words(text))
     skipped = set(pieces).difference(vocabulary.tokens[END:]) if unknown == "skip" else set()
-    bits = iter(_bits(result).tolist())
+    bits = iter(result.bits.tolist())
     return heat.coloured(pieces, [None if piece in skipped else next(bits) for piece in pieces])

@@ -32,7 +32,8 @@ def uniforms(seeds: npt.NDArray[np.int64], block: int) -> npt.NDArray[np.float64
     counters = np.zeros((len(seeds), BLOCK // 2, 4), np.uint64)
     counters[..., 0], counters[..., 2:] = np.arange(BLOCK // 2), mixed[..., 2:]
     pairs = philox(counters, mixed[..., :2]).reshape(len(seeds), BLOCK, 2)
-    return (((pairs[..., 0] & np.uint64(0xFFFFF)) << _HALF | pairs[..., 1]) * 2.0**-52).T
+    mantissas = (pairs[..., 0] & np.uint64(0xFFFFF)) << _HALF | pairs[..., 1]
+    return (mantissas.astype(np.float64) * 2.0**-52).T
 
 
 def select(logits: npt.NDArray[np.float64], uniform: npt.NDArray[np.float64]) -> npt.NDArray[Any]:

@@ -3,6 +3,7 @@
 Axis letters: B batch, T time, V vocabulary.
 """
 
+import itertools
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from tfgen.errors import InputError
 from tfgen.instant import chain as chains
-from tfgen.instant.draws import BLOCK, select, uniforms
+from tfgen.instant.draws import select, uniforms
 from tfgen.instant.network import Array, Network, State
 from tfgen.portable.layers import Layer
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
@@ -101,13 +102,14 @@ class Writer:
         counts = np.tile(np.bincount(reading.ids, minlength=len(places)) * (places > END), (rows, 1))
         finished, watches = np.zeros(rows, bool), [StopStrings(limits.stops) for _ in seeds]
         deadline = np.inf if limits.max_time is None else time.monotonic() + limits.max_time
-        for t in range(limits.length):
+        draws = (uniform for block in itertools.count() for uniform in uniforms(seeds, block))
+        may_come, no_end = self.vocabulary.writable, places != END
+        for t, uniform in zip(range(limits.length), draws, strict=False):
             if finished.all() or time.monotonic() >= deadline:
                 break
-            numbers = uniforms(seeds, t // BLOCK) if t % BLOCK == 0 else numbers
-            allowed = self.vocabulary.writable & ((places != END) | (t >= limits.min_length))
+            allowed = may_come if t >= limits.min_length else may_come & no_end
             shaped = chains.apply(chain, np.where(allowed, logits.astype(np.float64), -np.inf), counts)
-            ids = np.where(finished, PADDING, select(shaped, numbers[t % BLOCK]))
+            ids = np.where(finished, PADDING, select(shaped, uniform))
             if ((ids == PADDING) & ~finished).any():
                 raise InputError(NO_DISTRIBUTION if np.isnan(logits).any() else NOTHING_LEFT)
             counts[np.arange(rows), ids] += ids > END

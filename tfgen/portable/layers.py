@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError, damage, real_number, whole_number
@@ -207,7 +206,7 @@ def _normalization(options: _Options, width: int | None, kind: str) -> _Descript
     size = _features(options, width)
     options.one_of("axis", ([-1], [2]))
     options.refuse("rms_scaling", False)
-    shapes = {name: (size,) for name, own in (("scale", "scale"), ("offset", "center")) if options.flag(own)}
+    shapes: dict[str, Shape] = {name: (size,) for name, own in (("scale", "scale"), ("offset", "center")) if options.flag(own)}
     return size, size, shapes, {"epsilon": options.share("epsilon")}
 
 

@@ -31,6 +31,11 @@ class Score:
     ranks: npt.NDArray[np.int32]
 
     @property
+    def bits(self) -> npt.NDArray[np.float64]:
+        """How much each token surprised, float64 (T,): -log2 of its probability."""
+        return -self.log_probabilities / math.log(2)
+
+    @property
     def nats(self) -> float:
         """The whole text's cost: -ln p(text)."""
         return -math.fsum(self.log_probabilities)
