@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tfgen.writing.stops import StopStrings
 
 from tfgen import InputError, TextGenerator, Vocabulary
 from tfgen.sampling import (
@@ -26,6 +25,7 @@ from tfgen.sampling import (
     default_chain,
 )
 from tfgen.support.recent import Recent
+from tfgen.terms.stops import StopStrings
 from tfgen.writing import compiled as compiled_
 
 TEXT = "the quick brown fox jumps over the lazy dog. "

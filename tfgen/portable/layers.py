@@ -90,7 +90,7 @@ def layers_in(network: Any, size: int) -> tuple[Layer, ...]:
 
     with damage(describe):
         if _class_of(network) != "keras>Sequential":
-            raise InputError(f"the network is a {_class_of(network)}, which has no portable description.")
+            raise InputError(f"the network is a {wording.shown(_class_of(network))}, which has no portable description.")
         first, *others = network["config"]["layers"]
         if _class_of(first) != "keras.layers>InputLayer" or len(first["config"]["batch_shape"]) != 2:
             raise InputError("the network must begin with rows of ids, keras.Input((None,)).")
@@ -254,4 +254,4 @@ def _class_of(serialized: Any) -> str:
 
 
 def _named(name: Any, class_name: Any) -> str:
-    return f"the layer {wording.shown(name)} ({wording.shorten(str(class_name))})"
+    return f"the layer {wording.shown(name)} ({wording.shown(class_name).strip("'")})"
