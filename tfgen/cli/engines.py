@@ -73,7 +73,7 @@ def load(
 
 def described(config: dict[str, Any]) -> dict[str, str]:
     """Say which engine writes short texts of a model, and why it is not NumPy's."""
-    from tfgen.instant.reading import layers_of_config
+    from tfgen.portable.layers import layers_of_config
 
     try:
         layers_of_config(config)

@@ -12,26 +12,12 @@ import numpy.typing as npt
 
 from tfgen import model_files
 from tfgen.errors import InputError, damage
-from tfgen.portable.layers import Layer, layers_in
-from tfgen.support import wording
+from tfgen.portable.layers import Layer, layers_of_config
 from tfgen.vocabulary.vocabulary import Vocabulary
 
-_KNOWN = {"name", "vocabulary", "network", "provenance", "restart"}
 _ROOT = "layers/sequential/layers"
-
-
-def layers_of_config(config: dict[str, Any]) -> tuple[Layer, ...]:
-    """Describe the layers of a model, without their arrays, if this engine runs it.
-
-    Args:
-        config: As `model_files.read_config` gives it.
-
-    Raises:
-        InputError: It is not run here, and why.
-    """
-    if unknown := sorted(name for name, value in config.items() if value is not None and name not in _KNOWN):
-        raise InputError(f"the model has {wording.listing(unknown)}, which has no portable description.")
-    return layers_in(config["network"], len(Vocabulary.from_config(config["vocabulary"])))
+# What Keras calls the layers of a class in the file, when it has numbered them.
+_PLACES = {"SimpleRNN": "simple_rnn", "LayerNormalization": "layer_normalization"}
 
 
 def read(path: str | os.PathLike[str], config: dict[str, Any] | None = None) -> tuple[Vocabulary, list[Layer]]:
@@ -66,8 +52,7 @@ def _fault(error: Exception) -> str:
 
 def _with_arrays(layer: Layer, file: h5py.File, numbered: dict[str, int]) -> Layer:
     """Read the arrays of the next layer: Keras numbers those of one class."""
-    name = "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(layer.class_name))
-    name = {"l_s_t_m": "lstm", "g_r_u": "gru", "simple_r_n_n": "simple_rnn"}.get(name, name)
+    name = _PLACES.get(layer.class_name, layer.class_name.lower())
     numbered[name] = numbered.get(name, -1) + 1
     if not layer.shapes:
         return layer

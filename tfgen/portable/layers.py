@@ -14,11 +14,13 @@ import numpy.typing as npt
 
 from tfgen.errors import InputError, damage, real_number, whole_number
 from tfgen.support import wording
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 Shape = tuple[int, ...]
 
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
 _DTYPES = ("float32", "float64")
+_PARTS = {"name", "vocabulary", "network", "provenance", "restart"}  # of a model file
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +73,20 @@ class Layer:
         return _named(self.name, self.class_name)
 
 
+def layers_of_config(config: dict[str, Any]) -> tuple[Layer, ...]:
+    """Describe the layers of a model, without their arrays, without their arrays.
+
+    Args:
+        config: As `model_files.read_config` gives it.
+
+    Raises:
+        InputError: It has a part that cannot be described, or is damaged.
+    """
+    if unknown := sorted(name for name, value in config.items() if value is not None and name not in _PARTS):
+        raise InputError(f"the model has {wording.listing(unknown)}, which has no portable description.")
+    return layers_in(config["network"], len(Vocabulary.from_config(config["vocabulary"])))
+
+
 def layers_in(network: Any, size: int) -> tuple[Layer, ...]:
     """Describe a network from what Keras says of it, without its arrays.
 
@@ -90,7 +106,10 @@ def layers_in(network: Any, size: int) -> tuple[Layer, ...]:
 
     with damage(describe):
         if _class_of(network) != "keras>Sequential":
-            raise InputError(f"the network is a {wording.shown(_class_of(network))}, which has no portable description.")
+            found = wording.shown(_class_of(network))
+            raise InputError(
+                f"the network must be 'keras>Sequential' to have a portable description; received {found}."
+            )
         first, *others = network["config"]["layers"]
         if _class_of(first) != "keras.layers>InputLayer" or len(first["config"]["batch_shape"]) != 2:
             raise InputError("the network must begin with rows of ids, keras.Input((None,)).")
@@ -206,7 +225,8 @@ def _normalization(options: _Options, width: int | None, kind: str) -> _Descript
     size = _features(options, width)
     options.one_of("axis", ([-1], [2]))
     options.refuse("rms_scaling", False)
-    shapes: dict[str, Shape] = {name: (size,) for name, own in (("scale", "scale"), ("offset", "center")) if options.flag(own)}
+    names = (("scale", "scale"), ("offset", "center"))
+    shapes: dict[str, Shape] = {name: (size,) for name, option in names if options.flag(option)}
     return size, size, shapes, {"epsilon": options.share("epsilon")}
 
 
@@ -254,4 +274,5 @@ def _class_of(serialized: Any) -> str:
 
 
 def _named(name: Any, class_name: Any) -> str:
-    return f"the layer {wording.shown(name)} ({wording.shown(class_name).strip("'")})"
+    shown = class_name if isinstance(class_name, str) and class_name.isidentifier() else wording.shown(class_name)
+    return f"the layer {wording.shown(name)} ({wording.shorten(shown)})"
