@@ -52,8 +52,8 @@ def generator(seed, dtype="float32"):
         keras.config.set_dtype_policy("float32")
     for weight in network.weights:
         weight.assign(weight.numpy() + chance.normal(scale=0.1, size=weight.shape))
-    # The head alone makes the network sure of itself: a recurrence with large weights is chaotic, and soon makes another
-    # text of the last bit of a sum, in two loops of TensorFlow too.
+    # The head alone makes the network sure of itself: a recurrence with large weights is chaotic, and soon makes
+    # another text of the last bit of a sum, in two loops of TensorFlow too.
     head = network.layers[-1].kernel
     head.assign(head.numpy() * chance.choice([1, 3, 9]))
     return tfgen.TextGenerator(vocabulary, network)

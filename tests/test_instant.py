@@ -26,11 +26,11 @@ import tfgen
 from tfgen import sampling
 from tfgen.errors import InputError
 from tfgen.instant import chain as chains
-from tfgen.instant.draws import BLOCK, select, uniforms
 from tfgen.instant.reading import read
 from tfgen.instant.writer import Writer
 from tfgen.networks import layers_of
 from tfgen.sampling.chain import apply, default_chain, start
+from tfgen.terms.draws import BLOCK, uniforms
 from tfgen.terms.seeds import row_seeds
 
 ROOM = pathlib.Path(tfgen.__file__).parent / "instant"
@@ -165,7 +165,7 @@ def test_a_setting_out_of_its_range_is_refused_in_the_same_words(name, value):
 def test_the_draw_is_the_same(logits, data):
     uniform = data.draw(arrays.arrays(np.float64, len(logits), elements=st.floats(0, 1, exclude_max=True)))
     expected = sampling.select(tf.constant(logits), tf.constant(uniform)).numpy()
-    np.testing.assert_array_equal(select(logits, uniform), expected)
+    np.testing.assert_array_equal(chains.select(logits, uniform), expected)
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------

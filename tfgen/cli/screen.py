@@ -55,7 +55,7 @@ class Screen:
         pieces = self._draft.turn.pieces
         styles = [heat.style_of(bits) if self._colours else "" for _, bits in pieces]
         runs = heat.runs([piece for piece, _ in pieces], styles)
-        return [*((_style(style), text) for text, style in runs), ("[SetCursorPosition]", "")]
+        return [*((style_for(style), text) for text, style in runs), ("[SetCursorPosition]", "")]
 
     def _candidates(self) -> _Fragments:
         lines: _Fragments = []
@@ -116,7 +116,7 @@ class Screen:
         self._application.exit()
 
 
-def _style(style: str) -> str:
+def style_for(style: str) -> str:
     """Say in prompt_toolkit's words what a style of the scale is: its colours are those of a cube of 6 x 6 x 6."""
 
     def of_cube(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""The plain transforms of `tfgen.sampling` in NumPy: float64 logits (B, V) in and out; see there for what each does."""
+"""The plain transforms of `tfgen.sampling` and its draw in NumPy, on float64 logits (B, V); see there what each is."""
 
 from typing import Any
 
@@ -13,6 +13,8 @@ Chain = dict[str, Any]
 
 def default_chain(**settings: Any) -> Chain:
     """Give the plain settings in their order, without those that are None; each that is out of its range is refused."""
+    if unknown := settings.keys() - PLAIN.keys():
+        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
     given = {"temperature": 1.0, **settings}
     return {name: number(name, given[name], PLAIN[name]) for name in PLAIN if given.get(name) is not None}
 
@@ -23,6 +25,13 @@ def apply(chain: Chain, logits: Logits, counts: npt.NDArray[np.integer[Any]]) ->
         for name, value in chain.items():
             logits = _penalised(logits, counts, value) if name == "repetition_penalty" else _SHAPED[name](logits, value)
     return logits
+
+
+def select(logits: Logits, uniform: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+    """Draw one token a row of logits (B, V) by inverting the cumulative distribution."""
+    with np.errstate(invalid="ignore"):  # where there is no token: whoever asks finds that padding was drawn
+        cumulative = np.cumsum(softmax(logits), axis=-1)
+    return (cumulative <= uniform[:, np.newaxis] * cumulative[:, -1:]).sum(axis=-1)
 
 
 def softmax(logits: Logits) -> Logits:

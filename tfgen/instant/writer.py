@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from tfgen.errors import InputError
 from tfgen.instant import chain as chains
-from tfgen.instant.draws import select, uniforms
 from tfgen.instant.network import Array, Network, State
 from tfgen.portable.layers import Layer
+from tfgen.terms.draws import uniforms
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
@@ -109,7 +109,7 @@ class Writer:
                 break
             allowed = may_come if t >= limits.min_length else may_come & no_end
             shaped = chains.apply(chain, np.where(allowed, logits.astype(np.float64), -np.inf), counts)
-            ids = np.where(finished, PADDING, select(shaped, uniform))
+            ids = np.where(finished, PADDING, chains.select(shaped, uniform))
             if ((ids == PADDING) & ~finished).any():
                 raise InputError(NO_DISTRIBUTION if np.isnan(logits).any() else NOTHING_LEFT)
             counts[np.arange(rows), ids] += ids > END

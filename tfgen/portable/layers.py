@@ -74,7 +74,7 @@ class Layer:
 
 
 def layers_of_config(config: dict[str, Any]) -> tuple[Layer, ...]:
-    """Describe the layers of a model, without their arrays, without their arrays.
+    """Describe the layers of a model file, without their arrays.
 
     Args:
         config: As `model_files.read_config` gives it.

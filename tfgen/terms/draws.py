@@ -1,11 +1,7 @@
 """The draws of `tfgen.sampling`, bit for bit: Philox4x32-10 (Salmon et al. 2011) as TensorFlow seeds and reads it."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-
-from tfgen.instant.chain import softmax
 
 BLOCK = 256  # steps that one key gives the draws of
 
@@ -34,10 +30,3 @@ def uniforms(seeds: npt.NDArray[np.int64], block: int) -> npt.NDArray[np.float64
     pairs = philox(counters, mixed[..., :2]).reshape(len(seeds), BLOCK, 2)
     mantissas = (pairs[..., 0] & np.uint64(0xFFFFF)) << _HALF | pairs[..., 1]
     return (mantissas.astype(np.float64) * 2.0**-52).T
-
-
-def select(logits: npt.NDArray[np.float64], uniform: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-    """Draw one token a row of logits (B, V) by inverting the cumulative distribution."""
-    with np.errstate(invalid="ignore"):  # where there is no token: whoever asks finds that padding was drawn
-        cumulative = np.cumsum(softmax(logits), axis=-1)
-    return (cumulative <= uniform[:, np.newaxis] * cumulative[:, -1:]).sum(axis=-1)
