@@ -61,7 +61,7 @@ class Screen:
         lines: _Fragments = []
         for number, text in enumerate(self._draft.turn.candidates, 1):
             ((shown, _),) = heat.runs([text or "(the end)"], ["-"])
-            lines += [("bold", f"{number} "), ("", f"{shown.replace(chr(10), '')}\n")]
+            lines += [("", "\n" * (number > 1)), ("bold", f"{number} "), ("", shown.replace("\n", ""))]
         return lines
 
     def _foot(self) -> _Fragments:
