@@ -289,7 +289,7 @@ def test_without_prompt_toolkit_it_says_how_to_install_it(terminal, model, tmp_p
     (tmp_path / "prompt_toolkit.py").write_text("raise ImportError")
     path = f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"
     shown = terminal(model, variables={"PYTHONPATH": path}).read("install")
-    assert "pip install 'prompt_toolkit>=3.0'" in shown
+    assert "pip install 'prompt_toolkit>=3.0.40'" in shown
 
 
 def test_the_screen_is_not_imported_by_other_commands(tmp_path):

@@ -7,6 +7,7 @@ usage, 128 and its number stopped by a signal, such as 130 interrupted.
 
 import contextlib
 import importlib
+import os
 import sys
 
 import click
@@ -45,6 +46,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
+    # Before NumPy is imported: the products of one step are so small that threads wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     terminal.open_streams()
     with signals.handled():
         sys.exit(_run())

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tfgen.instant.writer import Writer
     from tfgen.text_generator import TextGenerator
 
-# TensorFlow takes some seconds to begin, and then saves some 20 to 200 microseconds a token of one text
-# (docs/performance.md).
-_MOST_TOKENS = 30_000
+# TensorFlow takes three seconds to begin, and then, once XLA has compiled the loop, saves some 40 microseconds a token
+# of a usual network and 200 of a large one (docs/performance.md): it pays for requests of more tokens than these.
+_MOST_TOKENS = 20_000
 _RUN = {*PLAIN, "length", "min_length", "stop", "max_time", "seed", "unknown"}
 
 option = click.option(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfgen import model_files
-from tfgen.cli import engines, options
+from tfgen.cli import engines, heat, options
 from tfgen.cli.drafting import Draft
 from tfgen.errors import InputError
 from tfgen.support import atomic_files
@@ -46,18 +49,37 @@ def write(model: Path, prompt: str, seed: int | None, output: Path | None, engin
     draft = Draft(writer, prompt, seed=secrets.randbits(32) if seed is None else seed, **given)
     destination = Destination(output, model)
     try:
-        _screen()(draft, destination.save).run()
+        with begun(draft):
+            screen = _screen()
+        screen(draft, destination.save).run()
     except KeyboardInterrupt:  # or another signal that ends the process: there may be no terminal any more
         destination.save(draft.turn.text)
         raise
     click.echo(draft.turn.text)
 
 
+@contextlib.contextmanager
+def begun(draft: Draft) -> Iterator[None]:
+    """Show the text at once, on the terminal's other screen, while the block imports what shows it for good."""
+    if os.name == "posix":
+        texts = [draft.turn.text, *draft.turn.candidates]
+        shown = "\n".join(text for each in texts for text, _ in heat.runs([each], [""]))
+        sys.stdout.write(f"\x1b[?1049h\x1b[H{shown}")
+        sys.stdout.flush()
+    try:
+        yield
+    except BaseException:  # such as that it is not installed
+        sys.stdout.write("\x1b[?1049l")
+        raise
+
+
 def _screen() -> type[Screen]:
     try:
         from tfgen.cli.screen import Screen
     except ImportError:
-        raise InputError("tfgen write needs the package prompt_toolkit: pip install 'prompt_toolkit>=3.0'.") from None
+        raise InputError(
+            "tfgen write needs the package prompt_toolkit: pip install 'prompt_toolkit>=3.0.40'."
+        ) from None
     return Screen
 
 
