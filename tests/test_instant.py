@@ -319,7 +319,7 @@ def no_layer(place, **options):
         (of_layer(1, units=0), "units"),
         (of_layer(1, units=True), "units"),
         (of_layer(1, dtype="mixed_bfloat16"), "mixed_bfloat16"),
-        (of_layer(1, dtype="float64"), "different types"),
+        (of_layer(1, dtype="float64"), "in a network of the types"),
         (of_layer(2, activation="relu"), "softmax"),
         (of_layer(2, units=7), "softmax over"),
         (of_layer(2, quantization_config={"mode": "int8"}), "quantization_config"),

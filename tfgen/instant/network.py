@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.portable.layers import Layer
+from tfgen.portable.layers import Layer, check_types
 
 Array = npt.NDArray[Any]
 State = list[list[Array]]
@@ -20,6 +20,7 @@ class Network:
     """A network of layers that have their arrays; the last is the head."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
+        check_types(layers)
         self._first = [[np.zeros(layer.outputs, layer.dtype)] * _KEPT.get(layer.kind, 0) for layer in layers[:-1]]
         *self._body, self._head = (_STEPS[layer.kind](layer) for layer in layers)
 

@@ -8,7 +8,7 @@ Axis letters: V vocabulary, D features in, U units.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy.typing as npt
 
@@ -19,7 +19,6 @@ from tfgen.vocabulary.vocabulary import Vocabulary
 Shape = tuple[int, ...]
 
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
-_DTYPES = ("float32", "float64")
 _PARTS = {"name", "vocabulary", "network", "provenance", "restart"}  # of a model file
 
 
@@ -33,7 +32,7 @@ class Layer:
         class_name: What Keras calls its class.
         inputs: D, or how many ids it can look up.
         outputs: Features of each timestep.
-        dtype: In which it computes and keeps its arrays, "float32" or "float64".
+        dtype: The policy by which it computes, such as "float32" or "mixed_bfloat16".
         shapes: Of each of its arrays by name, in Keras' order: `kernel`, `recurrent`, `bias`, or `scale` and `offset`.
             The gates lie side by side, i, f, g, o in an LSTM and z, r, g in a GRU.
         options: What else decides what it does: `ids` (whether a recurrent layer looks ids up in its kernel),
@@ -80,11 +79,27 @@ def layers_of_config(config: dict[str, Any]) -> tuple[Layer, ...]:
         config: As `model_files.read_config` gives it.
 
     Raises:
-        InputError: It has a part that cannot be described, or is damaged.
+        InputError: It has a part that cannot be described, is of types that NumPy lacks, or is damaged.
     """
     if unknown := sorted(name for name, value in config.items() if value is not None and name not in _PARTS):
         raise InputError(f"the model has {wording.listing(unknown)}, which has no portable description.")
-    return layers_in(config["network"], len(Vocabulary.from_config(config["vocabulary"])))
+    layers = layers_in(config["network"], len(Vocabulary.from_config(config["vocabulary"])))
+    check_types(layers)
+    return layers
+
+
+def check_types(layers: Sequence[Layer]) -> None:
+    """Refuse layers that do not compute all in float32, or all in float64, which is what NumPy can do.
+
+    Raises:
+        InputError: Names one.
+    """
+    for layer in layers:
+        if layer.dtype not in ("float32", "float64") or layer.dtype != layers[0].dtype:
+            types = wording.listing(dict.fromkeys(each.dtype for each in layers))
+            raise InputError(
+                f"{layer.named} computes by {wording.shown(layer.dtype)}, in a network of the types {types}."
+            )
 
 
 def layers_in(network: Any, size: int) -> tuple[Layer, ...]:
@@ -140,8 +155,6 @@ def _check_ends(layers: Sequence[Layer], size: int) -> None:
     head = layers[-1]
     if head.options.get("activation") != "softmax" or head.outputs != size:
         raise InputError(f"the last layer must be a softmax over {size} tokens; received {head.named}.")
-    if len({layer.dtype for layer in layers}) > 1:
-        raise InputError("layers that compute in different types have no portable description.")
     if misplaced := [layer for layer in layers[:-1] if layer.options.get("activation") == "softmax"]:
         raise InputError(f"{misplaced[0].named} has the activation 'softmax', which is for the last layer.")
 
@@ -183,11 +196,9 @@ class _Options:
     def dtype(self) -> str:
         policy = self._config["dtype"]
         name = policy["config"]["name"] if isinstance(policy, dict) else policy
-        if name not in _DTYPES:
-            self._fail("dtype", name)
-        return name
+        return name if isinstance(name, str) else self._fail("dtype", name)
 
-    def _fail(self, name: str, value: Any) -> None:
+    def _fail(self, name: str, value: Any) -> NoReturn:
         raise InputError(f"{self.named} has {name}={wording.shown(value)}, which has no portable description.")
 
 
