@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/fuzz.py [COUNT [SEED [READER]]]
 
-COUNT (5000) is the number of inputs for a reader of share 1, see `tests/hostile.py`, which says what is given and what
-is allowed. Anything else is shown with its traceback, and the exit code is 1.
+COUNT (5000) is the number of inputs for a reader of share 1, see `tests/readers.py`; `tests/damage.py` says what is
+given, and `tests/hostile.py` what is allowed. Anything else is shown with its traceback, and the exit code is 1.
 """
 
 import logging
@@ -24,6 +24,7 @@ def main(count: int = 5000, seed: int = 0, only: str = "") -> int:
     warnings.simplefilter("ignore")
     logging.disable()
     import hostile
+    import readers
 
     from tfgen import TextGenerator, Vocabulary
     from tfgen.cli import tensorflow_log
@@ -36,7 +37,7 @@ def main(count: int = 5000, seed: int = 0, only: str = "") -> int:
         path = Path(folder, "small.keras")
         TextGenerator.build(Vocabulary.from_texts(["the quick brown fox\n"]), units=8, seed=1).save(path)
         model = path.read_bytes()
-        for reader in [*hostile.plain_readers(model), *hostile.slow_readers(model)]:
+        for reader in [*readers.plain_readers(model), *readers.slow_readers(model)]:
             if only not in reader.name:
                 continue
             begun = time.perf_counter()

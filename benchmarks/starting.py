@@ -1,11 +1,16 @@
-"""How soon text comes: the first character of `tfgen generate`, and which loop finishes a text first.
+"""How soon text comes: whole processes of both engines, first characters, and which loop finishes a text first.
 
 Compiling counts: each text is the first of a new generator.
 
-Usage: python benchmarks/starting.py [UNITS [ROUNDS]]
+Usage: python benchmarks/starting.py [UNITS [ROUNDS [PROCESSES]]]
+
+ROUNDS (5) are of TensorFlow, PROCESSES (10) of NumPy's engine. `tfgen write` runs on a pseudo-terminal; its first
+character is the first one of the text that is shown.
 """
 
 import os
+import pty
+import re
 import statistics
 import subprocess
 import sys
@@ -45,14 +50,50 @@ def seconds_to_first_byte(command: list[str]) -> float:
     return seconds
 
 
-def first_character(units: int, rounds: int) -> None:
-    """Print how much later than the loaded model the first character comes."""
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder, "model.keras")
-        generator_of(units).save(model)
-        load = [sys.executable, "-c", LOADED, str(model)]
-        write = [sys.executable, "-m", "tfgen", "generate", str(model), "The ", "--no-echo", "--seed", "1"]
-        pairs = [(seconds_to_first_byte(load), seconds_to_first_byte(write)) for _ in range(rounds)]
+def seconds_and_memory(command: list[str]) -> tuple[float, float]:
+    """Run a process to its end: how long it took, and the most memory that it had, in MB."""
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert not process.returncode
+    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+
+
+def seconds_to_first_text(command: list[str]) -> float:
+    """Start a process on a terminal, and wait for the first character that is none of a control sequence."""
+    own, other = pty.openpty()
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdin=other, stdout=other, stderr=subprocess.DEVNULL) as process:
+        os.close(other)
+        shown = ""
+        while not re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).strip():
+            shown += os.read(own, 4096).decode(errors="replace")
+        seconds = time.perf_counter() - begun
+        process.kill()
+    os.close(own)
+    return seconds
+
+
+def whole_processes(model: Path, rounds: int, processes: int) -> None:
+    """Print what a text of 300 characters takes with either engine, and how soon `tfgen write` shows text."""
+    generate = [sys.executable, "-m", "tfgen", "generate", str(model), "The ", "--length", "300", "--engine"]
+    print("| command | seconds, median (and least) | MB | processes |\n|---|---|---|---|")
+    for engine, times in (("numpy", processes), ("tensorflow", rounds)):
+        taken, memory = zip(*(seconds_and_memory([*generate, engine]) for _ in range(times)), strict=True)
+        numbers = f"{statistics.median(taken):.2f} ({min(taken):.2f}) | {statistics.median(memory):.0f}"
+        print(f"| `tfgen generate`, 300 characters, {engine} | {numbers} | {times} |", flush=True)
+    write = [sys.executable, "-m", "tfgen", "write", str(model), "The "]
+    taken = [seconds_to_first_text(write) for _ in range(processes)]
+    print(f"| `tfgen write`, first character | {statistics.median(taken):.2f} ({min(taken):.2f}) | | {processes} |\n")
+
+
+def first_character(model: Path, rounds: int) -> None:
+    """Print how much later than the loaded model the first character of TensorFlow comes."""
+    load = [sys.executable, "-c", LOADED, str(model)]
+    options = ["--no-echo", "--seed", "1", "--engine", "tensorflow"]
+    write = [sys.executable, "-m", "tfgen", "generate", str(model), "The ", *options]
+    pairs = [(seconds_to_first_byte(load), seconds_to_first_byte(write)) for _ in range(rounds)]
     beyond = statistics.median(second - first for first, second in pairs)
     loaded, written = (statistics.median(each) for each in zip(*pairs, strict=True))
     print(
@@ -76,11 +117,15 @@ def which_finishes_first(units: int, rounds: int) -> None:
         print(f"| {length:,} | {cells} |", flush=True)
 
 
-def main(units: int = 256, rounds: int = 5) -> None:
-    """Print both."""
+def main(units: int = 256, rounds: int = 5, processes: int = 10) -> None:
+    """Print all."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(f"{turns.versions('tensorflow', 'keras')}. One LSTM of {units}.\n")
-    first_character(units, rounds)
+    print(f"{turns.versions('tensorflow', 'keras', 'numpy')}. One LSTM of {units}.\n")
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder, "model.keras")
+        generator_of(units).save(model)
+        whole_processes(model, rounds, processes)
+        first_character(model, rounds)
     which_finishes_first(units, rounds)
 
 

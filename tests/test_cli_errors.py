@@ -247,8 +247,8 @@ def beyond(kind):
 
 NUMBERS = [
     (command, option)
-    for command in ("demo", "train", "generate")
-    for option in cli.commands[command].params
+    for command in ("demo", "train", "generate", "write")
+    for option in cli.get_command(None, command).params
     if isinstance(option.type, (click.IntRange, click.FloatRange))
 ]
 
@@ -259,15 +259,15 @@ def test_every_number_of_the_command_line_has_a_range():
         *("learning_rate", "validation", "patience", "seed", "count", "temperature", "top_k", "top_p", "min_p"),
     }
     plain = (click.types.IntParamType, click.types.FloatParamType)
-    for command in cli.commands.values():
-        for option in command.params:
+    for name in cli.list_commands(None):
+        for option in cli.get_command(None, name).params:
             assert type(option.type) not in plain, option.name
 
 
 @pytest.mark.parametrize(("command", "option"), NUMBERS, ids=[f"{c} {o.opts[-1]}" for c, o in NUMBERS])
 def test_absurd_numbers_are_refused(here, model, command, option):
     (here.folder / "text.txt").write_text(TEXT)
-    first = {"demo": [], "train": ["text.txt"], "generate": [model, "the "]}[command]
+    first = {"demo": [], "train": ["text.txt"]}.get(command, [model, "the "])
     for value in beyond(option.type):
         message = here.refused(command, *first, f"{option.opts[-1]}{'=' if option.opts[-1][1] == '-' else ''}{value}")
         assert option.opts[-1] in message or (option.name or "") in message, (value, message)

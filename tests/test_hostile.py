@@ -6,6 +6,7 @@ import time
 
 import hostile
 import pytest
+import readers
 from cli_support import model_bytes_fixture  # noqa: F401 - a fixture
 from effort import share_of
 from memory_support import forget_peak
@@ -13,7 +14,7 @@ from memory_support import forget_peak
 from tfgen.errors import InputError
 
 COUNT = share_of(120)
-PLAIN = [reader.name for reader in hostile.plain_readers(b"")]
+PLAIN = [reader.name for reader in readers.plain_readers(b"")]
 # As with Hypothesis, each run takes others, but for continuous integration.
 SEED = 0 if os.environ.get("CI") == "true" else random.randrange(10**9)
 
@@ -26,12 +27,12 @@ def assert_no_finding(reader, folder, count):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_reader_gives_a_result_or_refuses_in_one_line(name, tmp_path, model_bytes):
-    (reader,) = (reader for reader in hostile.plain_readers(model_bytes) if reader.name == name)
+    (reader,) = (reader for reader in readers.plain_readers(model_bytes) if reader.name == name)
     assert_no_finding(reader, tmp_path, round(COUNT * reader.share))
 
 
 def test_so_do_readers_that_take_a_network(tmp_path, model_bytes):
-    for reader in hostile.slow_readers(model_bytes):
+    for reader in readers.slow_readers(model_bytes):
         assert_no_finding(reader, tmp_path, round(COUNT * reader.share) + 8)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tfgen.errors import InputError
+from tfgen.terms.scores import Score
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import END, Vocabulary
-from tfgen.writing.scoring import Score
 
 LETTERS = "abcdefgh"
 VOCABULARY = Vocabulary.from_texts([LETTERS])

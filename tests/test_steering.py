@@ -25,8 +25,8 @@ from tfgen.sampling import (
     default_chain,
 )
 from tfgen.support.recent import Recent
+from tfgen.terms.stops import StopStrings
 from tfgen.writing import compiled as compiled_
-from tfgen.writing.stops import StopStrings
 
 TEXT = "the quick brown fox jumps over the lazy dog. "
 

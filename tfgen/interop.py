@@ -25,8 +25,9 @@ import numpy as np
 
 from tfgen.errors import InputError, check_instance, damage, path_of
 from tfgen.layers import keras_layers, stepping
-from tfgen.networks import recurrent
-from tfgen.networks.building import CELLS
+from tfgen.layers.stepping import CELLS
+from tfgen.networks.described import layers_of
+from tfgen.portable.layers import Layer
 from tfgen.support import atomic_files, wording
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import Vocabulary
@@ -61,16 +62,12 @@ def to_torch(generator: TextGenerator) -> Arrays:
     (12, 5)
     """
     _check_generator(generator)
-    network = generator.network
-    _check_twin(network)
-    arrays: Arrays = {}
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            arrays["embedding.weight"] = layer.get_weights()[0]
-    for index, layer in enumerate(recurrent.recurrent_layers(network)):
-        parts = _layer_to_torch(_kind(layer), *layer.get_weights())
+    layers = _twin(generator)
+    arrays: Arrays = {} if layers[0].cell else {"embedding.weight": layers[0].arrays["kernel"]}
+    for index, layer in enumerate(layer for layer in layers if layer.cell):
+        parts = _layer_to_torch(layer.kind, *layer.arrays.values())
         arrays |= {f"rnn.{name}_l{index}": array for name, array in parts.items()}
-    kernel, bias = network.layers[-1].get_weights()
+    kernel, bias = layers[-1].arrays.values()
     return arrays | {"fc.weight": np.ascontiguousarray(kernel.T), "fc.bias": bias}
 
 
@@ -86,17 +83,18 @@ def from_torch(generator: TextGenerator, state_dict: Mapping[str, Any]) -> None:
     """
     wanted = to_torch(generator)
     given = _checked(state_dict, wanted)
-    network = generator.network
     new: list[tuple[Any, list[np.ndarray]]] = []
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            new.append((layer, [given["embedding.weight"]]))
-    for index, layer in enumerate(recurrent.recurrent_layers(network)):
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        new.append((layer, _layer_from_torch(_kind(layer), *(given[f"rnn.{name}_l{index}"] for name in names))))
-    new.append((network.layers[-1], [given["fc.weight"].T, given["fc.bias"]]))
-    for layer, weights in new:
-        layer.set_weights(weights)
+    index = 0
+    for layer, own in zip(layers_of(generator), generator.network.layers, strict=True):
+        if layer.kind == "embedding":
+            new.append((own, [given["embedding.weight"]]))
+        elif layer.cell:
+            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            new.append((own, _layer_from_torch(layer.kind, *(given[f"rnn.{name}_l{index}"] for name in names))))
+            index += 1
+    new.append((generator.network.layers[-1], [given["fc.weight"].T, given["fc.bias"]]))
+    for own, weights in new:
+        own.set_weights(weights)
 
 
 def save_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
@@ -231,42 +229,34 @@ def _check_generator(generator: object) -> None:
     check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
 
 
-def _kind(layer: Any) -> str:
-    return next(kind for kind, name in CELLS.items() if isinstance(layer, getattr(keras.layers, name)))
-
-
-def _check_twin(network: keras.Sequential) -> None:
-    """Refuse a network that the PyTorch twin cannot express."""
-    first, *others = stack = recurrent.recurrent_layers(network) or [None]
-    if first is None:
+def _twin(generator: TextGenerator) -> list[Layer]:
+    """Describe a network without its dropouts, and refuse one that the PyTorch twin cannot express."""
+    layers = [layer for layer in layers_of(generator) if layer.kind != "dropout"]
+    cells = [layer for layer in layers if layer.cell]
+    if not cells:
         raise InputError("the network has no recurrent layer; its PyTorch twin has at least one.")
-    for layer in others:
-        if _kind(layer) != _kind(first) or layer.units != first.units:
+    for layer in cells[1:]:
+        if (layer.kind, layer.outputs) != (cells[0].kind, cells[0].outputs):
             raise InputError(
-                f"{stepping.named(layer)} differs from {stepping.named(first)} in kind or units; those of the "
-                "PyTorch twin are alike."
+                f"{layer.named} differs from {cells[0].named} in kind or units; those of the PyTorch twin are alike."
             )
-    for layer in stack:
-        _check_layer(layer)
-    steps = [layer for layer in network.layers if not isinstance(layer, keras.layers.Dropout)]
-    if isinstance(steps[0], keras.layers.Embedding):
-        steps = steps[1:]
-    if steps[:-1] != stack or network.layers[-1].bias is None:
-        found = ", ".join(stepping.named(layer) for layer in network.layers)
+    for layer in cells:
+        _check_cell(layer)
+    body = layers[1:] if layers[0].kind == "embedding" else layers
+    if body[:-1] != cells or "bias" not in layers[-1].shapes:
+        found = ", ".join(layer.named for layer in layers)
         raise InputError(
             f"the PyTorch twin has an embedding or none, recurrent layers and a head with a bias; received {found}."
         )
+    return layers
 
 
-def _check_layer(layer: Any) -> None:
-    expected = {"activation": keras.activations.tanh, "use_bias": True}
-    if not isinstance(layer, keras.layers.SimpleRNN):
-        expected["recurrent_activation"] = keras.activations.sigmoid
-    if isinstance(layer, keras.layers.GRU):
-        expected["reset_after"] = True
-    for name, value in expected.items():
-        if getattr(layer, name) != value:
-            raise InputError(f"{stepping.named(layer)} has another {name} than PyTorch, which has {value!r}.")
+def _check_cell(layer: Layer) -> None:
+    given = {**layer.options, "use_bias": "bias" in layer.shapes}
+    theirs = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True, "use_bias": True}
+    for name, value in theirs.items():
+        if given.get(name, value) != value:
+            raise InputError(f"{layer.named} has another {name} than PyTorch, which has {value!r}.")
 
 
 def _layer_to_torch(kind: str, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Arrays:

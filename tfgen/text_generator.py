@@ -17,8 +17,8 @@ from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, kinds
 from tfgen.networks.encoder_decoder import EncoderDecoder
-from tfgen.networks.model import NO_DISTRIBUTION
 from tfgen.support import atomic_files
+from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.writer import Writer
 

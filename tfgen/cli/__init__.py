@@ -1,40 +1,53 @@
-"""The command line: `tfgen demo`, `prepare`, `train`, `generate`, `score`, `novelty`, `inspect`, `export`.
+"""The command line: `tfgen demo`, `prepare`, `train`, `generate`, `write`, `score`, `novelty`, `inspect`, `export`.
 
-Thin: each command reads its options, calls the public names, and shows what they give. TensorFlow is imported only by
-commands that compute. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 and its number stopped by a
-signal, such as 130 interrupted.
+Thin: each command reads its options, calls the public names, and shows what they give. A command is imported when it is
+asked for, and TensorFlow only where it is needed, so that text appears at once. Exit codes: 0 done, 1 failed, 2 wrong
+usage, 128 and its number stopped by a signal, such as 130 interrupted.
 """
 
 import contextlib
+import importlib
+import os
 import sys
 
 import click
 
 import tfgen
 from tfgen.cli import signals, terminal
-from tfgen.cli.demo import demo
-from tfgen.cli.export import export
-from tfgen.cli.generate import generate
-from tfgen.cli.inspect import inspect
-from tfgen.cli.novelty import novelty
-from tfgen.cli.prepare import prepare
-from tfgen.cli.score import score
-from tfgen.cli.train import train
 from tfgen.errors import InputError, lacks_memory
 
+_COMMANDS = ("demo", "export", "generate", "inspect", "novelty", "prepare", "score", "train", "write")
 
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Commands(click.Group):
+    """Each command is a module of its own, which is imported when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands."""
+        return [*_COMMANDS]
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        """Import one of them."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(tfgen.__version__, prog_name="tfgen")
 def cli() -> None:
     """Train a recurrent network on your text and let it write more."""
 
 
-for command in (demo, prepare, train, generate, score, novelty, inspect, export):
-    cli.add_command(command)
-
-
 def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
+    # Before NumPy is imported: the products of one step are so small that threads wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     terminal.open_streams()
     with signals.handled():
         sys.exit(_run())

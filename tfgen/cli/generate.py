@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import options, tensorflow_log, terminal
+from tfgen.cli import engines, options, terminal
 from tfgen.cli import sources as of_model
+from tfgen.instant.writer import Writer
 
 _SOURCES = 256  # that are written from at once
 
@@ -44,6 +45,7 @@ _SOURCES = 256  # that are written from at once
     help="Write one JSON object, with the seed and the settings; infinity is a string.",
 )
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
+@engines.option
 def generate(
     model: Path,
     prompt: str,
@@ -57,6 +59,7 @@ def generate(
     scores: bool,
     sources: tuple[str, ...],
     sources_file: Path | None,
+    engine: str | None,
     **settings: Any,
 ) -> None:
     """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
@@ -71,17 +74,23 @@ def generate(
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
     config = model_files.read_config(model)  # says at once what is wrong with the file
     lines = of_model.read(model, config, sources, sources_file)
-    tensorflow_log.import_tensorflow()
-    generator = model_files.load(model)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
+    asked = {**settings, **shown, "scores": scores}
+    generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
     shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
     shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-    call = _arguments({**settings, "seed": shown["seed"]}, pattern, dry, mirostat)
-    written: dict[str, Any] = {"n": count, "num_beams": num_beams, "echo": echo}
+    settings["seed"] = shown["seed"]
+    written: dict[str, Any] = {"n": count, "echo": echo}
+    if isinstance(generator, Writer):
+        call = engines.arguments(settings)
+    else:
+        call = _arguments(settings, pattern, dry, mirostat)
+        written["num_beams"] = num_beams
     if lines is not None and len(lines) == 1:
         call["source"] = lines[0]
     if as_json:
-        groups = _groups(generator, prompt, lines, {**written, "return_scores": scores, **call})
+        scored = {"return_scores": True} if scores else {}
+        groups = _groups(generator, prompt, lines, {**written, **scored, **call})
         given = [_numbers(text) if scores else text for texts in groups for text in texts]
         about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
         click.echo(terminal.as_json({**about, "texts": given}))

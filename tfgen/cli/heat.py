@@ -1,10 +1,13 @@
 """A text in colours: the hotter a piece, the less it was expected."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 class Heat(NamedTuple):
@@ -51,6 +54,8 @@ def style_of(bits: float | None) -> str:
 
 def legend() -> Text:
     """Say which colours are how many bits."""
+    from rich.text import Text
+
     ranges = itertools.zip_longest(SCALE, SCALE[1:])
     steps = [(f" {low.bits:g}-{high.bits:g} " if high else f" over {low.bits:g} ", low.style) for low, high in ranges]
     return Text.assemble("bits of surprise: ", *steps)
@@ -70,11 +75,13 @@ def coloured(pieces: Sequence[str], bits: Sequence[float | None]) -> Text:
     >>> text.plain, [(span.start, span.end, span.style) for span in text.spans]
     ('ab c', [(1, 2, 'color(16) on color(208)')])
     """
-    return Text.assemble(*_runs(pieces, map(style_of, bits)))
+    from rich.text import Text
+
+    return Text.assemble(*runs(pieces, map(style_of, bits)))
 
 
-def _runs(pieces: Iterable[str], styles: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Join neighbours of one style."""
+def runs(pieces: Iterable[str], styles: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Join neighbours of one style: what is shown of them, and the style."""
     for style, run in itertools.groupby(zip(pieces, styles, strict=True), key=lambda pair: pair[1]):
         shown = "".join(piece for piece, _ in run).translate(_SHOWN)
         yield shown.replace("\n", "↵\n") if style else shown, style

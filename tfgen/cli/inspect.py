@@ -1,4 +1,4 @@
-"""`tfgen inspect`: what a model file says of itself, without loading TensorFlow."""
+"""`tfgen inspect`: what a model file says of itself, without loading TensorFlow, and which engine runs it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import terminal
+from tfgen.cli import engines, terminal
 from tfgen.errors import InputError
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import Vocabulary
@@ -29,6 +29,7 @@ def inspect(model: Path, as_json: bool) -> None:
         "bytes": model.stat().st_size,
         "vocabulary": {"tokens": len(vocabulary), "split": vocabulary.split, "texts_end": vocabulary.ends},
         "network": network,
+        **engines.described(config),
         **(config.get("provenance") or {}),
     }
     if as_json:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
 from tfgen import model_files
-from tfgen.cli import heat, tensorflow_log, terminal
+from tfgen.cli import engines, heat, terminal
 from tfgen.cli import sources as of_model
 from tfgen.errors import InputError
 from tfgen.vocabulary import splitting
@@ -20,7 +19,7 @@ from tfgen.vocabulary.vocabulary import END, Vocabulary
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tfgen.writing.scoring import Score
+    from tfgen.terms.scores import Score
 
 _SURPRISES = 5
 _CONTEXT = 20
@@ -43,8 +42,15 @@ _CONTEXT = 20
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
 @of_model.given
+@engines.option
 def score(
-    model: Path, text: str, unknown: Any, as_json: bool, sources: tuple[str, ...], sources_file: Path | None
+    model: Path,
+    text: str,
+    unknown: Any,
+    as_json: bool,
+    sources: tuple[str, ...],
+    sources_file: Path | None,
+    engine: str | None,
 ) -> None:
     """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
 
@@ -53,12 +59,13 @@ def score(
     text = terminal.read_standard_input() if text == "-" else text
     if not text:
         raise InputError("there is no text to score.")
-    lines = of_model.read(model, model_files.read_config(model), sources, sources_file)
+    config = model_files.read_config(model)
+    lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and len(lines) > 1:
         raise InputError(f"a text is scored under one source; received {len(lines)}.")
-    tensorflow_log.import_tensorflow()
-    generator = model_files.load(model)
-    result = generator.score(text, unknown=unknown, source=lines and lines[0])
+    generator = engines.load(model, config, engine, len(text), {})
+    under = {} if lines is None else {"source": lines[0]}
+    result = generator.score(text, unknown=unknown, **under)
     totals = {
         "characters": result.characters,
         "nats": result.nats,
@@ -70,7 +77,7 @@ def score(
         tokens = {
             "tokens": result.tokens,
             "log_probabilities": result.log_probabilities.tolist(),
-            "bits": _bits(result).tolist(),
+            "bits": result.bits.tolist(),
             "ranks": result.ranks.tolist(),
         }
         click.echo(terminal.as_json({"model": str(model), **totals, **tokens}))
@@ -97,14 +104,10 @@ def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
         )
 
 
-def _bits(result: Score) -> npt.NDArray[np.float64]:
-    return -result.log_probabilities / math.log(2)
-
-
 def coloured(result: Score, vocabulary: Vocabulary, unknown: str) -> Text:
     """Colour the text of a score; what was skipped, being unknown, is dim."""
     text = result.text
     pieces = list(text if vocabulary.split == "character" else splitting.words(text))
     skipped = set(pieces).difference(vocabulary.tokens[END:]) if unknown == "skip" else set()
-    bits = iter(_bits(result).tolist())
+    bits = iter(result.bits.tolist())
     return heat.coloured(pieces, [None if piece in skipped else next(bits) for piece in pieces])

@@ -1,6 +1,7 @@
 """What commands read and write: standard input, and standard output with colours on a terminal and plain in a pipe."""
 
-import errno
+from __future__ import annotations
+
 import io
 import json
 import math
@@ -8,12 +9,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-
-from tfgen.corpora import files
 from tfgen.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def open_streams() -> None:
@@ -55,23 +56,9 @@ def _in_json(value: Any) -> Any:
 
 def console() -> Console:
     """Give the console of standard output, which takes text as it is: no markup, no colours of its own, no wrapping."""
-    return _Console(markup=False, highlight=False, soft_wrap=True, emoji=False)
+    from tfgen.cli.rich_console import Console
 
-
-class _Console(Console):
-    """Goes on without its reader: `tfgen train ... | head` must not end the training, nor a terminal that is closed."""
-
-    def on_broken_pipe(self) -> None:
-        """Write into nothing from here on."""
-        write_into_nothing(sys.stdout)
-
-    def _check_buffer(self) -> None:
-        try:
-            super()._check_buffer()
-        except OSError as error:
-            if error.errno != errno.EIO:  # a terminal that is gone
-                raise
-            write_into_nothing(sys.stdout, sys.stderr)
+    return Console(markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def write_into_nothing(*streams: TextIO) -> None:
@@ -102,6 +89,8 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: The file cannot be read, or a byte is no UTF-8.
     """
+    from tfgen.corpora import files
+
     return read_standard_input() if str(path) == "-" else _text(files.read_file(path), repr(str(path)))
 
 

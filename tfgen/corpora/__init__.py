@@ -15,13 +15,36 @@
 | `named` | the corpora that have names |
 | `downloads` | fetched once, verified, kept in the Keras cache |
 
-None of them imports TensorFlow or Keras.
+None of them imports TensorFlow or Keras. The names are imported when they are asked for: a vocabulary, which takes the
+mark of the end of a text from here, must not wait for what reads the network.
 """
 
-from tfgen.corpora.corpus import Corpus
-from tfgen.corpora.loading import load_corpus, open_source
-from tfgen.corpora.named import NAMED_CORPORA
-from tfgen.corpora.pairs import Pairs, load_pairs, open_pairs
-from tfgen.corpora.text_source import TextSource
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfgen.corpora.corpus import Corpus
+    from tfgen.corpora.loading import load_corpus, open_source
+    from tfgen.corpora.named import NAMED_CORPORA
+    from tfgen.corpora.pairs import Pairs, load_pairs, open_pairs
+    from tfgen.corpora.text_source import TextSource
+
+# Public name: the module it lives in.
+_PUBLIC = {
+    "NAMED_CORPORA": "named",
+    "Corpus": "corpus",
+    "Pairs": "pairs",
+    "TextSource": "text_source",
+    "load_corpus": "loading",
+    "load_pairs": "pairs",
+    "open_pairs": "pairs",
+    "open_source": "loading",
+}
 
 __all__ = ["NAMED_CORPORA", "Corpus", "Pairs", "TextSource", "load_corpus", "load_pairs", "open_pairs", "open_source"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tfgen.corpora' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tfgen.corpora.{_PUBLIC[name]}"), name)

@@ -8,6 +8,7 @@
 | `encoder_decoder` | an encoder before such a Sequential: text from a picture, another text, a feature vector |
 | `text_encoder` | a network that reads a text in both directions |
 | `conditioned` | an encoder and a decoder as a language model |
+| `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 
@@ -16,6 +17,7 @@ import keras  # noqa: F401 - first, see tfgen.layers
 from tfgen.layers.stepping import CELLS
 from tfgen.networks.building import build
 from tfgen.networks.conditioned import Conditioned
+from tfgen.networks.described import layers_of
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.functions import features, logits_of, prefill, step, zero_state
 from tfgen.networks.model import LanguageModel
@@ -42,6 +44,7 @@ __all__ = [
     "build",
     "check",
     "features",
+    "layers_of",
     "logits_of",
     "prefill",
     "recurrent_layers",

@@ -10,10 +10,6 @@ import tensorflow as tf
 from tfgen.errors import InputError
 from tfgen.support import wording
 
-NO_DISTRIBUTION = (
-    "the network's output is NaN, or rules out every token: its weights are damaged, or its training diverged."
-)
-
 
 @runtime_checkable
 class LanguageModel(Protocol):

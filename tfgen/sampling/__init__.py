@@ -25,10 +25,11 @@ from tfgen.sampling.mirostat import Mirostat
 from tfgen.sampling.patterns import Pattern
 from tfgen.sampling.penalties import FrequencyPenalty, PresencePenalty, RepetitionPenalty
 from tfgen.sampling.repetition import DRY, NoRepeatNgram
-from tfgen.sampling.selection import draws, row_seeds, select
+from tfgen.sampling.selection import draws, select
 from tfgen.sampling.temperature import DynamicTemperature, Temperature
 from tfgen.sampling.transform import Transform
 from tfgen.sampling.truncation import Epsilon, MinP, TopK, TopP, Typical
+from tfgen.terms.seeds import row_seeds
 
 __all__ = [
     "DRY",

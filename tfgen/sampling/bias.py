@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.sampling.transform import Transform, array, mask, narrow, wide
+from tfgen.sampling.transform import Transform, mask, narrow, wide
 from tfgen.support import wording
+from tfgen.terms.settings import array
 from tfgen.vocabulary.vocabulary import END, RESERVED, Vocabulary
 
 _LARGEST = 1_000_000

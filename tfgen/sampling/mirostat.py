@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen.sampling.transform import Transform, mask, scalar, wide
+from tfgen.terms.settings import Range
 
 _NATS_PER_BIT = 0.6931471805599453
 
@@ -27,8 +28,8 @@ class Mirostat(Transform):
     rate: tf.Tensor
 
     def __init__(self, target: Any = 2.0, rate: Any = 0.1) -> None:
-        self.target = scalar("target", target, tf.float64, above=0, at_most=64)
-        self.rate = scalar("rate", rate, tf.float64, above=0, at_most=1)
+        self.target = scalar("target", target, tf.float64, Range(above=0, at_most=64))
+        self.rate = scalar("rate", rate, tf.float64, Range(above=0, at_most=1))
 
     def start(self, history: tf.Tensor, size: int) -> tf.Tensor:
         """Give mu (B,), in bits."""

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen.sampling.transform import Transform, narrow, scalar, wide
+from tfgen.terms.settings import PLAIN, Range
 from tfgen.vocabulary.vocabulary import END
 
 
@@ -39,7 +40,7 @@ class RepetitionPenalty(_Counting):
     penalty: tf.Tensor
 
     def __init__(self, penalty: Any) -> None:
-        self.penalty = scalar("repetition_penalty", penalty, tf.float64, above=0, at_most=1e6)
+        self.penalty = scalar("repetition_penalty", penalty, tf.float64, PLAIN["repetition_penalty"])
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Penalise by counts (B, V)."""
@@ -60,7 +61,7 @@ class FrequencyPenalty(_Counting):
     penalty: tf.Tensor
 
     def __init__(self, penalty: Any) -> None:
-        self.penalty = scalar("frequency_penalty", penalty, tf.float64, at_least=-1e6, at_most=1e6)
+        self.penalty = scalar("frequency_penalty", penalty, tf.float64, Range(at_least=-1e6, at_most=1e6))
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Penalise by counts (B, V)."""
@@ -80,7 +81,7 @@ class PresencePenalty(_Counting):
     penalty: tf.Tensor
 
     def __init__(self, penalty: Any) -> None:
-        self.penalty = scalar("presence_penalty", penalty, tf.float64, at_least=-1e6, at_most=1e6)
+        self.penalty = scalar("presence_penalty", penalty, tf.float64, Range(at_least=-1e6, at_most=1e6))
 
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Penalise by counts (B, V)."""

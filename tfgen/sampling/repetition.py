@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError, whole_number
-from tfgen.sampling.transform import NEVER, Transform, array, narrow, scalar, wide
+from tfgen.sampling.transform import NEVER, Transform, narrow, scalar, wide
 from tfgen.support import wording
+from tfgen.terms.settings import Range, array
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 
@@ -95,9 +96,9 @@ class DRY(_LookingBack):
         longest: int = 48,
         breaker_ids: Any = (),
     ) -> None:
-        self.multiplier = scalar("multiplier", multiplier, tf.float64, at_least=0, at_most=1e6)
-        self.base = scalar("base", base, tf.float64, at_least=1, at_most=1e3)
-        self.allowed_length = scalar("allowed_length", allowed_length, tf.int32, at_least=1)
+        self.multiplier = scalar("multiplier", multiplier, tf.float64, Range(at_least=0, at_most=1e6))
+        self.base = scalar("base", base, tf.float64, Range(at_least=1, at_most=1e3))
+        self.allowed_length = scalar("allowed_length", allowed_length, tf.int32, Range(at_least=1, whole=True))
         if not isinstance(breakers, Sequence) or not all(isinstance(token, str) for token in breakers):
             raise InputError(f"breakers must be a sequence of tokens; received {wording.shown(breakers)}.")
         self.breakers = tuple(breakers)

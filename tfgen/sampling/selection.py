@@ -1,13 +1,6 @@
 """The draw: one uniform number a token, a function of seed, row and step alone."""
 
-from collections.abc import Sequence
-
-import numpy as np
 import tensorflow as tf
-
-from tfgen.errors import InputError, whole_number
-from tfgen.sampling.transform import array
-from tfgen.support import wording
 
 # One call of the random generator gives the draws of this many steps of one row.
 _BLOCK = 256
@@ -31,37 +24,11 @@ def select(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(cumulative <= thresholds, tf.int32), axis=-1)
 
 
-def row_seeds(seed: int | Sequence[int], rows: int) -> np.ndarray:
-    """Give each row of a batch its own source of draws.
-
-    Args:
-        seed: One number for the batch: row r draws from (seed, r). Or one number a row: each draws from (its seed, 0),
-            so that a text can be had again alone.
-        rows: B.
-
-    Returns:
-        int64 (B, 2).
-
-    Raises:
-        InputError: A seed is no integer of 64 bits, or their number is not B; or B is no whole number.
-    """
-    rows = whole_number("rows", rows, 0)
-    seeds = np.atleast_1d(array(seed))
-    fits = seeds.ndim == 1 and seeds.dtype.kind in "iu" and np.array_equal(seeds.astype(np.int64), seeds)
-    if not fits:
-        raise InputError(f"a seed must be an integer that fits 64 bits; received {wording.shown(seed)}.")
-    if np.ndim(seed) == 0:
-        return np.stack([np.full(rows, seeds[0], np.int64), np.arange(rows, dtype=np.int64)], axis=1)
-    if len(seeds) != rows:
-        raise InputError(f"there must be one seed, or one for each of {rows} rows; received {len(seeds)} seeds.")
-    return np.stack([seeds.astype(np.int64), np.zeros(rows, np.int64)], axis=1)
-
-
 def draws(seeds: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Give the uniform numbers of `count` steps from step `first` on; each is a function of (row's seed, step) alone.
 
     Args:
-        seeds: int64 (B, 2), see `row_seeds`.
+        seeds: int64 (B, 2), see `tfgen.terms.seeds.row_seeds`.
         first: Scalar int32, the first step.
         count: Scalar int32.
 

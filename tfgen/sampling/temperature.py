@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen.sampling.transform import NEVER, Transform, scalar, wide
+from tfgen.terms.settings import PLAIN, Range
 
 
 class Temperature(Transform):
@@ -27,7 +28,7 @@ class Temperature(Transform):
     t: tf.Tensor
 
     def __init__(self, t: Any) -> None:
-        self.t = scalar("temperature", t, tf.float64, at_least=0)
+        self.t = scalar("temperature", t, tf.float64, PLAIN["temperature"])
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
@@ -55,9 +56,9 @@ class DynamicTemperature(Transform):
     exponent: tf.Tensor
 
     def __init__(self, low: Any, high: Any, exponent: Any = 1.0) -> None:
-        self.low = scalar("low", low, tf.float64, at_least=0, at_most=math.inf)
-        self.high = scalar("high", high, tf.float64, at_least=0, at_most=math.inf)
-        self.exponent = scalar("exponent", exponent, tf.float64, above=0)
+        self.low = scalar("low", low, tf.float64, Range(at_least=0, at_most=math.inf))
+        self.high = scalar("high", high, tf.float64, Range(at_least=0, at_most=math.inf))
+        self.exponent = scalar("exponent", exponent, tf.float64, Range(above=0))
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""

@@ -3,11 +3,9 @@
 import math
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfgen.errors import InputError
-from tfgen.support import wording
+from tfgen.terms.settings import Range, number
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 # "Never": a token of this logit has probability zero.
@@ -61,15 +59,7 @@ class Transform(tf.experimental.ExtensionType):
         return state
 
 
-def scalar(
-    name: str,
-    value: Any,
-    dtype: tf.DType,
-    *,
-    at_least: float = -math.inf,
-    above: float = -math.inf,
-    at_most: float = math.inf,
-) -> tf.Tensor:
+def scalar(name: str, value: Any, dtype: tf.DType, allowed: Range) -> tf.Tensor:
     """Make a setting a tensor, and refuse it where its value is known and out of range.
 
     Raises:
@@ -77,23 +67,7 @@ def scalar(
     """
     if tf.is_symbolic_tensor(value):
         return tf.cast(value, dtype)
-    number = array(value)
-    kinds, largest = ("iu", dtype.max) if dtype.is_integer else ("iuf", math.inf)
-    fits = not number.ndim and number.dtype.kind in kinds and at_least <= number <= min(at_most, largest)
-    if not fits or not number > above:
-        bounds = [f"at least {at_least}"] * (at_least > -math.inf) + [f"above {above}"] * (above > -math.inf)
-        bounds += [f"at most {at_most}"] * (at_most < math.inf)
-        kind = "a whole number" if dtype.is_integer else "a number"
-        raise InputError(f"{name} must be {', '.join([kind, *bounds])}; received {wording.shown(value)}.")
-    return tf.constant(number, dtype)
-
-
-def array(value: Any) -> np.ndarray:
-    """Make a setting an array; of what is none, such as a ragged list, an array of objects."""
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError):
-        return np.asarray(None)
+    return tf.constant(number(name, value, allowed, dtype.max if dtype.is_integer else math.inf), dtype)
 
 
 def mask(logits: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen.sampling.transform import Transform, mask, scalar, wide
+from tfgen.terms.settings import PLAIN, Range
 
 # XLA, which knows all shapes, sorts slowly and compares quickly: up to so many tokens are compared each with each.
 _COMPARED = 512
@@ -26,7 +27,7 @@ class TopK(Transform):
     k: tf.Tensor
 
     def __init__(self, k: Any) -> None:
-        self.k = scalar("top_k", k, tf.int64, at_least=1)
+        self.k = scalar("top_k", k, tf.int64, PLAIN["top_k"])
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
@@ -52,7 +53,7 @@ class TopP(Transform):
     p: tf.Tensor
 
     def __init__(self, p: Any) -> None:
-        self.p = scalar("top_p", p, tf.float64, above=0, at_most=1)
+        self.p = scalar("top_p", p, tf.float64, PLAIN["top_p"])
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
@@ -77,7 +78,7 @@ class MinP(Transform):
     p: tf.Tensor
 
     def __init__(self, p: Any) -> None:
-        self.p = scalar("min_p", p, tf.float64, at_least=0, at_most=1)
+        self.p = scalar("min_p", p, tf.float64, PLAIN["min_p"])
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
@@ -105,7 +106,7 @@ class Typical(Transform):
     p: tf.Tensor
 
     def __init__(self, p: Any) -> None:
-        self.p = scalar("typical_p", p, tf.float64, above=0, at_most=1)
+        self.p = scalar("typical_p", p, tf.float64, PLAIN["typical_p"])
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
@@ -134,7 +135,7 @@ class Epsilon(Transform):
     epsilon: tf.Tensor
 
     def __init__(self, epsilon: Any) -> None:
-        self.epsilon = scalar("epsilon", epsilon, tf.float64, at_least=0, at_most=1)
+        self.epsilon = scalar("epsilon", epsilon, tf.float64, Range(at_least=0, at_most=1))
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""

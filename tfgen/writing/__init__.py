@@ -6,8 +6,7 @@
 | `strategies` | how they are chosen: drawn, or searched for |
 | `prefill` | texts read by a model, in pieces |
 | `compiled` | the loop compiled over one model |
-| `stops` | strings that end a text |
-| `texts` | texts while they are written, within limits, and the numbers behind them |
+| `texts` | texts while they are written, and the numbers behind them |
 | `session` | a text that is written on, forked, saved and resumed |
 | `session_file` | a session on disk |
 | `scoring` | how likely a text is |
@@ -16,7 +15,7 @@
 
 import keras  # noqa: F401 - first, see tfgen.layers
 
-from tfgen.writing.scoring import Score
+from tfgen.terms.scores import Score
 from tfgen.writing.session import Session
 from tfgen.writing.texts import Generated
 from tfgen.writing.writer import Writer

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.networks.model import NO_DISTRIBUTION, LanguageModel
+from tfgen.networks.model import LanguageModel
 from tfgen.sampling import chain as chains
 from tfgen.support.recent import Recent
+from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing.loop import Position, begin, decode, rows_of
 from tfgen.writing.prefill import prefill
@@ -23,11 +24,6 @@ _IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf
 # So many compiled functions are kept, some megabytes each: the usual caller has two or three, and a server that lets
 # its clients choose transforms, alternatives or numbers of beams must not grow for ever.
 KEPT = 24
-
-NOTHING_LEFT = (
-    "the sampler leaves no token to choose from: put masks and biases before temperature 0 and truncation, "
-    "or forbid less."
-)
 
 Record = dict[str, npt.NDArray[Any]]
 

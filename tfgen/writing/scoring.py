@@ -5,8 +5,6 @@ Axis letters: B batch, T time, V vocabulary.
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,7 +14,8 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import time_major
-from tfgen.networks.model import NO_DISTRIBUTION, LanguageModel
+from tfgen.networks.model import LanguageModel
+from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing.loop import rows_of
 from tfgen.writing.prefill import of_shapes, width_of
@@ -25,46 +24,6 @@ _ROWS = 64
 _TOKENS = 2**18
 # So many logits are held at once, some 8 bytes each a few times over, whatever the texts and the vocabulary.
 _LOGITS = 2**21
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Score:
-    """What a model thinks of one text, read from its beginning.
-
-    Attributes:
-        text: The text.
-        tokens: Its T tokens, as the model reads them.
-        log_probabilities: float64 (T,), ln p(token | all before it), in nats, of the whole softmax, as in training.
-        characters: How many characters (code points) were read: all but those that were skipped.
-        ranks: int (T,), 1 where the token was the likeliest of all, 2 where one was likelier, and so on.
-    """
-
-    text: str
-    tokens: tuple[str, ...]
-    characters: int
-    log_probabilities: npt.NDArray[np.float64]
-    ranks: npt.NDArray[np.int32]
-
-    @property
-    def nats(self) -> float:
-        """The whole text's cost: -ln p(text)."""
-        return -math.fsum(self.log_probabilities)
-
-    @property
-    def nats_per_character(self) -> float:
-        """`nats` over the number of characters, so that words and characters compare."""
-        return self.nats / self.characters
-
-    @property
-    def bits_per_character(self) -> float:
-        """`nats_per_character` over ln 2."""
-        return self.nats_per_character / math.log(2)
-
-    @property
-    def perplexity(self) -> float:
-        """Give e to the nats per token (Jelinek et al. 1977); infinity where that is too large a number."""
-        with np.errstate(over="ignore"):
-            return float(np.exp(self.nats / len(self.tokens)))
 
 
 class Scorer:

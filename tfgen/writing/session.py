@@ -16,13 +16,14 @@ import tensorflow as tf
 from tfgen import sampling
 from tfgen.errors import InputError, path_of
 from tfgen.sampling.chain import Chain, chain_of
+from tfgen.terms.limits import Limits
+from tfgen.terms.stops import as_stops
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
 from tfgen.writing import session_file
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position
 from tfgen.writing.session_file import SamplerState, Stored
-from tfgen.writing.stops import as_stops
-from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Drafts, Limits
+from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Drafts
 
 
 class Session:

@@ -12,73 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen.errors import InputError, real_number, whole_number
 from tfgen.sampling.chain import Chain
-from tfgen.support import wording
+from tfgen.terms.limits import Limits
+from tfgen.terms.stops import StopStrings
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
 from tfgen.writing.compiled import CompiledLoop, Record
 from tfgen.writing.loop import Position
-from tfgen.writing.stops import StopStrings
 
 # How many tokens one call of the compiled loop writes, first and at most. A stream shows its first token at once. A
 # whole text needs pieces to bound its memory, or to look for stop strings and at the clock. A session must not write
 # past the token that completed a stop string, for it goes on from there.
 STREAMED, WATCHED, WHOLE, SINGLE = (1, 32), (64, 64), (1024, 1024), (1, 1)
-
-# XLA takes half a second to compile the loop, and then saves some 50 microseconds a token (docs/performance.md): it
-# pays for texts of this length or more.
-_LONG = 8_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """When writing stops, beside the end of the text itself.
-
-    Attributes:
-        length: The largest number of new tokens.
-        min_length: A text does not end before it has so many.
-        stops: Strings that end a text.
-        keep_stop: Whether the string that ended a text is part of it.
-        max_time: Seconds, looked at between pieces; None for no limit.
-        jit_compile: Whether XLA compiles the loop; None lets the length decide.
-
-    Raises:
-        InputError: One is out of its range.
-    """
-
-    length: int
-    min_length: int = 0
-    stops: tuple[str, ...] = ()
-    keep_stop: bool = False
-    max_time: float | None = None
-    jit_compile: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Check them."""
-        whole_number("length", self.length, 1)
-        whole_number("min_length", self.min_length, 0)
-        if self.max_time is not None:
-            real_number("max_time", self.max_time, above=0)
-        if not isinstance(self.jit_compile, bool | np.bool_ | None):
-            raise InputError(f"jit_compile is True, False or None; received {wording.shown(self.jit_compile)}.")
-
-    def jit_compiles(self, supported: bool) -> bool:
-        """Tell whether XLA compiles the loop: a function of the request alone, since XLA may round otherwise.
-
-        Args:
-            supported: Whether it may compile the model.
-
-        Raises:
-            InputError: It was asked for and may not.
-        """
-        if self.jit_compile and not supported:
-            raise InputError("XLA cannot compile this model; received jit_compile=True: remove it.")
-        return supported and (self.length >= _LONG if self.jit_compile is None else self.jit_compile)
-
-    @property
-    def watched(self) -> bool:
-        """Whether something must be looked at while it is written."""
-        return bool(self.stops) or self.max_time is not None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

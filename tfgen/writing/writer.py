@@ -21,14 +21,17 @@ from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import wording
+from tfgen.terms.faults import NOTHING_LEFT
+from tfgen.terms.limits import Limits
+from tfgen.terms.scores import Score
+from tfgen.terms.stops import as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
-from tfgen.writing.compiled import NOTHING_LEFT, CompiledLoop
+from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position, rows_of
-from tfgen.writing.scoring import Score, Scorer
+from tfgen.writing.scoring import Scorer
 from tfgen.writing.session import Session
 from tfgen.writing.sources import Sources
-from tfgen.writing.stops import as_stops
-from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Limits, Look
+from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Look
 
 
 class _Prompts(NamedTuple):

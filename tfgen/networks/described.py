@@ -1,0 +1,45 @@
+"""A network in memory as kinds, sizes and arrays, for whatever runs it without Keras."""
+
+from typing import Any
+
+import keras
+
+from tfgen.errors import InputError
+from tfgen.networks.recurrent import Recurrent, check
+from tfgen.portable.layers import Layer, layers_in
+from tfgen.support import wording
+
+
+def layers_of(model: Any) -> tuple[Layer, ...]:
+    """Describe a model, layer by layer.
+
+    Args:
+        model: A `TextGenerator`, a `writing.Writer`, a `networks.Recurrent`, or a Sequential that passes `check`.
+
+    Returns:
+        Its layers with their arrays, in the order in which they are stepped; the last is dense with the activation
+        "softmax". See `tfgen.portable.layers.Layer`.
+
+    Raises:
+        InputError: The model is none of these, depends on a context, or has a layer that cannot be described: the
+            message names it.
+
+    >>> from tfgen.networks.building import build
+    >>> [(layer.kind, layer.inputs, layer.outputs) for layer in layers_of(build(9, units=4))]
+    [('lstm', 9, 4), ('dense', 4, 9)]
+    """
+    network = _sequential(model)
+    described = layers_in(keras.saving.serialize_keras_object(network), network.layers[-1].units)
+    return tuple(layer.with_arrays(own.get_weights()) for layer, own in zip(described, network.layers, strict=True))
+
+
+def _sequential(model: Any) -> keras.Sequential:
+    """Give the network of a model that is a Sequential and nothing more."""
+    model = getattr(model, "writer", model)  # of a TextGenerator
+    model = getattr(model, "model", model)  # of a Writer
+    if isinstance(model, Recurrent) and not model.context:
+        return model.network
+    if isinstance(model, keras.Sequential):
+        check(model)
+        return model
+    raise InputError(f"only a Sequential that depends on no context can be described; received {wording.shown(model)}.")
