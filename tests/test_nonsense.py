@@ -59,6 +59,7 @@ RESULTS = {
     "novelty.Passage",
     "novelty.Report",
     "prepared.Prepared",
+    "prepared.PreparedPairs",
     "training.Job",
     "vocabulary.Coverage",
     "vocabulary.Vocabulary.from_pieces",  # `counted`
@@ -96,6 +97,7 @@ PUBLIC = {name: call for name, call in public() if name not in THEIRS | OF_A_CHE
 def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
     """Give good values of arguments, by name."""
     folder = tmp_path_factory.mktemp("nonsense")
+    (folder / "table.csv").write_text("one,two\na,b\nc,d\n")
     (folder / "a.txt").write_text("the cat sat on the mat. " * 40)
     corpus = tfgen.load_corpus(folder / "a.txt")
     vocabulary = Vocabulary.from_corpus(corpus)
@@ -176,6 +178,8 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         place = {"path": folder / ending, "filepath": folder / ending, "directory": folder / "made"}
         held = next((value for kind, value in selves.items() if f".{kind.__name__}." in name), None)
         of_pairs = {"texts": ["a", "t"], "vocabulary": titles} if name == "datasets.pairs" else {}
+        if name.endswith("_pairs"):
+            of_pairs = {"table": folder / "table.csv", "source": "one", "column": "two"}
         if name == "networks.Conditioned":
             of_pairs = {"network": networks.EncoderDecoder(encoder, networks.build(5, units=3))}
         if name == "plots.attention":
