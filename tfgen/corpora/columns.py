@@ -1,4 +1,4 @@
-"""One column of a table: each cell that is not blank is a document."""
+"""Columns of a table: each cell that is not blank is a document, or each row of which no cell is blank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pathlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tfgen.corpora import ag_news, compressed
 from tfgen.corpora.corpus import Document
@@ -78,25 +78,53 @@ def read_column(
     >>> [cell.text for cell in read_column(["id,title\\n1,Rain\\n2,Sun\\n"], ".csv", "news.csv", "title")]
     ['Rain', 'Sun']
     """
+    for (cell,) in read_rows(text, ending, place, [column], layout):
+        yield cell
+
+
+def read_rows(
+    text: Iterable[str], ending: str, place: str, columns: Sequence[str], layout: Layout = ag_news
+) -> Iterator[tuple[Document, ...]]:
+    """Read several columns of a table, row by row.
+
+    Which rows there are, and whether they can be read, does not depend on the order of the columns.
+
+    Args:
+        text: The file's text, in pieces.
+        ending: The ending of its name, as `table_ending` gives it.
+        place: Its name, for messages.
+        columns: Names or numbers, at least one. As soon as one is a name in the first row, that row is a header.
+        layout: Names the columns of a table without a header.
+
+    Yields:
+        The cells of each row in which none of these is blank, in the order of `columns`, each with its line number.
+
+    Raises:
+        InputError: As for `read_column`, or two of the columns are the same one.
+
+    >>> rows = read_rows(["day,en,de\\n1,Rain,Regen\\n2,Sun,\\n"], ".csv", "days.csv", ["de", "en"])
+    >>> [tuple(cell.text for cell in row) for row in rows]
+    [('Regen', 'Rain')]
+    """
     if ending in _JSON_LINES:
-        cells = _json_cells(text, place, column)
+        rows = _json_rows(text, place, columns)
     else:
-        cells = _table_cells(text, _DELIMITERS[ending], place, column, layout)
-    for line, cell in cells:
-        if cell.strip():
-            yield Document(cell, f"{place}, line {line}")
+        rows = _table_rows(text, _DELIMITERS[ending], place, columns, layout)
+    for line, cells in rows:
+        if all(map(str.strip, cells)):
+            yield tuple(Document(cell, f"{place}, line {line}") for cell in cells)
 
 
-def _table_cells(
-    text: Iterable[str], delimiter: str, place: str, column: str, layout: Layout
-) -> Iterator[tuple[int, str]]:
+def _table_rows(
+    text: Iterable[str], delimiter: str, place: str, columns: Sequence[str], layout: Layout
+) -> Iterator[tuple[int, list[str]]]:
     rows = _rows(text, delimiter, place)
     line, first = next(rows, (1, []))
     if not first:
         return
-    index, found = _locate(column, first, place, layout)
+    indices, found = _locate(columns, first, place, layout)
     if found is not _Found.BY_HEADER:
-        yield line, first[index]
+        yield line, [first[index] for index in indices]
     for line, row in rows:
         if found is _Found.BY_LAYOUT and (fault := layout.fault(row)):
             raise InputError(
@@ -104,33 +132,54 @@ def _table_cells(
                 f"{len(first)}."
             )
         # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
-        if len(row) <= index or len(row) > len(first):
+        if len(row) <= max(indices) or len(row) > len(first):
             raise InputError(
                 f"{place}, line {line} has {len(row)} cells where the first row has {len(first)}; "
                 "repair the row, quoting any cell that holds a delimiter or a newline."
             )
-        yield line, row[index]
+        yield line, [row[index] for index in indices]
 
 
 class _Found(enum.Enum):
-    """By what a column was found."""
+    """By what columns were found."""
 
     BY_NUMBER = enum.auto()
     BY_HEADER = enum.auto()
     BY_LAYOUT = enum.auto()
 
 
-def _locate(column: str, first: list[str], place: str, layout: Layout) -> tuple[int, _Found]:
-    """Find a column by its number or name, and give its index."""
-    if re.fullmatch("[0-9]+", column):
-        if len(column) > 6 or not 1 <= int(column) <= len(first):
-            raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}.")
-        return int(column) - 1, _Found.BY_NUMBER
-    if column in first:
-        return first.index(column), _Found.BY_HEADER
+def _locate(columns: Sequence[str], first: list[str], place: str, layout: Layout) -> tuple[list[int], _Found]:
+    """Find columns by their numbers or names, and give their indices."""
+    names = [column for column in columns if not _is_number(column)]
     known = layout.columns(first)
-    if column in known:
-        return known.index(column), _Found.BY_LAYOUT
+    if not names:
+        found, header = _Found.BY_NUMBER, []
+    elif any(name in known and name not in first for name in names):
+        found, header = _Found.BY_LAYOUT, [*known]
+    else:
+        found, header = _Found.BY_HEADER, first
+    indices = [
+        _by_number(column, first, place) if _is_number(column) else _by_name(column, header, first, known, place)
+        for column in columns
+    ]
+    if len({*indices}) < len(indices):
+        raise InputError(f"{place} has one and the same column for {listing(columns)}; give two different ones.")
+    return indices, found
+
+
+def _is_number(column: str) -> bool:
+    return re.fullmatch("[0-9]+", column) is not None
+
+
+def _by_number(column: str, first: list[str], place: str) -> int:
+    if len(column) > 6 or not 1 <= int(column) <= len(first):
+        raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}.")
+    return int(column) - 1
+
+
+def _by_name(column: str, header: list[str], first: list[str], known: Sequence[str], place: str) -> int:
+    if column in header:
+        return header.index(column)
     others = f"or of {listing(known)}, " if known else ""
     raise InputError(
         f"{place} has no column {column!r} in its first row, which is {listing(first)}; "
@@ -174,15 +223,16 @@ def _fields_of_any_size() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def _json_cells(text: Iterable[str], place: str, column: str) -> Iterator[tuple[int, str]]:
+def _json_rows(text: Iterable[str], place: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     lines = Lines(text, place, universal=False)
     for number, line in enumerate(lines, start=1):
         lines.budget = LONGEST_RECORD
         if line.strip():
-            yield number, _json_cell(line, f"{place}, line {number}", column)
+            record = _json_record(line, f"{place}, line {number}")
+            yield number, [_json_cell(record, f"{place}, line {number}", column) for column in columns]
 
 
-def _json_cell(line: str, place: str, column: str) -> str:
+def _json_record(line: str, place: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -192,6 +242,10 @@ def _json_cell(line: str, place: str, column: str) -> str:
         raise InputError(f"{place} is JSON too deep or too long to read; remove that line.") from error
     if not isinstance(record, dict):
         raise InputError(f"{place} holds a JSON {type(record).__name__}; each line must be one JSON object.")
+    return record
+
+
+def _json_cell(record: dict[str, Any], place: str, column: str) -> str:
     if column not in record:
         raise InputError(f"{place} has no column {column!r}; it has {listing(record)}.")
     value = record[column]
