@@ -19,13 +19,18 @@ _PUBLIC = {
     "Corpus": "corpora",
     "Generated": "writing",
     "NAMED_CORPORA": "corpora",
+    "Pairs": "corpora",
     "Prepared": "prepared",
+    "PreparedPairs": "prepared",
     "Session": "writing",
     "TextGenerator": "text_generator",
     "Vocabulary": "vocabulary",
     "load_corpus": "corpora",
+    "load_pairs": "corpora",
     "open_prepared": "prepared",
+    "open_prepared_pairs": "prepared",
     "prepare_corpus": "prepared",
+    "prepare_pairs": "prepared",
     **{
         name: name
         for name in (

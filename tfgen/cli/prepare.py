@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
 
 from tfgen import model_files
 from tfgen.cli import options, prepared_texts, terminal
 from tfgen.corpora import Corpus
-from tfgen.prepared import preparing
+from tfgen.errors import InputError
+from tfgen.prepared import pairs, preparing
 from tfgen.prepared.corpus import Prepared
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
@@ -18,6 +20,7 @@ from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 @click.argument("corpus", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new directory.  [in ~/.keras/tfgen/prepared]")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Take the vocabulary of this model.")
+@click.option("--source", metavar="COLUMN", help="Prepare pairs: each text of --column beside what is in this one.")
 @options.corpus
 @options.vocabulary
 @click.option("--list", "list_", is_flag=True, help="List the prepared texts in ~/.keras/tfgen/prepared.")
@@ -30,6 +33,7 @@ def prepare(
     corpus: tuple[str, ...],
     output: Path | None,
     init_from: Path | None,
+    source: str | None,
     list_: bool,
     as_json: bool,
     clean: bool,
@@ -41,6 +45,10 @@ def prepare(
     It takes the same texts as `tfgen train`, which does this by itself where they are large. The memory it needs does
     not grow with the text. Text that was prepared before is found again by its content. In ~/.keras/tfgen/prepared, a
     text that was not used for 30 days is removed when another one is prepared.
+
+    \b
+    Pairs of a source and a text that depends on it, from two columns of a table:
+      tfgen prepare dates.csv --source written --column iso -o dates.prepared
     """
     console = terminal.console()
     if list_:
@@ -63,12 +71,33 @@ def prepare(
             )
         counting = {"vocabulary": vocabulary_of(init_from)}
     given = {name: value for name, value in counting.items() if value is not None}
+    if source is not None:
+        if init_from:
+            given["source_vocabulary"] = source_vocabulary_of(init_from)
+        _prepare_pairs(console, corpus, output, source, **given, **settings)
+        return
     text = preparing.prepare_corpus(options.as_source(corpus), output, show=console.print, **given, **settings)
-    console.print(
-        f"{described(text, text.vocabulary, was_counted(text))}\n"
-        f"ids: {len(text.ids):,} of {text.ids.itemsize} bytes in {text.path}\n\n"
-        f"Try:\n  tfgen train {terminal.quote(text.path)}"
-    )
+    console.print(f"{_prepared(text)}\n\nTry:\n  tfgen train {terminal.quote(text.path)}")
+
+
+def _prepare_pairs(
+    console: Console, corpus: tuple[str, ...], output: Path | None, source: str, **settings: Any
+) -> None:
+    if settings["column"] is None:
+        raise click.UsageError("--source needs --column, which names the column of the texts.")
+    for switch in ("lines", "strip_gutenberg"):
+        if settings.pop(switch):
+            raise click.UsageError(f"--source goes without --{switch.replace('_', '-')}.")
+    found = pairs.prepare_pairs(options.as_source(corpus), output, source=source, show=console.print, **settings)
+    console.print(f"{_prepared(found.sources)}\n{_prepared(found.texts)}")
+    if output:
+        console.print(f"\nTry:\n  tfgen train {terminal.quote(output)}")
+
+
+def _prepared(text: Prepared) -> str:
+    """Describe a prepared text, and where its ids are."""
+    ids = f"ids: {len(text.ids):,} of {text.ids.itemsize} bytes in {text.path}"
+    return f"{described(text, text.vocabulary, was_counted(text))}\n{ids}"
 
 
 def _check_goes_with(switch: str, *names: str) -> None:
@@ -100,3 +129,24 @@ def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) ->
 def vocabulary_of(model: Path) -> Vocabulary:
     """Read the vocabulary of a model file, without TensorFlow."""
     return Vocabulary.from_config(model_files.read_config(model)["vocabulary"])
+
+
+def source_vocabulary_of(model: Path) -> Vocabulary:
+    """Read the vocabulary of a model's encoder of texts, without TensorFlow.
+
+    Raises:
+        InputError: It has no such encoder.
+    """
+    encoder = _part(_part(model_files.read_config(model), "network"), "encoder")
+    if "vocabulary" not in encoder:
+        raise InputError(
+            f"{str(model)!r} reads no source texts; give a model trained with --source, or omit --init-from."
+        )
+    return Vocabulary.from_config(encoder["vocabulary"])
+
+
+def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Give the configuration of a part that Keras has serialised; an empty one if there is no such part."""
+    part = config.get(name)
+    inner = part.get("config") if isinstance(part, dict) else None
+    return inner if isinstance(inner, dict) else {}
