@@ -1,38 +1,15 @@
 """Two columns of a table: read beside each other, prepared beside each other, and from the command line."""
 
-import csv
-import io
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import tfgen
-from tfgen import Corpus, InputError, Pairs, load_pairs, open_prepared_pairs, prepare_pairs
-from tfgen.corpora import columns, open_pairs
-
-cells = st.text(st.sampled_from('ab \t\n\r",;é\u2028&amp;'), max_size=5)
-
-
-@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8), st.booleans())
-@settings(max_examples=60)
-def test_columns_beside_each_other_are_of_the_same_rows(rows, as_json):
-    if as_json:
-        text, ending = "".join(json.dumps({"a": a, "b": b}) + "\n" for a, b in rows), ".jsonl"
-    else:
-        file = io.StringIO(newline="")
-        csv.writer(file).writerows([("a", "b"), *rows])
-        text, ending = file.getvalue(), ".csv"
-    expected = [(a, b) for a, b in rows if a.strip() and b.strip()]
-    read = [
-        [document.text for document in columns.read_column([text], ending, "table", one, beside=other)]
-        for one, other in (("a", "b"), ("b", "a"))
-    ]
-    assert [*zip(*read, strict=True)] == expected
+from tfgen import load_pairs, open_prepared_pairs, prepare_pairs
+from tfgen.corpora import open_pairs
 
 
 @pytest.fixture
@@ -77,50 +54,6 @@ def test_what_was_prepared_before_there_were_pairs_is_still_found(table):
 
     old = {name: value for name, value in dataclasses.asdict(alone.reading).items() if name != "beside"}
     assert list(old) == ["column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control"]
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"source": "spoken", "column": "iso"}, "has no column 'spoken' in its first row, which is 'written', 'iso'"),
-        ({"source": "written", "column": "isa"}, "has no column 'isa'"),
-        ({"source": "iso", "column": "iso"}, "written from another one; received 'iso' for both"),
-        ({"source": 3, "column": "iso"}, "source must be the name or the number of a column; received 3"),
-    ],
-)
-def test_columns_that_there_are_not_are_named(table, options, said):
-    with pytest.raises(InputError, match=said):
-        load_pairs(table, **options)
-
-
-def test_a_column_that_is_empty_is_named(tmp_path):
-    (tmp_path / "a.csv").write_text("a,b\n,x\n ,y\n")
-    with pytest.raises(InputError, match="holds no pair: there are no rows, or column 'a' or 'b' is blank in each"):
-        load_pairs(tmp_path / "a.csv", source="a", column="b")
-    (tmp_path / "a.txt").write_text("a\n")
-    with pytest.raises(InputError, match="a column cannot be read from"):
-        load_pairs(tmp_path / "a.txt", source="a", column="b")
-    with pytest.raises(InputError, match="not from standard input"):
-        load_pairs("-", source="a", column="b")
-
-
-def test_sources_and_texts_are_as_many():
-    with pytest.raises(InputError, match="received 1 sources and 2 texts"):
-        Pairs(Corpus.from_texts(["a"]), Corpus.from_texts(["a", "b"]))
-    with pytest.raises(InputError, match="one running text"):
-        Pairs(Corpus.from_text("a"), Corpus.from_texts(["a"]))
-
-
-def test_prepared_halves_of_other_tables_are_no_pairs(table, tmp_path):
-    prepare_pairs(table, tmp_path / "ids", source="written", column="iso")
-    (tmp_path / "ids" / "texts").rename(tmp_path / "aside")
-    tfgen.prepare_corpus(table, tmp_path / "ids" / "texts", column="class")
-    with pytest.raises(InputError, match=r"2 sources and .* 4 texts: they are no pairs"):
-        open_prepared_pairs(tmp_path / "ids")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "file").touch()
-    with pytest.raises(InputError, match="exists and holds something else"):
-        prepare_pairs(table, tmp_path / "other", source="written", column="iso")
 
 
 def run(*arguments, cwd, code=0, stdin=None):
@@ -180,11 +113,10 @@ def test_a_translator_from_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train", "d.csv", "--source", "written"], "--source COLUMN goes with --column"),
-        (["train", "d.csv", "d.csv", "--source", "written", "--column", "iso"], "reads one table; received 2"),
-        (["train", "d.csv", "--source", "written", "--column", "iso", "--lines"], "omit --lines"),
+        (["train", "d.csv", "--source", "written"], "--source needs --column"),
+        (["train", "d.csv", "--source", "written", "--column", "iso", "--lines"], "goes without --lines"),
         (["train", "d.csv", "--source", "written", "--column", "iso", "--prompt", "a"], "omit --prompt"),
-        (["prepare", "d.csv", "--source", "written", "--column", "iso"], "--source goes with --output"),
+        (["prepare", "d.csv", "--source", "written"], "--source needs --column"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(tmp_path, arguments, said):

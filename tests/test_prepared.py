@@ -26,57 +26,32 @@ from effort import share_of
 from faults_support import disk_fixture  # noqa: F401 - a fixture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prepared_support import (  # noqa: F401 - fixtures
+    cache,
+    entries,
+    folder_fixture,
+    joined,
+    small_pieces_fixture,
+    stop_after,
+)
 
 from tfgen.corpora import compressed, files, load_corpus, text_source
 from tfgen.errors import InputError
-from tfgen.prepared import corpus, ids_file, preparing, workspace
+from tfgen.prepared import ids_file, preparing, workspace
 from tfgen.prepared.corpus import open_prepared
 from tfgen.prepared.preparing import prepare_corpus
 from tfgen.support import notes
 from tfgen.vocabulary import counting, counts_on_disk, splitting
-from tfgen.vocabulary.vocabulary import END, Vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 LINES = "to be\nor not\n\nto be\n"
 KEEPS_FOLDER = settings(max_examples=share_of(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    return tmp_path
-
-
-@pytest.fixture
-def small_pieces(monkeypatch):
-    """Borders everywhere: between the bytes of a character, within words, lines, cells and references."""
-    for module, name in ((compressed, "PIECE"), (splitting, "PIECE"), (text_source, "PIECE")):
-        monkeypatch.setattr(module, name, 3)
-    monkeypatch.setattr(counting, "_COUNTED_TOGETHER", 5)
-    monkeypatch.setattr(corpus, "_PIECE", 4)
-    monkeypatch.setattr(preparing, "_PIECE", 4)
-    monkeypatch.setattr(notes, "_EVERY", 7)
 
 
 def process(program, *arguments):
     environment = {**ENVIRONMENT, "KERAS_HOME": os.environ["KERAS_HOME"]}
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-def cache(folder):
-    return folder / "keras" / "tfgen" / "prepared"
-
-
-def entries(folder):
-    return sorted(path.name for path in cache(folder).iterdir())
-
-
-def joined(corpus, vocabulary):
-    """All of a corpus as ids, from whole texts."""
-    end = [END] if corpus.ends else []
-    encoded = (vocabulary.encode(text, vocabulary.on_unknown).tolist() for text in corpus.documents)
-    return [*end, *(i for text in encoded for i in [*text, *end])]
 
 
 def check(source, split="character", **reading):
@@ -415,20 +390,6 @@ def test_a_disk_with_too_little_space_is_refused_before_ids_are_written(folder, 
 
 
 # --- runs that are stopped ------------------------------------------------------------------------------------------
-
-
-def stop_after(patch, pieces, error=KeyboardInterrupt, before=lambda: None):
-    """Interrupt the reading of a text, by its pieces of all passes."""
-    read, left = text_source.TextSource.pieces, iter(range(pieces))
-
-    def until(text):
-        for piece in read(text):
-            if next(left, None) is None:
-                before()
-                raise error
-            yield piece
-
-    patch.setattr(text_source.TextSource, "pieces", until)
 
 
 @KEEPS_FOLDER

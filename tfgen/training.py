@@ -207,8 +207,7 @@ def prepare(
 
     Args:
         corpus: What to learn; one that is prepared has its vocabulary, which overrules `split`, `max_tokens` and
-            `min_count`. Of pairs the texts are learned from their sources, which an encoder reads character by
-            character.
+            `min_count`. Of pairs the texts are learned from their sources, which an encoder reads, split as they are.
         settings: What to train; None for the defaults.
         generator: A trained model to continue from, with its vocabulary and network; its shape overrules the settings'
             `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`. Its optimizer begins anew.
@@ -312,7 +311,7 @@ def _encoder(corpus: Text, settings: Settings, generator: TextGenerator | None) 
         return encoder
     if not isinstance(corpus, Pairs | PreparedPairs):
         return None
-    vocabulary = _vocabulary(corpus.sources, Settings(seed=settings.seed))
+    vocabulary = _vocabulary(corpus.sources, settings)
     return text_encoder(vocabulary, cell=settings.cell, units=settings.encoder_units or 1, seed=settings.seed)
 
 

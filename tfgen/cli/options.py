@@ -58,9 +58,8 @@ def as_source(corpus: tuple[str, ...]) -> str | list[str]:
     return list(corpus) if len(corpus) > 1 else corpus[0]
 
 
-source = click.option("--source", metavar="COLUMN", help="Write each text of --column from this column of a table.")
 pairs = group(
-    source,
+    click.option("--source", metavar="COLUMN", help="Learn to write each text of --column from this column."),
     click.option("--encoder-units", type=whole(1, 16384), help="Units of its reader, in each direction.  [half]"),
     click.option(
         "--attention/--no-attention", default=None, help="Whether each token looks at the source.  [--attention]"

@@ -1,32 +1,27 @@
 """`tfgen prepare`: text of any size to ids on disk, which training maps into memory."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
 
 from tfgen import model_files
 from tfgen.cli import options, prepared_texts, terminal
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
-from tfgen.prepared import preparing
+from tfgen.prepared import pairs, preparing
 from tfgen.prepared.corpus import Prepared
-from tfgen.prepared.pairs import prepare_pairs
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @click.command()
 @click.argument("corpus", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new directory.  [in ~/.keras/tfgen/prepared]")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Take the vocabulary of this model.")
+@click.option("--source", metavar="COLUMN", help="Prepare pairs: each text of --column beside what is in this one.")
 @options.corpus
-@options.source
 @options.vocabulary
 @click.option("--list", "list_", is_flag=True, help="List the prepared texts in ~/.keras/tfgen/prepared.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: write one JSON object.")
@@ -38,11 +33,11 @@ def prepare(
     corpus: tuple[str, ...],
     output: Path | None,
     init_from: Path | None,
+    source: str | None,
     list_: bool,
     as_json: bool,
     clean: bool,
     older_than: float | None,
-    source: str | None,
     **settings: Any,
 ) -> None:
     """Turn CORPUS, text of any size, into ids on disk, for `tfgen train` to read from there.
@@ -50,6 +45,10 @@ def prepare(
     It takes the same texts as `tfgen train`, which does this by itself where they are large. The memory it needs does
     not grow with the text. Text that was prepared before is found again by its content. In ~/.keras/tfgen/prepared, a
     text that was not used for 30 days is removed when another one is prepared.
+
+    \b
+    Pairs of a source and a text that depends on it, from two columns of a table:
+      tfgen prepare dates.csv --source written --column iso -o dates.prepared
     """
     console = terminal.console()
     if list_:
@@ -72,52 +71,43 @@ def prepare(
             )
         counting = {"vocabulary": vocabulary_of(init_from)}
     given = {name: value for name, value in counting.items() if value is not None}
-    if source:
-        _prepare_pairs(console, corpus, output, source, init_from, {**given, **settings})
+    if source is not None:
+        if init_from:
+            given["source_vocabulary"] = source_vocabulary_of(init_from)
+        _prepare_pairs(console, corpus, output, source, **given, **settings)
         return
     text = preparing.prepare_corpus(options.as_source(corpus), output, show=console.print, **given, **settings)
-    console.print(
-        f"{described(text, text.vocabulary, was_counted(text))}\n"
-        f"ids: {len(text.ids):,} of {text.ids.itemsize} bytes in {text.path}\n\n"
-        f"Try:\n  tfgen train {terminal.quote(text.path)}"
-    )
+    console.print(f"{_prepared(text)}\n\nTry:\n  tfgen train {terminal.quote(text.path)}")
 
 
 def _prepare_pairs(
-    console: Console,
-    corpus: tuple[str, ...],
-    output: Path | None,
-    source: str,
-    init_from: Path | None,
-    how: dict[str, Any],
+    console: Console, corpus: tuple[str, ...], output: Path | None, source: str, **settings: Any
 ) -> None:
-    """Prepare two columns of a table, and say what there is."""
-    if output is None:
-        raise click.UsageError("--source goes with --output, a directory for both columns.")
-    how = columns_of_a_table(corpus, how)
-    if init_from:
-        how["source_vocabulary"] = source_vocabulary_of(init_from)
-    both = prepare_pairs(corpus[0], output, source=source, show=console.print, **how)
-    for text in (both.sources, both.texts):
-        console.print(described(text, text.vocabulary, was_counted(text)))
-    ids = len(both.sources.ids) + len(both.texts.ids)
-    console.print(f"ids: {ids:,} in {output}\n\nTry:\n  tfgen train {terminal.quote(output)}")
+    settings = reading_of_pairs(settings)
+    found = pairs.prepare_pairs(options.as_source(corpus), output, source=source, show=console.print, **settings)
+    console.print(f"{_prepared(found.sources)}\n{_prepared(found.texts)}")
+    if output:
+        console.print(f"\nTry:\n  tfgen train {terminal.quote(output)}")
 
 
-def columns_of_a_table(corpus: tuple[str, ...], how: dict[str, Any]) -> dict[str, Any]:
-    """Give how two columns of one table are read, of how a corpus is read, but for the column of sources.
+def reading_of_pairs(how: dict[str, Any]) -> dict[str, Any]:
+    """Give how two columns are read, of how a corpus is read.
 
     Raises:
-        UsageError: It is no such table, or it is read in another way.
+        UsageError: An option is missing, or does not go with `--source`.
     """
     if how["column"] is None:
-        raise click.UsageError("--source COLUMN goes with --column COLUMN, which is what is written from it.")
-    if len(corpus) != 1:
-        raise click.UsageError(f"--source reads one table; received {len(corpus)}.")
-    for name in ("lines", "strip_gutenberg"):
-        if how[name]:
-            raise click.UsageError(f"--source reads columns: omit --{name.replace('_', '-')}.")
+        raise click.UsageError("--source needs --column, which names the column of the texts.")
+    for switch in ("lines", "strip_gutenberg"):
+        if how[switch]:
+            raise click.UsageError(f"--source goes without --{switch.replace('_', '-')}.")
     return {name: value for name, value in how.items() if name not in ("lines", "strip_gutenberg")}
+
+
+def _prepared(text: Prepared) -> str:
+    """Describe a prepared text, and where its ids are."""
+    ids = f"ids: {len(text.ids):,} of {text.ids.itemsize} bytes in {text.path}"
+    return f"{described(text, text.vocabulary, was_counted(text))}\n{ids}"
 
 
 def _check_goes_with(switch: str, *names: str) -> None:
@@ -146,18 +136,27 @@ def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) ->
     )
 
 
-def source_vocabulary_of(model: Path) -> Vocabulary:
-    """Read the vocabulary of the encoder of a model file, without TensorFlow.
-
-    Raises:
-        InputError: It has no encoder of texts.
-    """
-    encoder = (model_files.read_config(model).get("network") or {}).get("config", {}).get("encoder") or {}
-    if encoder.get("class_name") != "TextEncoder":
-        raise InputError(f"{str(model)!r} has no encoder that reads texts: omit --source, or choose another model.")
-    return Vocabulary.from_config(encoder["config"]["vocabulary"])
-
-
 def vocabulary_of(model: Path) -> Vocabulary:
     """Read the vocabulary of a model file, without TensorFlow."""
     return Vocabulary.from_config(model_files.read_config(model)["vocabulary"])
+
+
+def source_vocabulary_of(model: Path) -> Vocabulary:
+    """Read the vocabulary of a model's encoder of texts, without TensorFlow.
+
+    Raises:
+        InputError: It has no such encoder.
+    """
+    encoder = _part(_part(model_files.read_config(model), "network"), "encoder")
+    if "vocabulary" not in encoder:
+        raise InputError(
+            f"{str(model)!r} reads no source texts; give a model trained with --source, or omit --init-from."
+        )
+    return Vocabulary.from_config(encoder["vocabulary"])
+
+
+def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Give the configuration of a part that Keras has serialised; an empty one if there is no such part."""
+    part = config.get(name)
+    inner = part.get("config") if isinstance(part, dict) else None
+    return inner if isinstance(inner, dict) else {}

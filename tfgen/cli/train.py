@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from tfgen import model_files, plots
 from tfgen.cli import options, stopped_runs, tensorflow_log, terminal
 from tfgen.cli.options import as_source
-from tfgen.cli.prepare import columns_of_a_table, described, source_vocabulary_of, vocabulary_of, was_counted
+from tfgen.cli.prepare import described, reading_of_pairs, source_vocabulary_of, vocabulary_of, was_counted
 from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.cli.terminal import quote
 from tfgen.corpora import open_source
@@ -133,14 +133,14 @@ def _read_pairs(
     corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
 ) -> Pairs | PreparedPairs:
     """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
-    columns = {"source": source, **columns_of_a_table(corpus, how)}
-    if open_pairs(corpus[0], **columns)[0].bytes_on_disk() <= _LARGE:
-        return load_pairs(corpus[0], **columns)
+    columns = {"source": source, **reading_of_pairs(how)}
+    if open_pairs(as_source(corpus), **columns)[0].bytes_on_disk() <= _LARGE:
+        return load_pairs(as_source(corpus), **columns)
     known: dict[str, Any] = counting
     if init_from:
         known = {"vocabulary": vocabulary_of(init_from), "source_vocabulary": source_vocabulary_of(init_from)}
     known = {name: value for name, value in known.items() if value is not None}
-    return prepare_pairs(corpus[0], show=lambda stage: click.echo(stage, err=True), **known, **columns)
+    return prepare_pairs(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **columns)
 
 
 def _example(pairs: Pairs | PreparedPairs) -> str:

@@ -4,12 +4,12 @@
 |---|---|
 | `corpus` | the value `Corpus`: documents and their provenance |
 | `loading` | `load_corpus`, from what a user names to a `Corpus`, and `open_source`, to a `TextSource` |
-| `pairs` | two columns of a table, row by row |
+| `pairs` | a source and a text of each row: the value `Pairs`, `load_pairs`, and `open_pairs` |
 | `text_source` | text of any size, read in pieces |
 | `sources` | which files (or named corpora) a user means |
 | `compressed` | files to bytes, decompressed on the way |
 | `files` | bytes to text, nothing dropped |
-| `columns` | one column of a CSV, TSV or JSON-lines file |
+| `columns` | columns of a CSV, TSV or JSON-lines file |
 | `cleaning` | HTML entities, Project Gutenberg's frame, Unicode normalisation |
 | `ag_news` | what is peculiar to AG News as it was published |
 | `named` | the corpora that have names |

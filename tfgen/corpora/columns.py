@@ -1,4 +1,4 @@
-"""One column of a table: each cell that is not blank is a document; or one beside another, row by row."""
+"""Columns of a table: each cell that is not blank is a document, or each row of which no cell is blank."""
 
 from __future__ import annotations
 
@@ -58,11 +58,9 @@ def table_ending(path: pathlib.Path | None, place: str) -> str:
 
 
 def read_column(
-    text: Iterable[str], ending: str, place: str, column: str, layout: Layout = ag_news, beside: str | None = None
+    text: Iterable[str], ending: str, place: str, column: str, layout: Layout = ag_news
 ) -> Iterator[Document]:
     """Read one column of a table.
-
-    Read beside each other, two columns give documents of the same rows in the same order.
 
     Args:
         text: The file's text, in pieces.
@@ -70,7 +68,6 @@ def read_column(
         place: Its name, for messages.
         column: Name or number of the column, as described in `load_corpus`.
         layout: Names the columns of a table without a header.
-        beside: Another column, whose cell must not be blank either for a row to count; None: none.
 
     Yields:
         The cells that are not blank, each with its line number.
@@ -81,29 +78,55 @@ def read_column(
     >>> [cell.text for cell in read_column(["id,title\\n1,Rain\\n2,Sun\\n"], ".csv", "news.csv", "title")]
     ['Rain', 'Sun']
     """
-    columns = [column] if beside is None else [column, beside]
+    for (cell,) in read_rows(text, ending, place, [column], layout):
+        yield cell
+
+
+def read_rows(
+    text: Iterable[str], ending: str, place: str, columns: Sequence[str], layout: Layout = ag_news
+) -> Iterator[tuple[Document, ...]]:
+    """Read several columns of a table, row by row.
+
+    Which rows there are, and whether they can be read, does not depend on the order of the columns.
+
+    Args:
+        text: The file's text, in pieces.
+        ending: The ending of its name, as `table_ending` gives it.
+        place: Its name, for messages.
+        columns: Names or numbers, at least one. As soon as one is a name in the first row, that row is a header.
+        layout: Names the columns of a table without a header.
+
+    Yields:
+        The cells of each row in which none of these is blank, in the order of `columns`, each with its line number.
+
+    Raises:
+        InputError: As for `read_column`, or two of the columns are the same one.
+
+    >>> rows = read_rows(["day,en,de\\n1,Rain,Regen\\n2,Sun,\\n"], ".csv", "days.csv", ["de", "en"])
+    >>> [tuple(cell.text for cell in row) for row in rows]
+    [('Regen', 'Rain')]
+    """
     if ending in _JSON_LINES:
-        rows = _json_cells(text, place, columns)
+        rows = _json_rows(text, place, columns)
     else:
-        rows = _table_cells(text, _DELIMITERS[ending], place, columns, layout)
+        rows = _table_rows(text, _DELIMITERS[ending], place, columns, layout)
     for line, cells in rows:
-        if all(cell.strip() for cell in cells):
-            yield Document(cells[0], f"{place}, line {line}")
+        if all(map(str.strip, cells)):
+            yield tuple(Document(cell, f"{place}, line {line}") for cell in cells)
 
 
-def _table_cells(
+def _table_rows(
     text: Iterable[str], delimiter: str, place: str, columns: Sequence[str], layout: Layout
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of these columns, with the line of each row."""
     rows = _rows(text, delimiter, place)
     line, first = next(rows, (1, []))
     if not first:
         return
-    indices, found = zip(*(_locate(column, first, place, layout) for column in columns), strict=True)
-    if _Found.BY_HEADER not in found:
+    indices, found = _locate(columns, first, place, layout)
+    if found is not _Found.BY_HEADER:
         yield line, [first[index] for index in indices]
     for line, row in rows:
-        if _Found.BY_LAYOUT in found and (fault := layout.fault(row)):
+        if found is _Found.BY_LAYOUT and (fault := layout.fault(row)):
             raise InputError(
                 f"{place}, line {line} {fault}, so that its columns have no names; give the number of one, from 1 to "
                 f"{len(first)}."
@@ -118,24 +141,45 @@ def _table_cells(
 
 
 class _Found(enum.Enum):
-    """By what a column was found."""
+    """By what columns were found."""
 
     BY_NUMBER = enum.auto()
     BY_HEADER = enum.auto()
     BY_LAYOUT = enum.auto()
 
 
-def _locate(column: str, first: list[str], place: str, layout: Layout) -> tuple[int, _Found]:
-    """Find a column by its number or name, and give its index."""
-    if re.fullmatch("[0-9]+", column):
-        if len(column) > 6 or not 1 <= int(column) <= len(first):
-            raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}.")
-        return int(column) - 1, _Found.BY_NUMBER
-    if column in first:
-        return first.index(column), _Found.BY_HEADER
+def _locate(columns: Sequence[str], first: list[str], place: str, layout: Layout) -> tuple[list[int], _Found]:
+    """Find columns by their numbers or names, and give their indices."""
+    names = [column for column in columns if not _is_number(column)]
     known = layout.columns(first)
-    if column in known:
-        return known.index(column), _Found.BY_LAYOUT
+    if not names:
+        found, header = _Found.BY_NUMBER, []
+    elif any(name in known and name not in first for name in names):
+        found, header = _Found.BY_LAYOUT, [*known]
+    else:
+        found, header = _Found.BY_HEADER, first
+    indices = [
+        _by_number(column, first, place) if _is_number(column) else _by_name(column, header, first, known, place)
+        for column in columns
+    ]
+    if len({*indices}) < len(indices):
+        raise InputError(f"{place} has one and the same column for {listing(columns)}; give two different ones.")
+    return indices, found
+
+
+def _is_number(column: str) -> bool:
+    return re.fullmatch("[0-9]+", column) is not None
+
+
+def _by_number(column: str, first: list[str], place: str) -> int:
+    if len(column) > 6 or not 1 <= int(column) <= len(first):
+        raise InputError(f"{place} has no column {column[:12]}; its columns are numbered 1 to {len(first)}.")
+    return int(column) - 1
+
+
+def _by_name(column: str, header: list[str], first: list[str], known: Sequence[str], place: str) -> int:
+    if column in header:
+        return header.index(column)
     others = f"or of {listing(known)}, " if known else ""
     raise InputError(
         f"{place} has no column {column!r} in its first row, which is {listing(first)}; "
@@ -179,7 +223,7 @@ def _fields_of_any_size() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def _json_cells(text: Iterable[str], place: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+def _json_rows(text: Iterable[str], place: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     lines = Lines(text, place, universal=False)
     for number, line in enumerate(lines, start=1):
         lines.budget = LONGEST_RECORD

@@ -27,10 +27,12 @@ _MOST_IN_MEMORY = 1 << 30  # characters; a small compressed file may hold any nu
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """How files are read; `tfgen.corpora.load_corpus` describes each but one.
+    """How files are read; `tfgen.corpora.load_corpus` describes each.
 
     Attributes:
-        beside: Another column; only rows are read in which neither cell is blank, see `tfgen.corpora.open_pairs`.
+        beside: Another column, see `tfgen.corpora.open_pairs`: of a row both cells are read and cleaned, and that of
+            `column` is a document if text is left in both. So of two columns, each read beside the other, one has a
+            document exactly where the other has one.
 
     Raises:
         InputError: One is not among those allowed.
@@ -115,17 +117,18 @@ class TextSource:
         for piece in pieces:
             characters += len(piece)
             if characters > _MOST_IN_MEMORY:
+                function = "prepare_corpus" if self.reading.beside is None else "prepare_pairs"
                 raise InputError(
                     f"{self.label!r} has more than {_MOST_IN_MEMORY:,} characters, too many to hold in memory; turn it "
-                    "into ids first (tfgen.prepare_corpus, tfgen prepare)."
+                    f"into ids first (tfgen.{function}, tfgen prepare)."
                 )
             yield piece
 
     def no_text(self) -> str:
         """Say why there is no text."""
         if self.reading.beside is not None:
-            both = f"{self.reading.column!r} or {self.reading.beside!r}"
-            return f"{self.label!r} holds no pair: there are no rows, or column {both} is blank in each; choose others."
+            both = f"{self.reading.beside!r} and {self.reading.column!r}"
+            return f"{self.label!r} holds no pairs: no row has text in both {both}; choose other columns."
         if self.reading.column is not None:
             return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another."
         if self.reading.lines:
@@ -134,13 +137,22 @@ class TextSource:
 
     def _pieces(self) -> Iterator[str]:
         for text in self.texts:
-            if isinstance(text, NamedCorpus) or self.reading.column is not None or self.reading.strip_gutenberg:
+            if self.reading.beside is not None:
+                yield from self._cells_beside_others(text, self.reading.beside)
+            elif isinstance(text, NamedCorpus) or self.reading.column is not None or self.reading.strip_gutenberg:
                 for document in self._documents(text):
                     yield from self._closed_each(self._cut(_checked(document, self.reading)))
             elif self.reading.lines:
                 yield from self._closed_each(files.split_lines(self._decoded(text), text.place))
             else:
                 yield from self._closed(self._running(text))
+
+    def _cells_beside_others(self, text: TextFile | NamedCorpus, beside: str) -> Iterator[str]:
+        """Clean both cells of each row, and give the first where both still have text: cleaning may leave a space."""
+        for row in self._rows(text, beside):
+            cell, other = (self.reading.clean(_checked(each, self.reading).text) for each in row)
+            if cell.strip() and other.strip():
+                yield cell + END_OF_TEXT
 
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
@@ -160,16 +172,23 @@ class TextSource:
     def _documents(self, text: TextFile | NamedCorpus) -> Iterator[Document]:
         """Yield documents that are held whole."""
         reading = self.reading
-        if isinstance(text, NamedCorpus):
-            if reading.column is not None:
-                raise InputError(f"{text.name!r} is a named corpus and has no columns; remove column (--column).")
+        if reading.column is not None:
+            for (cell,) in self._rows(text):
+                yield cell
+        elif isinstance(text, NamedCorpus):
             yield from text.read()
-        elif reading.column is not None:
-            ending = columns.table_ending(text.path, text.place)
-            table = files.decode(text.read(), text.place, reading.encoding)
-            yield from columns.read_column(table, ending, text.place, reading.column, beside=reading.beside)
         else:
             yield Document(files.whole(self._decoded(text), text.place), text.place)
+
+    def _rows(self, text: TextFile | NamedCorpus, *beside: str) -> Iterator[tuple[Document, ...]]:
+        """Yield the cells of the column, and of those beside it, of each row in which none of them is blank."""
+        if isinstance(text, NamedCorpus):
+            wrong = "column (--column)" if not beside else "source and column (--source, --column), or give a table"
+            raise InputError(f"{text.name!r} is a named corpus and has no columns; remove {wrong}.")
+        ending = columns.table_ending(text.path, text.place)
+        table = files.decode(text.read(), text.place, self.reading.encoding)
+        assert self.reading.column is not None
+        yield from columns.read_rows(table, ending, text.place, [self.reading.column, *beside])
 
     def _cut(self, document: Document) -> Iterable[str]:
         text = document.text

@@ -1,33 +1,37 @@
-"""Sources and texts of any size as ids on disk: two prepared corpora, row by row."""
+"""Two prepared corpora side by side: the sources, and the texts that depend on them, two columns of a table.
 
-from __future__ import annotations
+In a directory they are `source` and `text`; in the cache each is an entry of its own. Both are of the same bytes, and
+each row is a document in both or in neither, see `tfgen.corpora.pairs`.
+"""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgen.corpora.pairs import open_pairs
+from tfgen.corpora.pairs import check_alike, open_pairs
 from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError, path_of
-from tfgen.prepared import preparing
+from tfgen.prepared import workspace
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
-from tfgen.vocabulary.vocabulary import Vocabulary
+from tfgen.prepared.preparing import Counting, identities, prepare_text, taken
+from tfgen.support import owners
+from tfgen.vocabulary.vocabulary import Split, Vocabulary
 
-# The two directories in that of the pairs.
-_SOURCES, _TEXTS = "sources", "texts"
+SOURCE, TEXT = "source", "text"
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparedPairs:
-    """Texts and what each is written from, as ids.
+    """Texts as ids, each beside the source that it depends on; as `tfgen.corpora.Pairs`, on disk.
 
     Attributes:
-        sources: One document for each text, in the same order.
-        texts: What is learned.
+        sources: What is read.
+        texts: What is written: document i of these belongs to document i of the sources.
 
     Raises:
-        InputError: They are not as many.
+        InputError: The two have different numbers of documents, or one is a running text.
     """
 
     sources: Prepared
@@ -35,72 +39,128 @@ class PreparedPairs:
 
     def __post_init__(self) -> None:
         """Check."""
-        if self.sources.number_of_documents != self.texts.number_of_documents:
-            raise InputError(
-                f"{str(self.sources.path)!r} has {self.sources.number_of_documents:,} sources and "
-                f"{str(self.texts.path)!r} {self.texts.number_of_documents:,} texts: they are no pairs; prepare them "
-                "again."
-            )
+        for side in (self.sources, self.texts):
+            if not side.ends:
+                raise InputError(f"{str(side.path)!r} is a running text, and pairs are separate ones; prepare a table.")
+        check_alike(self.sources.number_of_documents, self.texts.number_of_documents)
 
 
 def prepare_pairs(
-    table: StrPath,
+    file: StrPath | Sequence[StrPath],
     directory: StrPath | None = None,
     *,
     source: str,
     column: str,
+    split: Split = "character",
+    max_tokens: int | None = None,
+    min_count: int = 1,
+    vocabulary: Vocabulary | None = None,
     source_vocabulary: Vocabulary | None = None,
     show: Callable[[str], Any] = lambda stage: None,
-    **preparing_texts: Any,
+    **reading: Any,
 ) -> PreparedPairs:
-    """Turn two columns of a table of any size into ids on disk, as `prepare_corpus` does with each.
+    """Turn two columns of a table of any size into ids on disk; what was prepared before, in the same way, is found.
+
+    Each column is prepared as `tfgen.prepare_corpus` does it, with a vocabulary of its own: the sources first, and then
+    the texts. A run that is stopped goes on where it was.
 
     Args:
-        table: As for `tfgen.load_pairs`.
-        directory: Where to put them, in two directories of their own; None for the cache.
-        source: The column that texts are written from, whose tokens are characters.
-        column: The column of these texts.
-        source_vocabulary: That of a model; None counts one.
+        file: As for `tfgen.load_pairs`.
+        directory: Where to put them, a directory that does not exist yet; None for the cache.
+        source: The column of what is read.
+        column: The column of what is written.
+        split: "character" or "word", on both sides.
+        max_tokens: The largest vocabulary of a side; None for no limit (10,000 for words).
+        min_count: Rarer tokens are left out of the vocabularies.
+        vocabulary: Of the texts, used instead of one counted on them.
+        source_vocabulary: Of the sources, used instead of one counted on them.
         show: Called with a line of text before each pass.
-        **preparing_texts: `split`, `max_tokens`, `min_count` and `vocabulary` of the texts, see `prepare_corpus`; and
-            how the table is read, see `tfgen.load_pairs`.
+        **reading: As for `tfgen.load_pairs`.
+
+    Returns:
+        The prepared pairs.
 
     Raises:
-        InputError: As for `prepare_corpus` and `tfgen.load_pairs`.
-        OSError: A directory cannot be written.
+        InputError: As for `load_pairs` and `prepare_corpus`.
+        OSError: The directory cannot be written.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dates = pathlib.Path(folder, "dates.csv")
+    ...     _ = dates.write_text("written,iso\\nMay 4 1970,1970-05-04\\nunknown,\\n2 June 81,1981-06-02\\n")
+    ...     pairs = prepare_pairs(dates, f"{folder}/dates.prepared", source="written", column="iso")
+    ...     again = open_prepared_pairs(f"{folder}/dates.prepared")
+    >>> pairs.sources.number_of_documents, again.texts.number_of_documents
+    (2, 2)
+    >>> again.texts.vocabulary.decode(again.texts.ids[1:11])
+    '1970-05-04'
     """
-    of_texts = ("split", "max_tokens", "min_count", "vocabulary")
-    reading = {name: value for name, value in preparing_texts.items() if name not in of_texts}
-    open_pairs(table, source=source, column=column, **reading)  # says at once what is wrong
-    places: list[Path | None] = [None, None]
-    if directory is not None:
-        path = path_of("directory", directory)
-        if not path.parent.is_dir():
-            raise InputError(f"there is no directory {str(path.parent)!r}; make it, or choose another.")
-        if path.exists() and not (path.is_dir() and {each.name for each in path.iterdir()} <= {_SOURCES, _TEXTS}):
-            raise InputError(f"{str(path)!r} exists and holds something else; choose another directory.")
-        path.mkdir(exist_ok=True)
-        places = [path / _SOURCES, path / _TEXTS]
-    sources = preparing.prepare_corpus(
-        table, places[0], vocabulary=source_vocabulary, show=show, column=source, beside=column, **reading
-    )
-    texts = preparing.prepare_corpus(table, places[1], show=show, column=column, beside=source, **preparing_texts)
-    return PreparedPairs(sources, texts)
+    sides = open_pairs(file, source=source, column=column, **reading)
+    countings = [Counting.checked(split, max_tokens, min_count, each) for each in (source_vocabulary, vocabulary)]
+    before = identities(sides[0])
+    with _home(directory) as places:
+        prepared = [
+            prepare_text(side, place, counting, _saying_which(side.label, show), before)
+            for side, place, counting in zip(sides, places, countings, strict=True)
+        ]
+        return PreparedPairs(*prepared)
+
+
+def _saying_which(label: str, show: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda stage: show(f"{label}: {stage}")
 
 
 def are_prepared_pairs(path: StrPath) -> bool:
-    """Whether there is a directory that `prepare_pairs` has written, whole or damaged."""
-    return is_prepared(Path(path) / _SOURCES) and is_prepared(Path(path) / _TEXTS)
+    """Whether there is a directory of pairs that `prepare_pairs` has written, whole or damaged."""
+    return is_prepared(Path(path) / SOURCE) and is_prepared(Path(path) / TEXT)
 
 
-def open_prepared_pairs(path: StrPath) -> PreparedPairs:
-    """Open prepared pairs. All of them are read once, to check that they were not changed.
+def open_prepared_pairs(directory: StrPath) -> PreparedPairs:
+    """Open prepared pairs. All of them is read once, to check that it was not changed.
 
     Args:
-        path: A directory that `prepare_pairs` or `tfgen prepare --source` has written.
+        directory: A directory that `prepare_pairs` or `tfgen prepare --source` has written.
 
     Raises:
-        InputError: They are no prepared pairs, or are damaged.
+        InputError: It holds no prepared pairs, or one side alone, or a damaged one, or sides of different numbers of
+            documents.
+
+    >>> open_prepared_pairs("dates.prepared")
+    Traceback (most recent call last):
+    tfgen.errors.InputError: 'dates.prepared' holds no prepared pairs; give a directory of tfgen prepare --source.
     """
-    path = path_of("path", path)
-    return PreparedPairs(open_prepared(path / _SOURCES), open_prepared(path / _TEXTS))
+    directory = path_of("directory", directory)
+    if not are_prepared_pairs(directory):
+        half = any(is_prepared(Path(directory) / name) for name in (SOURCE, TEXT))
+        advice = "prepare the pairs once more" if half else "give a directory of tfgen prepare --source"
+        raise InputError(f"{str(directory)!r} holds {'only half of' if half else 'no'} prepared pairs; {advice}.")
+    sides = [open_prepared(Path(directory) / name) for name in (SOURCE, TEXT)]
+    try:
+        return PreparedPairs(*sides)
+    except InputError as error:
+        raise InputError(f"{str(directory)!r} holds no prepared pairs: {error}") from None
+
+
+@contextlib.contextmanager
+def _home(directory: StrPath | None) -> Iterator[tuple[Path | None, Path | None]]:
+    """Give the places of both sides: in a directory, which is made and is not left behind empty, or in the cache."""
+    if directory is None:
+        yield None, None
+        return
+    path = path_of("directory", directory)
+    if not path.parent.is_dir():
+        raise InputError(f"there is no directory {str(path.parent)!r}; make it, or choose another.")
+    if path.exists() and not (path.is_dir() and all(map(_is_ours, path.iterdir()))):
+        raise InputError(taken(path))
+    path.mkdir(exist_ok=True)
+    try:
+        yield path / SOURCE, path / TEXT
+    except BaseException:
+        with contextlib.suppress(OSError):  # something is in it, with which the next run goes on
+            path.rmdir()
+        raise
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether something in a directory is a side of pairs, or the work of a run that was stopped or goes on."""
+    return (path.name in (SOURCE, TEXT) and is_prepared(path)) or owners.of(path.name, workspace.MARK) is not None

@@ -13,7 +13,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from tfgen.support import atomic_files, notes, wording
 from tfgen.support.locks import Lock
 from tfgen.vocabulary.counted import Counted
 from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, checked_limits, default_max_tokens
+
+Identities: TypeAlias = list[tuple[int, int, int]]
 
 _PIECE = 1 << 20  # bytes
 
@@ -68,47 +70,96 @@ def prepare_corpus(
             too little space, or a file was changed while it was read.
         OSError: The directory cannot be written.
     """
-    max_tokens, min_count = checked_limits(split, max_tokens, min_count)
-    check_instance("the vocabulary", vocabulary, Vocabulary | None, "a tfgen.Vocabulary")
+    counting = Counting.checked(split, max_tokens, min_count, vocabulary)
+    return prepare_text(open_source(source, **reading), directory, counting, show)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting:
+    """How a vocabulary is counted, or the one that is used instead; `checked` makes it.
+
+    Attributes:
+        split: What a token is.
+        limit: The largest vocabulary; None for no limit.
+        min_count: Rarer tokens are left out.
+        vocabulary: The one that is given, or None.
+    """
+
+    split: Split
+    limit: int | None
+    min_count: int
+    vocabulary: Vocabulary | None
+
+    @classmethod
+    def checked(cls, split: Split, max_tokens: int | None, min_count: int, vocabulary: Vocabulary | None) -> "Counting":
+        """Take what `prepare_corpus` was given.
+
+        Raises:
+            InputError: A limit is out of its range.
+        """
+        max_tokens, min_count = checked_limits(split, max_tokens, min_count)
+        check_instance("the vocabulary", vocabulary, Vocabulary | None, "a tfgen.Vocabulary")
+        return cls(split, default_max_tokens(split) if max_tokens is None else max_tokens, min_count, vocabulary)
+
+    def key(self) -> Any:
+        """Give all that the ids depend on beside the text, as plain JSON types."""
+        if self.vocabulary is not None:
+            return self.vocabulary.get_config()
+        return [self.split, self.limit, self.min_count]
+
+
+def prepare_text(
+    text: TextSource,
+    directory: StrPath | None,
+    counting: Counting,
+    show: Callable[[str], Any],
+    before: Identities | None = None,
+) -> Prepared:
+    """Prepare a text; see `prepare_corpus`.
+
+    Args:
+        text: The text.
+        directory: Where to put it; None for the cache.
+        counting: How its vocabulary is counted.
+        show: Called with a line of text before each pass.
+        before: What `identities` gave of the text earlier, if it must not have changed since then.
+
+    Raises:
+        InputError, OSError: As for `prepare_corpus`.
+    """
     check_instance("show", show, Callable, "a function of one text")
     directory = None if directory is None else path_of("directory", directory)
-    limit = default_max_tokens(split) if max_tokens is None else max_tokens
-    text = open_source(source, **reading)
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
-        before = _identities(text)
+        before = identities(text) if before is None else before
         show(f"hashing {wording.number(text.bytes_on_disk(), 'byte')}")
-        key = _key(text, [split, limit, min_count] if vocabulary is None else vocabulary.get_config())
-        goal = _parent(None) / key[:40] if directory is None else directory
-        if found := _found(goal, key, replace=directory is None):
-            return dataclasses.replace(found, source=text.label)
-        if not any(text.pieces()):
-            raise InputError(text.no_text())
-        if directory is None and (removed := cache.remove_old()):
-            show(f"removed {wording.number(len(removed), 'prepared text')} not used for {workspace.KEPT_DAYS} days")
-        work.take_over(key)
         with _unchanged(text, before, work):
-            if vocabulary is None:
-                vocabulary, tokens = _count(text, split, limit, min_count, work, show)
-            else:
-                show(f"counting {vocabulary.split}s")
-                tokens = _count_ids(text, vocabulary)
+            key = _key(text, counting.key())
+            goal = Path(directory) if directory is not None else _parent(None) / key[:40]
+            if found := _found(goal, key, replace=directory is None):
+                return dataclasses.replace(found, source=text.label)
+            if not any(text.pieces()):
+                raise InputError(text.no_text())
+            if directory is None and (removed := cache.remove_old()):
+                show(f"removed {wording.number(len(removed), 'prepared text')} not used for {workspace.KEPT_DAYS} days")
+            work.take_over(key)
+            vocabulary, tokens = _count(text, counting, work, show)
             manifest = {"format": FORMAT, "key": key, **_write(text, vocabulary, tokens, work, show)}
         work.copy(workspace.MANIFEST, [json.dumps(manifest).encode()])
         return _placed(work, goal, key)
 
 
 @contextlib.contextmanager
-def _unchanged(text: TextSource, before: list[tuple[int, int, int]], work: Workspace) -> Iterator[None]:
+def _unchanged(text: TextSource, before: Identities, work: Workspace) -> Iterator[None]:
     """Refuse a text that is changed while the block reads it, and discard the notes on it."""
     try:
         yield
     except BaseException:
         with contextlib.suppress(InputError):  # a file that is missing now may come back unchanged
-            if _identities(text) != before:
+            if identities(text) != before:
                 work.forget()
         raise
-    if _identities(text) != before:
+    if identities(text) != before:
         work.forget()
         raise _changed(text)
 
@@ -141,7 +192,7 @@ def _parent(directory: StrPath | None) -> Path:
     if not parent.is_dir():
         raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another.")
     if not _is_free(Path(directory)) and not is_prepared(directory):
-        raise InputError(_taken(directory))
+        raise InputError(taken(directory))
     return parent
 
 
@@ -152,7 +203,8 @@ def _is_free(goal: Path) -> bool:
         return not goal.exists()
 
 
-def _taken(goal: StrPath) -> str:
+def taken(goal: StrPath) -> str:
+    """Say that a place is not free."""
     return f"{str(goal)!r} exists and holds something else; choose another directory."
 
 
@@ -171,8 +223,12 @@ def _files(text: TextSource) -> list[Path]:
     return [each.path for each in text.texts if isinstance(each, TextFile) and each.path is not None]
 
 
-def _identities(text: TextSource) -> list[tuple[int, int, int]]:
-    """Give what differs when a file is changed or replaced."""
+def identities(text: TextSource) -> Identities:
+    """Give what differs when a file is changed or replaced.
+
+    Raises:
+        InputError: A file is not there any more.
+    """
     try:
         return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in _files(text))]
     except OSError as error:
@@ -224,23 +280,22 @@ def _found(goal: Path, key: str, replace: bool) -> Prepared | None:
     if _is_free(goal):  # another process has removed it from the cache
         return None
     if not replace:
-        raise InputError(_taken(goal))
+        raise InputError(taken(goal))
     atomic_files.remove(goal)
     return None
 
 
-def _count_ids(text: TextSource, vocabulary: Vocabulary) -> int:
-    pieces = vocabulary.encode_pieces(text.pieces(), vocabulary.on_unknown, vocabulary.id_type)
-    return text.ends + sum(map(len, pieces))
-
-
-def _count(
-    text: TextSource, split: Split, limit: int | None, min_count: int, work: Workspace, show: Callable[[str], Any]
-) -> tuple[Vocabulary, int]:
-    """Make a vocabulary of the text, and give the number of its ids."""
+def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable[[str], Any]) -> tuple[Vocabulary, int]:
+    """Make a vocabulary of the text, or take the one that is given, and give the number of the text's ids."""
+    if (vocabulary := counting.vocabulary) is not None:
+        show(f"counting {vocabulary.split}s")
+        pieces = vocabulary.encode_pieces(text.pieces(), vocabulary.on_unknown, vocabulary.id_type)
+        return vocabulary, text.ends + sum(map(len, pieces))
     counted = Counted(work.path(workspace.COUNTED))
-    show(f"counting {split}s{_except(counted.characters)}")
-    vocabulary = Vocabulary.from_pieces(text.pieces(), text.ends, split, limit, min_count, counted)
+    show(f"counting {counting.split}s{_except(counted.characters)}")
+    vocabulary = Vocabulary.from_pieces(
+        text.pieces(), text.ends, counting.split, counting.limit, counting.min_count, counted
+    )
     return vocabulary, sum(vocabulary.counts) + text.ends
 
 
