@@ -119,19 +119,20 @@ def test_both_directions_are_those_of_keras(lengths, kind):
 
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5).filter(any), min_size=1, max_size=3))
 @settings(max_examples=20)
-def test_a_summary_is_first_and_last_and_mean_of_what_is_there(masks):
+def test_a_summary_is_first_and_last_and_mean_and_maximum_of_what_is_there(masks):
     x = RNG.normal(size=(len(masks), 5, 2)).astype(np.float32)
     given_summary = summary(tf.constant(x), tf.constant(masks))
     for row, mask, found in zip(x, masks, given_summary.numpy(), strict=True):
         real = row[mask]
-        np.testing.assert_allclose(found, np.concatenate([real[0], real[-1], real.mean(axis=0)]), atol=1e-6)
-    assert summary(tf.constant(x[:, 0])).shape == (len(masks), 2)
+        np.testing.assert_allclose(found, [real[0], real[-1], real.mean(axis=0), real.max(axis=0)], atol=1e-6)
+    assert summary(tf.constant(x[:, 0])).shape == (len(masks), 1, 2)
+    assert np.isfinite(summary(tf.constant(x), tf.zeros([len(masks), 5], tf.bool))).all()
 
 
 def test_a_first_state_says_all_of_a_single_feature():
     layer = layers.FirstState([[3, 3]])
-    layer.build((None, 1))
-    (h, c), *_ = layer(tf.constant([[0.5], [2.0]]))
+    layer.build((None, 1, 1))
+    (h, c), *_ = layer(tf.constant([[[0.5]], [[2.0]]]))
     assert np.abs(h[0] - h[1]).max() > 1e-3
     np.testing.assert_allclose(c[1], 4 * c[0], rtol=1e-5)  # the bias is still zero
 

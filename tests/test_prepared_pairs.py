@@ -23,6 +23,7 @@ from prepared_support import entries, folder_fixture, joined, small_pieces_fixtu
 from tfgen.corpora import compressed, text_source
 from tfgen.corpora.pairs import load_pairs
 from tfgen.errors import InputError
+from tfgen.prepared import preparing
 from tfgen.prepared.corpus import open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
 from tfgen.prepared.preparing import prepare_corpus

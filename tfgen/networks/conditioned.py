@@ -1,6 +1,6 @@
 """A network with an encoder as a language model: its first state, and what it attends to, come from a source.
 
-Axis letters: B batch, T time, S places of a source, K features of a summary, F features.
+Axis letters: B batch, T time, S places of a source, F features.
 """
 
 from typing import Any
@@ -79,7 +79,7 @@ class Conditioned(Recurrent):
 def _context(network: EncoderDecoder) -> Encoded:
     """Describe what a network encodes to: a nest of `tf.TensorSpec`."""
     kind = network.compute_dtype
-    summary = tf.TensorSpec([None, network.summary_size], kind)
+    summary = tf.TensorSpec(network.summary_shape, kind)
     if network.attention is None:
         return Encoded(summary, ())
     places = network.encoder.output_shape[1]

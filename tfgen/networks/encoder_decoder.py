@@ -1,7 +1,6 @@
 """An encoder before a network of text: what was read makes the first state, and is what attention looks at.
 
-Axis letters: B batch, T time, V vocabulary, S places of a source, D features of a place, K features of a summary,
-U units.
+Axis letters: B batch, T time, V vocabulary, S places of a source, D features of a place, P parts of a summary.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import tensorflow as tf
 from tfgen.errors import InputError
 from tfgen.layers import stepping
 from tfgen.layers.attention import Attention
-from tfgen.layers.first_state import FirstState, summary
+from tfgen.layers.first_state import PARTS, FirstState, summary
 from tfgen.networks import recurrent
 from tfgen.support import wording
 
@@ -23,7 +22,7 @@ class Encoded(NamedTuple):
     """What an encoder has read.
 
     Attributes:
-        summary: (B, K), of which the first state is made.
+        summary: (B, P, D), of which the first state is made.
         memory: What attention looks at; () where there is no attention.
     """
 
@@ -36,15 +35,15 @@ class EncoderDecoder(keras.Model):
     """A source and a text to probabilities: `(source, ids)`, ids (B, T), to (B, T, V).
 
     The encoder reads the source (Sutskever et al. 2014, arXiv:1409.3215). A vector a row, (B, D), makes the first state
-    of the decoder's recurrent layers; of a sequence, (B, S, D), its ends and its mean do. With attention the last of
-    the decoder's features look at that sequence before the head reads them.
+    of the decoder's recurrent layers; of a sequence, (B, S, D), its ends, mean and maximum do. With attention the last
+    of the decoder's features look at that sequence before the head reads them.
 
     Attributes:
         encoder: Any Keras model from a source to (B, D) or (B, S, D), with the mask of its places if it has one.
         decoder: A Sequential from ids to probabilities, as a language model has it; it is not stateful.
         first_state: From the summary to the decoder's first state.
         attention: The layer between the decoder's features and its head, or None.
-        summary_size: K.
+        summary_shape: (B, P, D).
     """
 
     def __init__(
@@ -84,8 +83,8 @@ class EncoderDecoder(keras.Model):
 
     def _build(self, encoded: tuple[int | None, ...], features: int) -> None:
         width = int(encoded[-1] or 0)
-        self.summary_size = width if len(encoded) == 2 else 3 * width
-        self.first_state.build((None, self.summary_size))
+        self.summary_shape = (None, 1 if len(encoded) == 2 else PARTS, width)
+        self.first_state.build(self.summary_shape)
         if self.attention:
             self.attention.build([(None, None, features), (None, None, width)])
         self.built = True

@@ -44,7 +44,7 @@ class Sources:
         self._model = model
         self._encode: Callable[[Any], Any] | None = None
         if hasattr(model, "encode"):
-            self._encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
+            self._encode = tf.function(model.encode, [model.source], autograph=False)
 
     def context(self, source: Any, texts: int, several: bool, unknown: OnUnknown) -> tuple[Any, int, bool]:
         """Give the context of some texts.
