@@ -31,7 +31,7 @@ def exact(generator, dates):
 def learn(args, train, test, *, attention):
     """Build a network and train it."""
     # Data. One alphabet is read, of sixty languages, another is written: ten digits, a hyphen, and the end. Dates of
-    # about one length share a batch: that, and small batches, is worth eleven points of a hundred.
+    # about one length share a batch, so that little of it is padding.
     letters = tfgen.Vocabulary.from_texts(train.written, ends=True)
     vocabulary = tfgen.Vocabulary.from_texts(train.iso, ends=True)
     batches, _ = tfgen.datasets.pairs(

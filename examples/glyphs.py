@@ -35,7 +35,7 @@ def encoder_of():
     layers = [keras.Input((24, 24, 1))]
     for filters, size in [(32, 5), (64, 3), (128, 3)]:  # strokes, then marks, then letters; half the side each time
         layers.append(keras.layers.Conv2D(filters, size, strides=2, padding="same", use_bias=False))
-        layers.append(keras.layers.BatchNormalization())  # without it the same time teaches it next to nothing
+        layers.append(keras.layers.BatchNormalization())
         layers.append(keras.layers.ReLU())
     layers += [keras.layers.Flatten(), keras.layers.Dropout(0.2), keras.layers.Dense(256, activation="relu")]
     return keras.Sequential(layers)
