@@ -30,7 +30,7 @@ def share(written, languages):
 def main(argv=None):
     """Data, network, fit, sample, save."""
     parser = argparse.ArgumentParser(description="Learn to tell languages.")
-    parser.add_argument("--examples", type=int, default=100_000, help="lists to learn from (%(default)s)")
+    parser.add_argument("--examples", type=int, default=60_000, help="lists to learn from (%(default)s)")
     parser.add_argument("--epochs", type=int, default=1, help="times through them (%(default)s)")
     parser.add_argument("--units", type=int, default=64, help="of the decoder's LSTM (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists and the first weights (%(default)s)")
@@ -46,8 +46,8 @@ def main(argv=None):
     batches, _ = tfgen.datasets.pairs(train.written, train.languages, batch_size=64, **pairs)
     held_out, _ = tfgen.datasets.pairs(test.written, test.languages, batch_size=256, **pairs)
 
-    # Network. Dropout on what was read: names are soon known by heart, and these names will not come again.
-    encoder = tfgen.networks.text_encoder(letters, units=64, embedding=48, dropout=0.3, seed=args.seed)
+    # Network. Dropout before the word: names are soon known by heart, and these names will not come again.
+    encoder = tfgen.networks.text_encoder(letters, units=64, embedding=48, seed=args.seed)
     generator = tfgen.TextGenerator.build(vocabulary, units=args.units, encoder=encoder, dropout=0.3, seed=args.seed)
 
     # Fit.

@@ -33,10 +33,12 @@ def show(picture, title):
 def encoder_of():
     """Build a picture (24, 24, 1) -> 256 features; it is any Keras model, and could be one trained elsewhere."""
     layers = [keras.Input((24, 24, 1))]
-    for filters in (16, 48, 96):  # strokes, then marks, then letters
-        layers.append(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
-        layers.append(keras.layers.MaxPooling2D())
-    return keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(256, activation="relu")])
+    for filters, size in [(32, 5), (64, 3), (128, 3)]:  # strokes, then marks, then letters; half the side each time
+        layers.append(keras.layers.Conv2D(filters, size, strides=2, padding="same", use_bias=False))
+        layers.append(keras.layers.BatchNormalization())
+        layers.append(keras.layers.ReLU())
+    layers += [keras.layers.Flatten(), keras.layers.Dropout(0.2), keras.layers.Dense(256, activation="relu")]
+    return keras.Sequential(layers)
 
 
 def report(title, part, train, written):
@@ -56,8 +58,8 @@ def report(title, part, train, written):
 def main(argv=None):
     """Data, network, fit, sample, save."""
     parser = argparse.ArgumentParser(description="Learn to name letters.")
-    parser.add_argument("--epochs", type=int, default=6, help="times through the pictures (%(default)s)")
-    parser.add_argument("--units", type=int, default=192, help="of the decoder's LSTM (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="times through the pictures (%(default)s)")
+    parser.add_argument("--units", type=int, default=128, help="of the decoder's LSTM (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights (%(default)s)")
     parser.add_argument("--output", default="glyphs.keras", help="where the model goes (%(default)s)")
     args = parser.parse_args(argv)
@@ -66,7 +68,7 @@ def main(argv=None):
     # Data. Names in words: six of them where there would be thirty characters, and none can be misspelled.
     parts = letters.split()
     vocabulary = tfgen.Vocabulary.from_texts(parts.train.names, split="word", ends=True)
-    train, _ = tfgen.datasets.pairs(parts.train.pictures, parts.train.names, vocabulary, batch_size=64, validation=0)
+    train, _ = tfgen.datasets.pairs(parts.train.pictures, parts.train.names, vocabulary, batch_size=32, validation=0)
     face = parts.unseen_face
     held_out, _ = tfgen.datasets.pairs(face.pictures, face.names, vocabulary, batch_size=256, validation=0)
 
