@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from alone_support import Alone, AnswerError
+from cli_support import here_fixture  # noqa: F401
 from effort import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -283,3 +284,11 @@ def test_an_encoder_that_is_damaged_is_refused(name, exported, tmp_path):
     done = clients.run(CLIENTS[name], tmp_path / "damaged", "--source", "a", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{encoder.name} is not the file that was written" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_says_what_to_try(here):
+    for case, told in (("a text", """--input_exprs 'sources=[""];prompts=[""];"""), ("a picture", None)):
+        clients.generator_of(case).save(here.folder / "model.keras")
+        out = here.done("export", "model.keras", "out", "--overwrite")
+        assert told in out if told else "Try" not in out

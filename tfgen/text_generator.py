@@ -206,8 +206,8 @@ class TextGenerator(TrainingModel):
         Args:
             filepath: The directory; it is written under another name and renamed when it is whole.
             format: "saved-model": strings in, strings out, for TensorFlow alone. "onnx", "litert" and "litert-int8":
-                one step with its state as arguments, for ONNX Runtime and LiteRT; the last has 8-bit weights. They
-                calculate in float32, also where the network has another dtype policy.
+                one step with its state as arguments, and the encoder if there is one, for ONNX Runtime and LiteRT; the
+                last has 8-bit weights. They calculate in float32, also where the network has another dtype policy.
             overwrite: Whether an earlier export there may be replaced.
 
         Raises:

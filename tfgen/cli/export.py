@@ -13,7 +13,7 @@ from tfgen.export import directories
 # What shows that it works, for a format that a command can run.
 _TRY = {
     "saved-model": "saved_model_cli run --tag_set serve --signature_def generate --dir {directory} \\\n"
-    "    --input_exprs 'prompts=[\"\"];length=200;temperature=0.8;seed=1'"
+    "    --input_exprs '{source}prompts=[\"\"];length=200;temperature=0.8;seed=1'"
 }
 
 
@@ -33,7 +33,7 @@ def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
     """Write MODEL, a .keras file, into DIRECTORY, for a machine without tfgen.
 
     A SavedModel takes strings and gives strings; TensorFlow alone runs it, here or in a server. ONNX and LiteRT hold
-    one step with its state as arguments, for runtimes of some megabytes.
+    one step with its state as arguments, and an encoder if there is one, for runtimes of some megabytes.
     """
     model_files.read_config(model)  # says at once what is wrong with the file
     directories.check(directory, overwrite)
@@ -45,5 +45,7 @@ def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
     click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")
     for name, size in sorted(files.items()):
         click.echo(f"  {size:>13,}  {name}")
-    if format_ in _TRY:
-        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(directory))}")
+    reads_texts = getattr(generator.writer.model, "source_ids", None)
+    if format_ in _TRY and (reads_texts or not generator.writer.model.context):  # no line of a shell holds a picture
+        source = 'sources=[""];' if reads_texts else ""
+        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(directory), source=source)}")

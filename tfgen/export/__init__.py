@@ -4,7 +4,8 @@
 |---|---|
 | `saved_model` | strings in, strings out, for TensorFlow alone |
 | `onnx`, `litert` | one step with its state as arguments, for small runtimes |
-| `step_function` | the step of these two |
+| `step_function` | the step of these two, and the encoder before it |
+| `sources` | what texts depend on, as inputs |
 | `directories` | a directory is written whole or not at all |
 | `manifest` | what an export says of itself |
 """
