@@ -16,7 +16,7 @@ from rich.console import Console
 from tfgen import TextGenerator, Vocabulary
 from tfgen.cli import cli, heat, terminal
 from tfgen.cli.score import coloured
-from tfgen.writing import scoring
+from tfgen.terms import scores
 
 ESCAPE = "\x1b"
 PRINTED = st.text(st.characters(exclude_categories=["C"]) | st.sampled_from("\t "))
@@ -112,12 +112,12 @@ def test_ten_thousand_characters_are_drawn_at_once():
 # --- what was scored ------------------------------------------------------------------------------------------------
 
 
-def score_of(vocabulary, text, unknown="error") -> scoring.Score:
+def score_of(vocabulary, text, unknown="error") -> scores.Score:
     """A score in which the t-th token costs t + 1 bits."""
     ids = vocabulary.encode(text, unknown)
     costs = -np.log(2) * (np.arange(len(ids)) + 1)
     tokens = vocabulary.decode_each(ids)
-    return scoring.Score(text, tokens, len("".join(tokens)), costs, np.ones(len(ids), np.int32))
+    return scores.Score(text, tokens, len("".join(tokens)), costs, np.ones(len(ids), np.int32))
 
 
 @pytest.mark.parametrize(
