@@ -179,7 +179,7 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         held = next((value for kind, value in selves.items() if f".{kind.__name__}." in name), None)
         of_pairs = {"texts": ["a", "t"], "vocabulary": titles} if name == "datasets.pairs" else {}
         if name.endswith("_pairs"):
-            of_pairs = {"table": folder / "table.csv", "source": "one", "column": "two"}
+            of_pairs = {"file": folder / "table.csv", "source": "one", "column": "two"}
         if name == "networks.Conditioned":
             of_pairs = {"network": networks.EncoderDecoder(encoder, networks.build(5, units=3))}
         if name == "plots.attention":

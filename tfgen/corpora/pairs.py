@@ -9,7 +9,7 @@ from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
 from tfgen.corpora.text_source import Control, Form, TextSource
-from tfgen.errors import InputError
+from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 
 
@@ -33,7 +33,8 @@ class Pairs:
 
     def __post_init__(self) -> None:
         """Check."""
-        for side in (self.sources, self.texts):
+        for name, side in (("sources", self.sources), ("texts", self.texts)):
+            check_instance(name, side, Corpus, "a Corpus, such as a column of a table gives")
             if not side.ends:
                 raise InputError(f"{side.source!r} is a running text, and pairs are separate ones; use ends=True.")
         check_alike(self.sources.number_of_documents, self.texts.number_of_documents)

@@ -12,11 +12,11 @@ from typing import Any
 
 from tfgen.corpora.pairs import check_alike, open_pairs
 from tfgen.corpora.sources import StrPath
-from tfgen.errors import InputError, path_of
+from tfgen.errors import InputError, check_instance, path_of
 from tfgen.prepared import workspace
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
-from tfgen.prepared.preparing import Counting, identities, prepare_text, taken
-from tfgen.support import owners
+from tfgen.prepared.preparing import Counting, identities, prepare_text
+from tfgen.support import owners, wording
 from tfgen.vocabulary.vocabulary import Split, Vocabulary
 
 SOURCE, TEXT = "source", "text"
@@ -95,6 +95,7 @@ def prepare_pairs(
     >>> again.texts.vocabulary.decode(again.texts.ids[1:11])
     '1970-05-04'
     """
+    check_instance("show", show, Callable, "a function of one text")
     sides = open_pairs(file, source=source, column=column, **reading)
     countings = [Counting.checked(split, max_tokens, min_count, each) for each in (source_vocabulary, vocabulary)]
     before = identities(sides[0])
@@ -112,7 +113,8 @@ def _saying_which(label: str, show: Callable[[str], Any]) -> Callable[[str], Any
 
 def are_prepared_pairs(path: StrPath) -> bool:
     """Whether there is a directory of pairs that `prepare_pairs` has written, whole or damaged."""
-    return is_prepared(Path(path) / SOURCE) and is_prepared(Path(path) / TEXT)
+    path = path_of("path", path)
+    return is_prepared(path / SOURCE) and is_prepared(path / TEXT)
 
 
 def open_prepared_pairs(directory: StrPath) -> PreparedPairs:
@@ -138,7 +140,7 @@ def open_prepared_pairs(directory: StrPath) -> PreparedPairs:
     try:
         return PreparedPairs(*sides)
     except InputError as error:
-        raise InputError(f"{str(directory)!r} holds no prepared pairs: {error}") from None
+        raise InputError(f"{str(directory)!r} holds no prepared pairs: {wording.clause(error)}.") from None
 
 
 @contextlib.contextmanager
@@ -151,7 +153,7 @@ def _home(directory: StrPath | None) -> Iterator[tuple[Path | None, Path | None]
     if not path.parent.is_dir():
         raise InputError(f"there is no directory {str(path.parent)!r}; make it, or choose another.")
     if path.exists() and not (path.is_dir() and all(map(_is_ours, path.iterdir()))):
-        raise InputError(taken(path))
+        raise InputError(f"{str(path)!r} exists and holds something else; choose another directory.")
     path.mkdir(exist_ok=True)
     try:
         yield path / SOURCE, path / TEXT

@@ -192,7 +192,7 @@ def _parent(directory: StrPath | None) -> Path:
     if not parent.is_dir():
         raise InputError(f"there is no directory {str(parent)!r}; make it, or choose another.")
     if not _is_free(Path(directory)) and not is_prepared(directory):
-        raise InputError(taken(directory))
+        raise InputError(_taken(directory))
     return parent
 
 
@@ -203,7 +203,7 @@ def _is_free(goal: Path) -> bool:
         return not goal.exists()
 
 
-def taken(goal: StrPath) -> str:
+def _taken(goal: StrPath) -> str:
     """Say that a place is not free."""
     return f"{str(goal)!r} exists and holds something else; choose another directory."
 
@@ -280,7 +280,7 @@ def _found(goal: Path, key: str, replace: bool) -> Prepared | None:
     if _is_free(goal):  # another process has removed it from the cache
         return None
     if not replace:
-        raise InputError(taken(goal))
+        raise InputError(_taken(goal))
     atomic_files.remove(goal)
     return None
 
