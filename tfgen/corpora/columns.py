@@ -112,7 +112,8 @@ def read_rows(
         rows = _table_rows(text, _DELIMITERS[ending], place, columns, layout)
     for line, cells in rows:
         if all(map(str.strip, cells)):
-            yield tuple(Document(cell, f"{place}, line {line}") for cell in cells)
+            where = f"{place}, line {line}"
+            yield tuple([Document(cell, where) for cell in cells])
 
 
 def _table_rows(
@@ -123,6 +124,7 @@ def _table_rows(
     if not first:
         return
     indices, found = _locate(columns, first, place, layout)
+    last, width = max(indices), len(first)
     if found is not _Found.BY_HEADER:
         yield line, [first[index] for index in indices]
     for line, row in rows:
@@ -132,9 +134,9 @@ def _table_rows(
                 f"{len(first)}."
             )
         # A row longer than the first has, most often, an unquoted delimiter in its text: the cell would be cut short.
-        if len(row) <= max(indices) or len(row) > len(first):
+        if not last < len(row) <= width:
             raise InputError(
-                f"{place}, line {line} has {len(row)} cells where the first row has {len(first)}; "
+                f"{place}, line {line} has {len(row)} cells where the first row has {width}; "
                 "repair the row, quoting any cell that holds a delimiter or a newline."
             )
         yield line, [row[index] for index in indices]
