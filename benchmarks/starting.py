@@ -50,14 +50,14 @@ def seconds_to_first_byte(command: list[str]) -> float:
     return seconds
 
 
-def seconds_and_memory(command: list[str]) -> tuple[float, float]:
-    """Run a process to its end: how long it took, and the most memory that it had, in MB."""
+def cost(command: list[str]) -> tuple[float, float, float]:
+    """Run a process: its seconds by the clock and of the processor, and the most memory that it had, in MB."""
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert not process.returncode
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def seconds_to_first_text(command: list[str]) -> float:
@@ -78,14 +78,15 @@ def seconds_to_first_text(command: list[str]) -> float:
 def whole_processes(model: Path, rounds: int, processes: int) -> None:
     """Print what a text of 300 characters takes with either engine, and how soon `tfgen write` shows text."""
     generate = [sys.executable, "-m", "tfgen", "generate", str(model), "The ", "--length", "300", "--engine"]
-    print("| command | seconds, median (and least) | MB | processes |\n|---|---|---|---|")
+    print("| command | seconds, median (and least) | of the processor | MB | processes |\n|---|---|---|---|---|")
     for engine, times in (("numpy", processes), ("tensorflow", rounds)):
-        taken, memory = zip(*(seconds_and_memory([*generate, engine]) for _ in range(times)), strict=True)
-        numbers = f"{statistics.median(taken):.2f} ({min(taken):.2f}) | {statistics.median(memory):.0f}"
+        taken, computed, memory = zip(*(cost([*generate, engine]) for _ in range(times)), strict=True)
+        numbers = f"{statistics.median(taken):.2f} ({min(taken):.2f}) | {statistics.median(computed):.2f}"
+        numbers += f" | {statistics.median(memory):.0f}"
         print(f"| `tfgen generate`, 300 characters, {engine} | {numbers} | {times} |", flush=True)
     write = [sys.executable, "-m", "tfgen", "write", str(model), "The "]
     taken = [seconds_to_first_text(write) for _ in range(processes)]
-    print(f"| `tfgen write`, first character | {statistics.median(taken):.2f} ({min(taken):.2f}) | | {processes} |\n")
+    print(f"| `tfgen write`, first character | {statistics.median(taken):.2f} ({min(taken):.2f}) | | | {processes} |\n")
 
 
 def first_character(model: Path, rounds: int) -> None:

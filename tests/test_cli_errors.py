@@ -131,7 +131,7 @@ def lack_memory(*args, **kwargs):
     ("command", "reader"),
     [
         (["inspect", "small.keras"], "zipfile.ZipFile.read"),
-        (["generate", "small.keras"], "tfgen.instant.reading.read"),
+        (["generate", "small.keras"], "h5py.File"),
         (["generate", "small.keras", "--engine", "tensorflow"], "keras.saving.load_model"),
         (["novelty", "text.txt", "text.txt"], "tfgen.novelty.passages.report"),
         (["train", "text.txt", "-o", "new.keras"], "tfgen.corpora.text_source.TextSource.load"),
