@@ -10,6 +10,7 @@ import keras
 from tfgen.errors import InputError, check_instance
 from tfgen.layers import keras_layers, stepping
 from tfgen.networks.building import CELLS
+from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import Vocabulary
@@ -25,9 +26,14 @@ def to_keras(generator: TextGenerator) -> keras.Sequential:
         A Sequential from int ids (B, T) to probabilities (B, T, V) that keeps no state between batches.
 
     Raises:
-        InputError: It is no generator, or has a layer that is not of Keras or tfgen.
+        InputError: It is no generator, or has an encoder, or a layer that is not of Keras or tfgen.
     """
     check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
+    if isinstance(generator.network, EncoderDecoder):
+        raise InputError(
+            "to_keras takes a generator without an encoder; received one with: its generator.network is a Keras model "
+            "already, use that."
+        )
     stack: list[Any] = [keras.Input(shape=(None,), dtype="int32", name="ids")]
     for layer in generator.network.layers:
         config = layer.get_config()
@@ -65,6 +71,11 @@ def from_keras(vocabulary: Vocabulary, sequential: keras.Sequential) -> TextGene
         InputError: The network does not begin with one-hot rows and a recurrent layer, or is none that can be stepped
             through.
     """
+    if isinstance(sequential, EncoderDecoder):
+        raise InputError(
+            "from_keras takes a keras.Sequential; received an EncoderDecoder, which is taken by "
+            "TextGenerator(vocabulary, network)."
+        )
     if not isinstance(sequential, keras.Sequential) or not sequential.built or not sequential.layers:
         raise InputError(f"from_keras takes a built keras.Sequential; received {wording.shown(sequential)}.")
     rows, *others = [None, *sequential.layers] if len(sequential.input_shape) == 3 else sequential.layers

@@ -1,6 +1,6 @@
-"""The weights of a generator as the state dict of its PyTorch twin, see `tfgen.interop`.
+"""The weights of a generator as the state dict of its PyTorch twin, in memory and in files; see `tfgen.interop`.
 
-Axis letters: V vocabulary, U units, D inputs of a layer (V, the embedding's size, or U), G gates (4, 3 or 1).
+Axis letters: as there.
 """
 
 import os
@@ -8,21 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from tfgen.errors import InputError, check_instance, damage, path_of
-from tfgen.layers import stepping
-from tfgen.networks import recurrent
-from tfgen.networks.building import CELLS
+from tfgen.interop import state_dicts
+from tfgen.interop.state_dicts import Arrays
 from tfgen.support import atomic_files, wording
 from tfgen.text_generator import TextGenerator
-
-Arrays = dict[str, np.ndarray]
-
-# Where PyTorch keeps each gate of Keras: LSTM i, f, c, o in both; GRU z, r, h here and r, z, n there. Each order is its
-# own inverse.
-_GATES = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "rnn": (0,)}
 
 
 def to_torch(generator: TextGenerator) -> Arrays:
@@ -33,56 +25,38 @@ def to_torch(generator: TextGenerator) -> Arrays:
 
     Args:
         generator: One kind of recurrent layer, all of U units, with Keras' own activations, then the head; an embedding
-            before and dropouts between are allowed.
+            before and dropouts between are allowed, and any encoder. A `networks.TextEncoder` has a twin too; of
+            another kind of encoder nothing is in the state dict, for its weights go their own way.
 
     Returns:
-        Arrays of the weights' dtype by name: `rnn.weight_ih_l0` (G U, D), `rnn.weight_hh_l0` (G U, U),
-        `rnn.bias_ih_l0` and `rnn.bias_hh_l0` (G U), and so on for each layer; `fc.weight` (V, U), `fc.bias` (V);
-        `embedding.weight` (V, D).
+        Arrays of the weights' dtype by name, of the shapes that stand in `tfgen.interop`.
 
     Raises:
         InputError: The network has no such twin; the message names the layer.
 
+    >>> from tfgen.vocabulary.vocabulary import Vocabulary
     >>> generator = TextGenerator.build(Vocabulary.from_texts(["abab"]), units=3)
     >>> {name: array.shape for name, array in to_torch(generator).items()}["rnn.weight_ih_l0"]
     (12, 5)
     """
-    check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
-    network = generator.network
-    _check_twin(network)
     arrays: Arrays = {}
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            arrays["embedding.weight"] = layer.get_weights()[0]
-    for index, layer in enumerate(recurrent.recurrent_layers(network)):
-        parts = _layer_to_torch(_kind(layer), *layer.get_weights())
-        arrays |= {f"rnn.{name}_l{index}": array for name, array in parts.items()}
-    kernel, bias = network.layers[-1].get_weights()
-    return arrays | {"fc.weight": np.ascontiguousarray(kernel.T), "fc.bias": bias}
+    for part in _parts(generator):
+        arrays |= part.there(part.layer.get_weights())
+    return arrays
 
 
 def from_torch(generator: TextGenerator, state_dict: Mapping[str, Any]) -> None:
     """Set the weights from the state dict of the PyTorch twin.
 
     Args:
-        generator: As for `to_torch`.
+        generator: As for `to_torch`; an encoder that is no `networks.TextEncoder` is left as it is.
         state_dict: Arrays or PyTorch tensors by name, as `to_torch` gives them and `module.state_dict()`.
 
     Raises:
         InputError: A name is missing or unexpected, or a shape is another; nothing is changed then.
     """
-    wanted = to_torch(generator)
-    given = _checked(state_dict, wanted)
-    network = generator.network
-    new: list[tuple[Any, list[np.ndarray]]] = []
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            new.append((layer, [given["embedding.weight"]]))
-    for index, layer in enumerate(recurrent.recurrent_layers(network)):
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        new.append((layer, _layer_from_torch(_kind(layer), *(given[f"rnn.{name}_l{index}"] for name in names))))
-    new.append((network.layers[-1], [given["fc.weight"].T, given["fc.bias"]]))
-    for layer, weights in new:
+    given = _checked(state_dict, to_torch(generator))
+    for layer, weights in [(part.layer, part.back(given)) for part in _parts(generator)]:
         layer.set_weights(weights)
 
 
@@ -131,77 +105,17 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
     from_torch(generator, arrays)
 
 
+def _parts(generator: TextGenerator) -> list[state_dicts.Part]:
+    check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
+    return state_dicts.parts(generator.network)
+
+
 def _unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{str(path)!r} cannot be read: {error.strerror or error}."
     if isinstance(error, KeyError):
         return f"{str(path)!r} holds numbers of the type {error.args[0]}, which NumPy lacks: save them as float32."
     return f"{str(path)!r} is no safetensors file, or damaged: {wording.shorten(str(error), 200)}."
-
-
-def _kind(layer: Any) -> str:
-    return next(kind for kind, name in CELLS.items() if isinstance(layer, getattr(keras.layers, name)))
-
-
-def _check_twin(network: keras.Sequential) -> None:
-    """Refuse a network that the PyTorch twin cannot express."""
-    first, *others = stack = recurrent.recurrent_layers(network) or [None]
-    if first is None:
-        raise InputError("the network has no recurrent layer; its PyTorch twin has at least one.")
-    for layer in others:
-        if _kind(layer) != _kind(first) or layer.units != first.units:
-            raise InputError(
-                f"{stepping.named(layer)} differs from {stepping.named(first)} in kind or units; those of the "
-                "PyTorch twin are alike."
-            )
-    for layer in stack:
-        _check_layer(layer)
-    steps = [layer for layer in network.layers if not isinstance(layer, keras.layers.Dropout)]
-    if isinstance(steps[0], keras.layers.Embedding):
-        steps = steps[1:]
-    if steps[:-1] != stack or network.layers[-1].bias is None:
-        found = ", ".join(stepping.named(layer) for layer in network.layers)
-        raise InputError(
-            f"the PyTorch twin has an embedding or none, recurrent layers and a head with a bias; received {found}."
-        )
-
-
-def _check_layer(layer: Any) -> None:
-    expected = {"activation": keras.activations.tanh, "use_bias": True}
-    if not isinstance(layer, keras.layers.SimpleRNN):
-        expected["recurrent_activation"] = keras.activations.sigmoid
-    if isinstance(layer, keras.layers.GRU):
-        expected["reset_after"] = True
-    for name, value in expected.items():
-        if getattr(layer, name) != value:
-            raise InputError(f"{stepping.named(layer)} has another {name} than PyTorch, which has {value!r}.")
-
-
-def _layer_to_torch(kind: str, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Arrays:
-    biases = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
-    return {
-        "weight_ih": _reordered(kernel.T, kind),
-        "weight_hh": _reordered(recurrent_kernel.T, kind),
-        "bias_ih": _reordered(biases[0], kind),
-        "bias_hh": _reordered(biases[1], kind),
-    }
-
-
-def _layer_from_torch(
-    kind: str, weight_ih: np.ndarray, weight_hh: np.ndarray, bias_ih: np.ndarray, bias_hh: np.ndarray
-) -> list[np.ndarray]:
-    biases = np.stack([_reordered(bias_ih, kind), _reordered(bias_hh, kind)])
-    return [
-        _reordered(weight_ih, kind).T,
-        _reordered(weight_hh, kind).T,
-        biases if kind == "gru" else biases.sum(axis=0),
-    ]
-
-
-def _reordered(array: np.ndarray, kind: str) -> np.ndarray:
-    """Exchange the gates, (G U, ...), between the orders of the two frameworks."""
-    gates = np.split(array, len(_GATES[kind]))
-    return np.ascontiguousarray(np.concatenate([gates[gate] for gate in _GATES[kind]]))
 
 
 def _checked(state_dict: Mapping[str, Any], wanted: Arrays) -> Arrays:
