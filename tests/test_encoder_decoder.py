@@ -358,6 +358,9 @@ def test_a_decoder_that_carries_its_state_or_has_none_is_refused():
     )
     with pytest.raises(InputError, match="nothing of the source would reach the text"):
         networks.EncoderDecoder(vectors(), plain)
+    generator = TextGenerator(VOCABULARY, networks.EncoderDecoder(places(), plain, attention=True))
+    one, other = generator.score("abc", source=np.stack([np.zeros((4, 4)), np.ones((4, 4))]))
+    assert one.nats != other.nats
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Conditioned(Recurrent):
 
     def start(self, context: Encoded, rows: Any) -> State:
         """Give the state before the first token, made from what the encoder has read."""
-        begun = iter(self.network.first_state(context.summary))
+        begun = iter(self.network.beginning(context))
         layers = zip(self.network.decoder.layers, self._layers, strict=False)
         return [
             stepping.cast(layer, context.summary, next(begun))[1]

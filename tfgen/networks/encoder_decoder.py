@@ -14,6 +14,7 @@ from tfgen.errors import InputError
 from tfgen.layers import stepping
 from tfgen.layers.attention import Attention
 from tfgen.layers.first_state import PARTS, FirstState, summary
+from tfgen.layers.recurrence import State
 from tfgen.networks import recurrent
 from tfgen.support import wording
 
@@ -41,7 +42,7 @@ class EncoderDecoder(keras.Model):
     Attributes:
         encoder: Any Keras model from a source to (B, D) or (B, S, D), with the mask of its places if it has one.
         decoder: A Sequential from ids to probabilities, as a language model has it; it is not stateful.
-        first_state: From the summary to the decoder's first state.
+        first_state: From the summary to the decoder's first state; None for one without recurrent layers.
         attention: The layer between the decoder's features and its head, or None.
         summary_shape: (B, P, D).
     """
@@ -78,13 +79,15 @@ class EncoderDecoder(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.attention = Attention(_features(decoder), dtype=self.dtype_policy) if attention else None
-        self.first_state = FirstState([_sizes(layer) for layer in begun], dtype=self.dtype_policy)
+        sizes = [_sizes(layer) for layer in begun]
+        self.first_state = FirstState(sizes, dtype=self.dtype_policy) if sizes else None
         self._build(encoded, _features(decoder))
 
     def _build(self, encoded: tuple[int | None, ...], features: int) -> None:
         width = int(encoded[-1] or 0)
         self.summary_shape = (None, 1 if len(encoded) == 2 else PARTS, width)
-        self.first_state.build(self.summary_shape)
+        if self.first_state:
+            self.first_state.build(self.summary_shape)
         if self.attention:
             self.attention.build([(None, None, features), (None, None, width)])
         self.built = True
@@ -109,11 +112,15 @@ class EncoderDecoder(keras.Model):
         memory = self.attention.memory(encoded, mask) if self.attention else ()
         return Encoded(summary(encoded, mask), memory)
 
+    def beginning(self, encoded: Encoded) -> list[State]:
+        """Give the states of the decoder's recurrent layers before the first token, each (B, U)."""
+        return self.first_state(encoded.summary) if self.first_state else []
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Map `(source, ids)` to the probabilities of each next token (B, T, V)."""
         source, x = inputs
         encoded = self.encode(source, training)
-        states = iter(self.first_state(encoded.summary))
+        states = iter(self.beginning(encoded))
         for layer in self.decoder.layers[:-1]:
             if stepping.is_recurrent(layer):
                 x = layer(x, initial_state=next(states), training=training)

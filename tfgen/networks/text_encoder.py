@@ -29,6 +29,7 @@ class TextEncoder(keras.Model):
 
     Attributes:
         vocabulary: Text to ids.
+        cell: "lstm", "gru" or "rnn".
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TextEncoder(keras.Model):
                 x = keras.layers.SpatialDropout1D(dropout, seed=of_layer, dtype=policy)(x)
         super().__init__(inputs=ids, outputs=x, **kwargs)
         self.vocabulary = vocabulary
+        self.cell = cell
         self._reader = _Reader(vocabulary)
 
     def ids_from_text(self) -> keras.layers.Layer:
