@@ -274,6 +274,12 @@ def test_the_manifest_tells_what_it_is(saved):
     assert told["vocabulary"]["split"] == "word"
     assert tuple(told["vocabulary"]["tokens"]) == WORDS.tokens
     assert told["vocabulary"]["writable"] == WORDS.writable.tolist()
+    stack = told["network"].pop("stack")
+    assert [(layer["kind"], layer["outputs"]) for layer in stack] == [
+        ("embedding", 4),
+        ("gru", 9),
+        ("dense", len(WORDS)),
+    ]
     assert told["network"] == {
         "cell": "gru",
         "units": 9,

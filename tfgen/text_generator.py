@@ -15,7 +15,7 @@ import numpy as np
 
 from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.fitting.model import TrainingModel
-from tfgen.networks import building, kinds
+from tfgen.networks import building, described, kinds
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.support import atomic_files
 from tfgen.terms.faults import NO_DISTRIBUTION
@@ -219,7 +219,7 @@ class TextGenerator(TrainingModel):
 
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
             raise InputError(NO_DISTRIBUTION)
-        about = {"network": kinds.shape(self.network), "provenance": self.provenance}
+        about = {"network": {**kinds.shape(self.network), **_stack(self.network)}, "provenance": self.provenance}
         export(self.writer, filepath, format, overwrite, about)
 
     def get_config(self) -> dict[str, Any]:
@@ -242,3 +242,11 @@ class TextGenerator(TrainingModel):
 
     def get_build_config(self) -> None:
         """Say nothing: the constructor builds everything, and `build` is this class's own."""
+
+
+def _stack(network: Any) -> dict[str, Any]:
+    """List the layers that read the text, for a manifest; nothing where one of them cannot be described."""
+    try:
+        return {"stack": described.listed(kinds.decoder_of(network))}
+    except InputError:
+        return {}

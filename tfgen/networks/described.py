@@ -33,6 +33,21 @@ def layers_of(model: Any) -> tuple[Layer, ...]:
     return tuple(layer.with_arrays(own.get_weights()) for layer, own in zip(described, network.layers, strict=True))
 
 
+def listed(model: Any) -> list[dict[str, Any]]:
+    """List the layers of a model as plain JSON types, for the manifest of an export: kinds and sizes, without arrays.
+
+    Args:
+        model: As for `layers_of`.
+
+    Raises:
+        InputError: As for `layers_of`.
+    """
+    return [
+        {"kind": layer.kind, "name": layer.name, "inputs": layer.inputs, "outputs": layer.outputs, **layer.options}
+        for layer in layers_of(model)
+    ]
+
+
 def _sequential(model: Any) -> keras.Sequential:
     """Give the network of a model that is a Sequential and nothing more."""
     model = getattr(model, "writer", model)  # of a TextGenerator
