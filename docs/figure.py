@@ -27,12 +27,12 @@ from figure import country_lists, handwritten_digits, letters, written_dates  # 
 
 # What is read lies below, the network between, what is written above.
 READ, STATE, WRITTEN = "#f8cfc8", "#cfe6c6", "#c9dcf5"
-LINE, PALE = "#444444", "#777777"
+LINE, PALE, LOOK = "#444444", "#666666", "#d0604f"
 LOW, MIDDLE, HIGH = 0.0, 1.5, 3.0
-BOTTOM, TOP = -1.6, 5.6
+BOTTOM, ABOVE = -1.3, 2.3
 TALL = 0.72
-# The picture's size, and that of 1 in all panels, in inches.
-WIDTH, UNIT = 17.0, 0.5
+# The picture's size, and the inches that 1 is in all panels.
+SIZE, UNIT = (38.5, 20.3), 0.45
 
 
 def box(axes: Axes, x: float, y: float, color: str, text: str = "", *, wide: float = TALL, size: float = 13) -> None:
@@ -44,21 +44,21 @@ def box(axes: Axes, x: float, y: float, color: str, text: str = "", *, wide: flo
     axes.text(x, y, visible(text), ha="center", va="center_baseline", fontsize=size, color="black")
 
 
-def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], style: str = "-|>") -> None:
     """Draw an arrow between the middles of two boxes, from edge to edge."""
     gap = 0.5 * TALL + 0.03
     (x, y), (u, v) = start, end
     x, u = (x, u) if x == u else (x + gap, u - gap)
     y, v = (y, v) if y == v else (y + gap, v - gap)
-    axes.add_patch(FancyArrowPatch((x, y), (u, v), arrowstyle="-|>", mutation_scale=9, lw=1, color=LINE, shrinkA=0))
+    axes.add_patch(FancyArrowPatch((x, y), (u, v), arrowstyle=style, mutation_scale=9, lw=1, color=LINE, shrinkA=0))
 
 
-def chain(axes: Axes, xs: Sequence[float]) -> None:
-    """Draw the steps of a recurrent network, each handing its state to the next."""
+def chain(axes: Axes, xs: Sequence[float], y: float = MIDDLE, *, both: bool = False) -> None:
+    """Draw the steps of a recurrent network, each handing its state to the next, or in both directions."""
     for x in xs:
-        box(axes, x, MIDDLE, STATE)
+        box(axes, x, y, STATE)
     for x, after in itertools.pairwise(xs):
-        arrow(axes, (x, MIDDLE), (after, MIDDLE))
+        arrow(axes, (x, y), (after, y), "<|-|>" if both else "-|>")
 
 
 def picture(axes: Axes, x: float, pixels: np.ndarray) -> None:
@@ -68,13 +68,13 @@ def picture(axes: Axes, x: float, pixels: np.ndarray) -> None:
     axes.plot([left, right, right, left, left], [top, top, top - 1.5, top - 1.5, top], color=LINE, lw=0.9)
 
 
-def finish(axes: Axes, left: float, right: float, title: str, explained: str) -> None:
-    """Say what a panel shows, and give it the room between two places."""
+def finish(axes: Axes, left: float, right: float, title: str, explained: str, high: float = HIGH) -> None:
+    """Say over the highest boxes what a panel shows, and give it the room between two places."""
     middle = (left + right) / 2
-    axes.text(middle, HIGH + 1.5, title, ha="center", fontsize=17, fontweight="bold")
-    axes.text(middle, HIGH + 0.85, explained, ha="center", fontsize=12.5, color=PALE)
+    axes.text(middle, high + 1.5, title, ha="center", fontsize=17, fontweight="bold")
+    axes.text(middle, high + 0.85, explained, ha="center", fontsize=12.5, color=PALE)
     axes.set_xlim(left, right)
-    axes.set_ylim(BOTTOM, TOP)
+    axes.set_ylim(BOTTOM, high + ABOVE)
     axes.axis("off")
 
 
@@ -95,18 +95,18 @@ def one_to_one(axes: Axes, model: Any) -> None:
     finish(axes, -2, 2, "one-to-one", "a digit \u2192 its class")
 
 
-def one_to_many(axes: Axes, model: Any, letter: str = "\u00e9") -> None:
+def one_to_many(axes: Axes, model: Any, letter: str = "\u00f1") -> None:
     """Draw a letter of the face that was held out, and the words of its name."""
     face = letters.split().unseen_face
     pixels = face.pictures[face.letters.index(letter)]
     (name,) = model.generate(source=pixels[np.newaxis], length=15, temperature=0)
     words = name.split()
-    xs = [2.0 * place for place in range(len(words))]
+    xs = [1.9 * place for place in range(len(words))]
     picture(axes, xs[0], pixels)
     arrow(axes, (xs[0], LOW), (xs[0], MIDDLE))
     chain(axes, xs)
     for x, word in zip(xs, words, strict=True):
-        box(axes, x, HIGH, WRITTEN, word, wide=1.8, size=11)
+        box(axes, x, HIGH, WRITTEN, word, wide=1.75, size=11)
         arrow(axes, (x, MIDDLE), (x, HIGH))
     finish(axes, -1.2, xs[-1] + 1.2, "one-to-many", "a picture of a letter \u2192 the words of its name")
 
@@ -116,14 +116,14 @@ def many_to_one(axes: Axes, model: Any) -> None:
     text = next(
         text
         for text, language in zip(*country_lists.drawn(500, held_out=True, seed=1)[:2], strict=True)
-        if language == "Swedish" and len(text) < 24
+        if language == "Swedish" and len(text) < 22
     )
     (language,) = model.generate(source=[text], length=1, temperature=0, unknown="unknown")
-    xs = [0.8 * place for place in range(len(text))]
+    xs = [float(place) for place in range(len(text))]
     for x, character in zip(xs, text, strict=True):
         box(axes, x, LOW, READ, character)
         arrow(axes, (x, LOW), (x, MIDDLE))
-    chain(axes, xs)
+    chain(axes, xs, both=True)
     box(axes, xs[-1], HIGH, WRITTEN, language, wide=2.2)
     arrow(axes, (xs[-1], MIDDLE), (xs[-1], HIGH))
     finish(axes, -0.6, xs[-1] + 1.3, "many-to-one", "a list of countries \u2192 the language it is written in")
@@ -134,24 +134,23 @@ def many_to_many(axes: Axes, model: Any) -> None:
     day = next(day for day in written_dates.days(held_out=True) if day >= datetime.date(1952, 5, 1))
     text = format_date(day, "long", locale="fr")
     (found,) = model.generate(source=[text], length=10, temperature=0, return_scores=True)
-    written = found.text
-    step = 1.0
-    reading = [step * place for place in range(len(text))]
-    first = reading[-1] + 2.2
-    writing = [first + step * place for place in range(len(written))]
+    reading, writing = ([1.25 * place for place in range(len(each))] for each in (text, found.text))
+    upper, high = MIDDLE + 3.0, HIGH + 3.0
     for x, character in zip(reading, text, strict=True):
         box(axes, x, LOW, READ, character)
         arrow(axes, (x, LOW), (x, MIDDLE))
-    chain(axes, [*reading, *writing])
-    for weights, x, character in zip(found.attention, writing, written, strict=False):
-        box(axes, x, HIGH, WRITTEN, character)
-        arrow(axes, (x, MIDDLE), (x, HIGH))
-        for place, weight in enumerate(weights[: len(text)]):
+    chain(axes, reading, both=True)
+    chain(axes, writing, upper)
+    arrow(axes, (reading[0], MIDDLE), (writing[0], upper))
+    for weights, x, character in zip(found.attention, writing, found.text, strict=False):  # the end is not drawn
+        box(axes, x, high, WRITTEN, character)
+        arrow(axes, (x, upper), (x, high))
+        for place, weight in zip(reading, weights, strict=False):
             if weight > 0.05:
-                ends = [reading[place], x], [MIDDLE + TALL / 2, HIGH - TALL / 2]
-                axes.plot(*ends, color="#c0392b", lw=3 * float(weight), alpha=0.35 + 0.4 * float(weight), zorder=0)
-    said = "a date in any of sixty languages \u2192 ISO 8601; red: what attention looks at"
-    finish(axes, -1, writing[-1] + 1, "many-to-many", said)
+                ends = [place, x], [MIDDLE + TALL / 2, upper - TALL / 2]
+                axes.plot(*ends, color=LOOK, lw=4 * float(weight), alpha=0.8, solid_capstyle="butt", zorder=0)
+    said = "a date \u2192 ISO 8601; red: what attention looks at"
+    finish(axes, -1, max(reading[-1], writing[-1]) + 1, "many-to-many", said, high)
 
 
 def synchronous(axes: Axes, model: Any, prompt: str = "The ", length: int = 20) -> None:
@@ -167,31 +166,28 @@ def synchronous(axes: Axes, model: Any, prompt: str = "The ", length: int = 20) 
         arrow(axes, (x, MIDDLE), (x, HIGH))
     chain(axes, xs)
     said = "a text \u2192 its next characters: the language model"
-    finish(axes, -1, xs[-1] + 1, "many-to-many, in step", said)
+    finish(axes, -1, xs[-1] + 1, "many-to-many, synchronous", said)
 
 
-ROWS = [
-    [(one_to_one, "digits"), (one_to_many, "glyphs"), (many_to_one, "countries")],
-    [(many_to_many, "dates")],
-    [(synchronous, "python-docs")],
+# Where the lower left corner of each panel is.
+PANELS = [
+    (one_to_one, "digits", (0.8, 13.5)),
+    (one_to_many, "glyphs", (7.5, 13.5)),
+    (many_to_one, "countries", (0.5, 6.7)),
+    (many_to_many, "dates", (24.5, 8.6)),
+    (synchronous, "python-docs", (7.2, 0.0)),
 ]
 
 
 def draw(models: Path, path: Path) -> None:
     """Draw the five panels, all to one scale."""
-    tall = (TOP - BOTTOM) * UNIT
-    figure = Figure(figsize=(WIDTH, tall * len(ROWS)), facecolor="white")
-    for row, panels in enumerate(ROWS):
-        drawn = [figure.add_axes((0, 0, 1, 1), label=name) for _, name in panels]
-        for axes, (panel, name) in zip(drawn, panels, strict=True):
-            panel(axes, keras.saving.load_model(models / f"{name}.keras"))
-        widths = [float(np.ptp(axes.get_xlim())) * UNIT for axes in drawn]
-        gap = (WIDTH - sum(widths)) / (len(widths) + 1)
-        for place, axes in enumerate(drawn):
-            left = gap * (place + 1) + sum(widths[:place])
-            bottom = 1 - (row + 1) / len(ROWS)
-            axes.set_position((left / WIDTH, bottom, widths[place] / WIDTH, 1 / len(ROWS)))
-            axes.set_aspect("auto")
+    figure = Figure(figsize=(SIZE[0] * UNIT, SIZE[1] * UNIT), facecolor="white")
+    for panel, name, (left, bottom) in PANELS:
+        axes = figure.add_axes((0, 0, 1, 1), label=name)
+        panel(axes, keras.saving.load_model(models / f"{name}.keras"))
+        wide, tall = np.ptp([axes.get_xlim(), axes.get_ylim()], axis=1)
+        axes.set_position((left / SIZE[0], bottom / SIZE[1], wide / SIZE[0], tall / SIZE[1]))
+        axes.set_aspect("auto")  # a picture in it has changed it
     figure.savefig(path, dpi=100)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import sys
 
 import keras
 import pytest
@@ -20,7 +21,7 @@ def script():
     spec = importlib.util.spec_from_file_location("docs_figure", DOCS / "figure.py")
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.path", [*__import__("sys").path])
+        patch.setattr(sys, "path", [*sys.path])
         spec.loader.exec_module(module)
     return module
 
