@@ -241,6 +241,8 @@ _SPECIAL = (
     (r"benchmarks/export.py \S+$", _measure("20", "1")),
     (r"\bbenchmarks/", _read_script),
     (r"docs/sampling.py", _slowly),
+    (r"^python docs/figure.py", _skip("tests/test_figure_picture.py draws it, from models that have learned nothing")),
+    (r"^python examples/\w+\.py", _skip("tests/test_examples.py runs it, small")),
     (r"^saved_model_cli .*shakespeare", _slowly),  # README.md has one that is run always
 )
 
