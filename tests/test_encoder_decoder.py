@@ -102,7 +102,7 @@ def _built(layer):
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.sampled_from(["LSTM", "GRU", "SimpleRNN"]))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_both_directions_are_those_of_keras(lengths, kind):
     x = RNG.normal(size=(len(lengths), 7, 3)).astype(np.float32)
     mask = np.arange(7) < np.array(lengths)[:, np.newaxis]
@@ -225,7 +225,7 @@ def test_a_file_holds_encoder_and_vocabularies(tmp_path, attention):
     fitted(loaded, SOURCES, TEXTS)
 
 
-@pytest.mark.parametrize("encoder", [vectors, places])
+@pytest.mark.parametrize("encoder", [pytest.param(vectors, marks=pytest.mark.slow), places])
 def test_a_file_holds_any_encoder(tmp_path, encoder):
     generator = TextGenerator.build(VOCABULARY, cell="rnn", units=5, encoder=encoder(), attention=encoder is places)
     pictures = RNG.normal(size=(3, 4, 4)).astype(np.float32)
@@ -301,6 +301,7 @@ def test_one_source_or_several_with_one_prompt_or_several():
     assert [s.nats for s in generator.score("ab", source=["xyz", "zz"])] == [s.nats for s in scores]
 
 
+@pytest.mark.slow
 def test_many_sources_are_encoded_in_pieces():
     generator = TextGenerator.build(VOCABULARY, cell="rnn", units=5, encoder=places(), attention=True)
     pictures = RNG.normal(size=(600, 4, 4)).astype(np.float32)

@@ -63,7 +63,7 @@ def batch(sources):
 
 
 @few
-@pytest.mark.parametrize("loader", ["object", "session"])
+@pytest.mark.parametrize("loader", ["object", pytest.param("session", marks=pytest.mark.slow)])
 def test_where_there_is_tensorflow_alone_it_writes_what_python_writes(case, loader, exported, alone):
     if case == "two inputs" and loader == "object":
         pytest.skip("there they are one argument of two tensors")
@@ -103,6 +103,7 @@ def test_sources_that_do_not_go_with_the_texts_are_named_and_the_next_call_is_an
     assert answer["texts"] == generator.generate(["the"], source=["ab"], seed=0)
 
 
+@pytest.mark.slow
 def test_bytes_of_a_source_that_are_no_utf_8_are_read_as_the_replacement_character(exported, alone):
     generator, directory = exported("a text", "saved-model")
     texts = alone.run("session", directory, "generate", prompts=["the"] * 2, sources=[b"a\xff", b"\xed\xa0\x80c"])[
@@ -140,6 +141,7 @@ def test_an_input_with_the_name_of_another_is_refused(tmp_path):
 # ONNX and LiteRT
 
 
+@pytest.mark.slow
 @few
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_client_is_python(case, name, exported, tmp_path):
@@ -159,6 +161,7 @@ def clients_here_fixture(request, exported):
     return module.Writer(directory), generator
 
 
+@pytest.mark.slow
 @examples(25)
 @given(source=st.text("abcdefg", max_size=40), prompt=st.text("the quick", max_size=5))
 def test_a_source_of_any_length_is_encoded_as_python_encodes_it(clients_here, source, prompt):
@@ -167,6 +170,7 @@ def test_a_source_of_any_length_is_encoded_as_python_encodes_it(clients_here, so
     assert written == clients.greedy(generator, prompt, source, length=12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
 def test_another_dtype_policy_is_exported_in_float32(name, policy, exported, tmp_path):
@@ -247,6 +251,7 @@ def test_the_manifest_of_a_saved_model_names_the_sources(exported):
     assert manifest["sources"] == [{"name": "sources", "shape": [None], "dtype": "string"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIENTS)
 def test_from_the_command_line(name, exported, tmp_path):
     generator, directory = exported("a text", name)
