@@ -11,7 +11,6 @@ import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +18,8 @@ from babel.dates import format_date
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+import tfgen
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "examples"))
@@ -83,7 +84,7 @@ def visible(token: str) -> str:
     return {" ": "\u2423", "\n": "\u21b5", "\x03": "\u220e"}.get(token, token.replace("$", r"\$"))
 
 
-def one_to_one(axes: Axes, model: Any) -> None:
+def one_to_one(axes: Axes, model: tfgen.TextGenerator) -> None:
     """Draw a digit and its class."""
     _, test = handwritten_digits.split()
     (digit,) = model.generate(source=test.pictures[:1], length=1, temperature=0)
@@ -95,7 +96,7 @@ def one_to_one(axes: Axes, model: Any) -> None:
     finish(axes, -2, 2, "one-to-one", "a digit \u2192 its class")
 
 
-def one_to_many(axes: Axes, model: Any, letter: str = "\u00f1") -> None:
+def one_to_many(axes: Axes, model: tfgen.TextGenerator, letter: str = "\u00f1") -> None:
     """Draw a letter of the face that was held out, and the words of its name."""
     face = letters.split().unseen_face
     pixels = face.pictures[face.letters.index(letter)]
@@ -111,7 +112,7 @@ def one_to_many(axes: Axes, model: Any, letter: str = "\u00f1") -> None:
     finish(axes, -1.2, xs[-1] + 1.2, "one-to-many", "a picture of a letter \u2192 the words of its name")
 
 
-def many_to_one(axes: Axes, model: Any) -> None:
+def many_to_one(axes: Axes, model: tfgen.TextGenerator) -> None:
     """Draw a list of countries and its language."""
     text = next(
         text
@@ -129,7 +130,7 @@ def many_to_one(axes: Axes, model: Any) -> None:
     finish(axes, -0.6, xs[-1] + 1.3, "many-to-one", "a list of countries \u2192 the language it is written in")
 
 
-def many_to_many(axes: Axes, model: Any) -> None:
+def many_to_many(axes: Axes, model: tfgen.TextGenerator) -> None:
     """Draw a date, its ISO form, and what attention looks at meanwhile."""
     day = next(day for day in written_dates.days(held_out=True) if day >= datetime.date(1952, 5, 1))
     text = format_date(day, "long", locale="fr")
@@ -153,7 +154,7 @@ def many_to_many(axes: Axes, model: Any) -> None:
     finish(axes, -1, max(reading[-1], writing[-1]) + 1, "many-to-many", said, high)
 
 
-def synchronous(axes: Axes, model: Any, prompt: str = "The ", length: int = 20) -> None:
+def synchronous(axes: Axes, model: tfgen.TextGenerator, prompt: str = "The ", length: int = 20) -> None:
     """Draw a text, and after each character the one that the language model holds likeliest."""
     text = model.generate(prompt, length=length, temperature=0)
     read = [text[: place + 1] for place in range(len(text) - 1)]
