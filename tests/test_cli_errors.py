@@ -146,6 +146,7 @@ def test_a_lack_of_memory_is_one_line_and_no_damage(here, folder, model, monkeyp
     assert err.startswith("tfgen: there is not enough memory")
 
 
+@pytest.mark.slow
 def test_a_process_that_lacks_memory_ends_with_one_line(folder):
     """A small file that holds more text than the process may hold."""
     resource = pytest.importorskip("resource", reason="this system sets no limits")

@@ -81,6 +81,7 @@ def test_greedy_text_of_the_decoder_is_the_argmax_of_the_network(network, decode
         assert text[len(prompt) :] == up_to_the_end(row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [sampling.default_chain(0.8), WITH_MEMORY], ids=["without memory", "with memory"])
 def test_prompts_of_different_lengths_share_a_batch(decoder, sampler):
     seeds = [4, 5, 6]
@@ -154,6 +155,7 @@ def loops(decoder):
     return len(kinds) - kinds.count("read")
 
 
+@pytest.mark.slow
 def test_nothing_that_users_vary_compiles_again(network):
     decoder = CompiledLoop(Recurrent(network), MAY_BE_DRAWN)
     some, one = PROMPTS, PROMPTS[1:2]
@@ -179,6 +181,7 @@ def test_nothing_that_users_vary_compiles_again(network):
     assert loops(decoder) == 3, "what is recorded belongs to the structure"
 
 
+@pytest.mark.slow
 def test_searching_compiles_once_a_width(network):
     decoder = CompiledLoop(Recurrent(network), MAY_BE_DRAWN)
 

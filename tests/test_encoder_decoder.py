@@ -101,6 +101,7 @@ def _built(layer):
     return layer
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.sampled_from(["LSTM", "GRU", "SimpleRNN"]))
 @settings(max_examples=6)
 def test_both_directions_are_those_of_keras(lengths, kind):
@@ -186,6 +187,7 @@ def test_an_encoder_may_be_given_strings():
 # Training and saving
 
 
+@pytest.mark.slow
 def test_an_exact_match_is_a_text_written_without_a_mistake():
     generator, train = fitted(translator(units=16), SOURCES, TEXTS, epochs=12)
     exact = generator.evaluate(train, verbose=0, return_dict=True)["exact"]

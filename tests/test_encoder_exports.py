@@ -62,6 +62,7 @@ def batch(sources):
 # SavedModel
 
 
+@pytest.mark.slow
 @few
 @pytest.mark.parametrize("loader", ["object", pytest.param("session", marks=pytest.mark.slow)])
 def test_where_there_is_tensorflow_alone_it_writes_what_python_writes(case, loader, exported, alone):

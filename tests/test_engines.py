@@ -91,6 +91,7 @@ def test_either_engine_refuses_in_the_same_words(here, files, arguments):
         assert alone == outcome(here, arguments, files, "--engine", "numpy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["the quick brown fox", "x", "-"])
 def test_either_engine_scores_the_same(here, files, text):
     ours, theirs = (
@@ -121,6 +122,7 @@ def tensorflow_begins_fixture(monkeypatch):
     return times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "begins"),
     [
@@ -141,6 +143,7 @@ def test_the_request_decides(here, files, tensorflow_begins, more, begins):
     assert len(tensorflow_begins) == begins
 
 
+@pytest.mark.slow
 def test_large_requests_are_for_tensorflow(here, files, tensorflow_begins, monkeypatch):
     monkeypatch.setattr(engines, "_MOST_TOKENS", 20)
     here.done("generate", files["model"], "the ", "--length", "8", "-n", "2")
@@ -190,6 +193,7 @@ def test_a_process_that_writes_never_imports_tensorflow(files, tmp_path):
     assert out.endswith("\n[]\n")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_it(files, tmp_path):
     done = run("generate", files["model"], "the ", "--length", "20000", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")

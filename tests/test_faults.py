@@ -233,6 +233,7 @@ def test_a_terminal_that_hangs_up_stops_a_process_but_not_one_that_ignores_it(tm
         assert sorted(path.name for path in tmp_path.iterdir() if path.name != "keras") == files
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_it_writes_checkpoints_leaves_a_whole_one_each_time(tmp_path):
     program = """
 import sys, numpy as np

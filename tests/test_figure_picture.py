@@ -41,6 +41,7 @@ def put_models(folder: pathlib.Path) -> None:
     tfgen.TextGenerator.build(characters, units=4, seed=1).save(folder / "python-docs.keras")
 
 
+@pytest.mark.slow
 def test_the_figure_is_drawn_from_what_any_models_write(script, tmp_path):
     put_models(tmp_path)
     script.draw(tmp_path, tmp_path / "figure.png")

@@ -31,6 +31,7 @@ def test_a_reader_gives_a_result_or_refuses_in_one_line(name, tmp_path, model_by
     assert_no_finding(reader, tmp_path, round(COUNT * reader.share))
 
 
+@pytest.mark.slow
 def test_so_do_readers_that_take_a_network(tmp_path, model_bytes):
     for reader in readers.slow_readers(model_bytes):
         assert_no_finding(reader, tmp_path, round(COUNT * reader.share) + 8)

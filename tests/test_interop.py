@@ -92,6 +92,7 @@ def test_logits_of_pytorch(case):
     np.testing.assert_allclose(logits, computed["logits"], rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL)
 def test_greedy_text_of_pytorch(case):
     generator, computed = twin_of(case)
@@ -374,6 +375,7 @@ def test_a_network_of_one_hot_rows_becomes_a_generator_and_its_weights_go_back(n
     np.testing.assert_allclose(tf.nn.softmax(logits_of(generator, random_ids())), plain(rows), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_from_keras_undoes_to_keras():
     generator = build(cell="gru", layers=2)
     again = interop.from_keras(VOCABULARY, interop.to_keras(generator))

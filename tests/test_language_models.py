@@ -34,6 +34,10 @@ LIKE_OTHERS = (
     "from a text, without attention",
     "from a picture",
     "from two inputs",
+    "from a picture, with attention",
+    "no recurrence, float64",
+    "a layer of one's own",
+    "attending",
 )
 every_writer = pytest.mark.parametrize(
     "name", [pytest.param(each, marks=pytest.mark.slow if each in LIKE_OTHERS else ()) for each in MODELS]
@@ -259,7 +263,7 @@ def exported(writer, place):
     return tf.saved_model.load(place).signatures, source, given
 
 
-FEW = ("counts", "attending", "from a text, with attention")
+FEW = ("counts", "from a text, with attention")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in MODELS])

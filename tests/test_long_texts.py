@@ -38,6 +38,7 @@ def test_a_stream_holds_nothing_of_what_it_has_written():
     assert sizes[1] - sizes[0] < 90_000, "1,300 pieces lie between the two, and a kept one takes 80 bytes and more"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["generate", "score"])
 def test_a_long_text_is_read_in_little_memory(generator, verb):
     text = "ab" * 50_000

@@ -41,7 +41,7 @@ some_pairs = st.lists(
 
 
 @given(some_pairs, st.integers(1, 5), st.integers(0, 3))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_every_pair_is_read_once_an_epoch_and_a_source_is_in_one_part(made, batch_size, seed):
     sources, texts = zip(*made, strict=True)
     different = len(set(sources))
@@ -63,6 +63,7 @@ def test_every_pair_is_read_once_an_epoch_and_a_source_is_in_one_part(made, batc
         assert len({s for s, _ in parts[1]}) == (round(different / 2) if validation else 0)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.text("ab", max_size=3)), min_size=4, max_size=12))
 @settings(max_examples=20)
 def test_texts_are_held_out_where_sources_are_few(made):

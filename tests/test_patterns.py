@@ -260,6 +260,7 @@ def test_a_pattern_that_nothing_matches_is_refused(pattern, vocabulary, said):
         Pattern(pattern).bind(vocabulary)
 
 
+@pytest.mark.slow
 def test_words_take_several_steps_at_once():
     pattern = r"(to|be)( \w+){2}( \d{4})?[!]"
     following = machine(pattern, WORDS)

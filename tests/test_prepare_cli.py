@@ -276,6 +276,7 @@ def test_options_that_do_not_go_together_are_refused(here, arguments, message):
     assert message in here.refused("prepare", *arguments)
 
 
+@pytest.mark.slow
 def test_a_text_that_is_found_is_not_lost_before_it_is_opened(here):
     """While another process cleans the cache again and again."""
     cleans = """

@@ -622,6 +622,7 @@ def test_preparing_needs_no_tensorflow(folder):
     assert done.stdout.strip() == "set()", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="this system does not tell peaks of memory")
 def test_memory_does_not_grow_with_the_text(folder):
     """Not by half as much as the text grows: the figures are in docs/reliability.md."""

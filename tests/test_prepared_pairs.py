@@ -201,6 +201,7 @@ def write_large(rows):
         file.writelines(f"{i} to be or not to be,{i % 977} that is the question\n" for i in range(rows))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_table(monkeypatch, small_pieces):
     for module in (compressed, text_source, splitting, preparing, ids_file, corpus):
         monkeypatch.setattr(module, "_PIECE" if hasattr(module, "_PIECE") else "PIECE", 1 << 12)

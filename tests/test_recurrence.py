@@ -222,6 +222,7 @@ def losses_of_training_in_one_loop():
     return losses_of_training(loops=1)
 
 
+@pytest.mark.slow
 def test_training_in_halves_learns_the_same():
     losses = losses_of_training(loops=2)
     np.testing.assert_allclose(losses, losses_of_training_in_one_loop(), rtol=1e-5)

@@ -144,6 +144,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_if_it_had_never_stopped(tmp_path):
     # Before the first batch, in two epochs, while validating, and at the end of an epoch after two more batches.
     for instant in (0, 8, 22, 11, 6):
@@ -223,6 +224,7 @@ def test_callbacks_may_be_nested_as_keras_lets_them(tmp_path, kind):
     assert all(counting.batches == EPOCHS * STEPS for counting in lists[-1])
 
 
+@pytest.mark.slow
 def test_a_run_may_go_on_with_its_callbacks_nested_otherwise(tmp_path):
     assert run(tmp_path, 15, nested=NESTED["several in a list"]) is None
     assert run(tmp_path, 9, nested=keras.callbacks.CallbackList) is None
@@ -336,6 +338,7 @@ def test_a_checkpoint_whose_weights_turn_out_bad_is_removed(tmp_path):
     assert math.isnan(done["history"][0]["loss"][-1])
 
 
+@pytest.mark.slow
 def test_another_rate_from_the_last_checkpoint_on(tmp_path):
     def fit(optimizer, **options):
         generator = build("quick", optimizer)

@@ -138,6 +138,7 @@ def test_it_scores_as_python_scores(name, loader, run):
         assert not log_p[length:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS)
 def test_what_is_left_out_has_the_defaults_of_python_and_seed_0(loader, run):
     expected = in_python("lstm", seed=0)
@@ -150,6 +151,7 @@ def test_what_is_left_out_has_the_defaults_of_python_and_seed_0(loader, run):
     assert ["".join(both) for both in zip(PROMPTS, pieces["texts"], strict=True)] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", OBJECT_AND_SLOWLY_SESSION)
 def test_bytes_that_are_no_utf_8_become_the_replacement_character_and_are_read_as_unknown(loader, run):
     raw = [b"th\xff", b"\xed\xa0\x80fox", b"a\0b", b"end\x03of"]

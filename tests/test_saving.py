@@ -218,6 +218,7 @@ print(json.dumps([type(generator).__name__, generator.generate("hé", **json.loa
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports", ["import tfgen, keras", pytest.param("import keras, tfgen", marks=pytest.mark.slow)]
 )

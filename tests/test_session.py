@@ -189,6 +189,7 @@ def test_a_stream_that_nobody_takes_changes_nothing(generator):
     assert session.generate(99, sampler=long) == twin.generate(99, sampler=long)
 
 
+@pytest.mark.slow
 def test_a_session_holds_one_copy_of_its_text_however_often_it_writes():
     generator = TextGenerator.build(Vocabulary.from_texts(["ab"]), cell="rnn", units=2, seed=1)
     session = generator.start("a" * 60_000, seed=1)

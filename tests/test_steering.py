@@ -266,6 +266,7 @@ JIT_SAMPLERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.slow if name == "penalties and masks" else ()) for name in JIT_SAMPLERS],
@@ -287,6 +288,7 @@ def test_scores_of_the_compiled_loop_are_those_of_the_graph(generator):
     np.testing.assert_allclose(compiled.sampler_log_probabilities, plain.sampler_log_probabilities, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_settings_do_not_compile_the_xla_loop_again():
     generator = TextGenerator.build(Vocabulary.from_texts([TEXT]), cell="rnn", units=4, seed=1)
     compiled = generator.writer._compiled._functions
@@ -298,6 +300,7 @@ def test_settings_do_not_compile_the_xla_loop_again():
     assert len(compiled.kept()) == before + 1, "XLA knows the number of rows"
 
 
+@pytest.mark.slow
 def test_compiled_functions_are_kept_within_a_bound(monkeypatch):
     monkeypatch.setattr(compiled_, "KEPT", 3)
     generator = TextGenerator.build(Vocabulary.from_texts([TEXT]), cell="rnn", units=4, seed=1)

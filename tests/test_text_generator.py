@@ -284,6 +284,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_survives_training_saving_and_writing(script: str, tmp_path: Path) -> None:
     corpus = SimpleNamespace(documents=[SCRIPTS[script]], ends=False)
