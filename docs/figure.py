@@ -100,7 +100,7 @@ def one_to_many(axes: Axes, model: tfgen.TextGenerator, letter: str = "\u00f1") 
     """Draw a letter of the face that was held out, and the words of its name."""
     face = letters.split().unseen_face
     pixels = face.pictures[face.letters.index(letter)]
-    (name,) = model.generate(source=pixels[np.newaxis], length=15, temperature=0)
+    (name,) = model.generate(source=pixels[np.newaxis], length=15, min_length=1, temperature=0)
     words = name.split()
     xs = [1.9 * place for place in range(len(words))]
     picture(axes, xs[0], pixels)
