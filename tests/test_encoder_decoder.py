@@ -166,6 +166,15 @@ def test_every_weight_is_trained():
     assert without == []
 
 
+def test_a_seed_makes_all_first_weights_the_same():
+    one, other, third = (translator(seed=seed) for seed in (5, 5, 6))
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    own = (third.network.first_state, third.network.attention)
+    for layer, same in zip(own, (one.network.first_state, one.network.attention), strict=True):
+        assert all((a != b).any() for a, b in zip(layer.get_weights(), same.get_weights(), strict=True) if a.ndim == 2)
+
+
 def test_a_frozen_encoder_stays_as_it_is():
     encoder = vectors()
     encoder.trainable = False
@@ -392,6 +401,14 @@ def test_pictures_that_do_not_fit_are_refused():
         assert str(caught.value).endswith(".")
         assert "\n" not in str(caught.value)
         assert " at 0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_source_that_is_no_number_is_refused_and_not_the_weights(value):
+    generator = TextGenerator.build(VOCABULARY, cell="rnn", units=3, encoder=vectors())
+    for verb in (generator.generate, generator.start, lambda **source: generator.score("ab", **source)):
+        with pytest.raises(InputError, match="a source must be of finite numbers"):
+            verb(source=np.full((4, 4), value))
 
 
 def test_a_source_for_a_model_without_an_encoder_is_refused():

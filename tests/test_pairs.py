@@ -151,6 +151,7 @@ def test_a_course_begins_anywhere():
         (np.array(3), ["a"], {}, "whose first axis counts them"),
         ([object(), object()], ["a", "b"], {}, "sources must be arrays of numbers"),
         (["x", "y"], ["a", "b"], {"batch_size": 0}, "batch_size must be"),
+        (np.array([[1.0], [np.nan]]), ["a", "b"], {}, "NaN or infinity in number 2"),
     ],
 )
 def test_what_does_not_go_together_is_refused(sources, texts, options, said):

@@ -143,7 +143,7 @@ class TextGenerator(TrainingModel):
             seed=seed,
         )
         if encoder is not None:
-            network = EncoderDecoder(encoder, network, attention=attention)
+            network = EncoderDecoder(encoder, network, attention=attention, seed=seed)
         elif attention:
             raise InputError("attention looks at what an encoder has read; received attention=True without an encoder.")
         return cls(vocabulary, network, restart=restart)

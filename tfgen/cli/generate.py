@@ -71,6 +71,8 @@ def generate(
         raise click.UsageError("--scores goes with --json.")
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
+    if prompt == "-" and str(sources_file) == "-":
+        raise click.UsageError("the prompt and the sources cannot both be standard input.")
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
     config = model_files.read_config(model)  # says at once what is wrong with the file
     lines = of_model.read(model, config, sources, sources_file)

@@ -39,14 +39,17 @@ def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file:
     has_encoder = network.get("class_name") == "EncoderDecoder"
     if not has_encoder:
         if sources or file:
-            raise InputError(f"{str(model)!r} has no encoder and writes without a source: omit --source.")
+            option = "--sources" if file else "--source"
+            raise InputError(f"{str(model)!r} has no encoder and writes without a source: omit {option}.")
         return None
     if network["config"]["encoder"].get("class_name") != "TextEncoder":
         raise InputError(f"{str(model)!r} writes from arrays, not from texts: use generate(source=...) from Python.")
-    if bool(sources) == bool(file):
+    if sources and file:
+        raise InputError("sources were given twice: give --source or --sources, one of them.")
+    if not sources and not file:
         raise InputError(f"{str(model)!r} writes from a source: give --source TEXT, or --sources FILE with one a line.")
     # Only what ends a line in every text ends one here, for a source may hold the others.
     lines = list(sources) if file is None else re.split("\r\n|\n|\r", terminal.read_text(file))
-    if not lines:
+    if file is not None and lines == [""]:
         raise InputError(f"{str(file)!r} holds no line to write from.")
     return lines

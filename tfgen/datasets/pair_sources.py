@@ -23,6 +23,9 @@ Ids = npt.NDArray[np.integer[Any]]
 Numbers = npt.NDArray[np.int64]
 
 
+_TOGETHER = 1 << 12  # rows that are looked at at once
+
+
 class Sources(Protocol):
     """N sources.
 
@@ -126,6 +129,10 @@ def _as_array(leaf: Any) -> Any:
         raise InputError(
             f"sources must be arrays of numbers whose first axis counts them, or texts; received {wording.shown(leaf)}."
         )
+    for begin in range(0, len(array), _TOGETHER):  # so that a mapped array is never held whole
+        if array.dtype.kind == "f" and not np.isfinite(rows := array[begin : begin + _TOGETHER]).all():
+            first = begin + int(np.argmin(np.isfinite(rows).reshape(len(rows), -1).all(axis=1))) + 1
+            raise InputError(f"sources must be of finite numbers; received NaN or infinity in number {first:,}.")
     return array
 
 

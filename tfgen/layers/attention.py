@@ -38,12 +38,14 @@ class Attention(keras.layers.Layer):
 
     Args:
         units: U.
+        seed: Makes the initial weights the same in every run; None draws them anew.
         **kwargs: As for `keras.layers.Layer`.
     """
 
-    def __init__(self, units: int, **kwargs: Any) -> None:
+    def __init__(self, units: int, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units = whole_number("units", units, 1)
+        self.seed = None if seed is None else whole_number("seed", seed, 0, most=2**63 - 1)
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -53,9 +55,13 @@ class Attention(keras.layers.Layer):
                 f"attention takes queries (B, T, Q) and a memory (B, S, D); received the shapes {input_shape}."
             )
         (*_, queries), (*_, places) = input_shape
-        self.score_kernel = self.add_weight(name="score_kernel", shape=(places, queries))
-        self.context_kernel = self.add_weight(name="context_kernel", shape=(places, self.units))
-        self.query_kernel = self.add_weight(name="query_kernel", shape=(queries, self.units))
+        self.score_kernel = self._kernel("score_kernel", (places, queries), 0)
+        self.context_kernel = self._kernel("context_kernel", (places, self.units), 1)
+        self.query_kernel = self._kernel("query_kernel", (queries, self.units), 2)
+
+    def _kernel(self, name: str, shape: tuple[int, int], number: int) -> Any:
+        seed = None if self.seed is None else (self.seed + number) % 2**63
+        return self.add_weight(name=name, shape=shape, initializer=keras.initializers.GlorotUniform(seed))
 
     def memory(self, places: tf.Tensor, mask: tf.Tensor | None = None) -> Memory:
         """Look at a memory once.
@@ -113,4 +119,4 @@ class Attention(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments of the constructor."""
-        return {**super().get_config(), "units": self.units}
+        return {**super().get_config(), "units": self.units, "seed": self.seed}

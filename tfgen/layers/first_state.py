@@ -56,16 +56,21 @@ class FirstState(keras.layers.Layer):
 
     Args:
         sizes: For each layer the units of each of its states.
+        seed: Makes the initial weights the same in every run; None draws them anew.
         **kwargs: As for `keras.layers.Layer`.
     """
 
-    def __init__(self, sizes: Sequence[Sequence[int]], **kwargs: Any) -> None:
+    def __init__(self, sizes: Sequence[Sequence[int]], seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(sizes, (list, tuple)) or not all(isinstance(each, (list, tuple)) for each in sizes):
             raise InputError(f"sizes must be a list of lists of units; received {wording.shown(sizes)}.")
         self.sizes = [[whole_number("units", units, 1) for units in each] for each in sizes]
         self._normalised = keras.layers.LayerNormalization(center=False, scale=False, dtype=self.dtype_policy)
-        self._projected = keras.layers.Dense(sum(map(sum, self.sizes)), dtype=self.dtype_policy)
+        self.seed = None if seed is None else whole_number("seed", seed, 0, most=2**63 - 1)
+        drawn = keras.initializers.GlorotUniform(self.seed)
+        self._projected = keras.layers.Dense(
+            sum(map(sum, self.sizes)), kernel_initializer=drawn, dtype=self.dtype_policy
+        )
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for summaries of this shape."""
@@ -82,4 +87,4 @@ class FirstState(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Give the arguments of the constructor."""
-        return {**super().get_config(), "sizes": self.sizes}
+        return {**super().get_config(), "sizes": self.sizes, "seed": self.seed}

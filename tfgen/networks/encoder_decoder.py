@@ -48,7 +48,13 @@ class EncoderDecoder(keras.Model):
     """
 
     def __init__(
-        self, encoder: keras.Model, decoder: keras.Sequential, *, attention: bool = False, **kwargs: Any
+        self,
+        encoder: keras.Model,
+        decoder: keras.Sequential,
+        *,
+        attention: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         """Join an encoder and a decoder.
 
@@ -56,6 +62,7 @@ class EncoderDecoder(keras.Model):
             encoder: See the attribute; it may be trained already, and frozen.
             decoder: See the attribute.
             attention: Whether the decoder attends to the places of the source.
+            seed: Makes the initial weights of what joins them the same in every run; None draws them anew.
             **kwargs: As for `keras.Model`.
 
         Raises:
@@ -78,9 +85,9 @@ class EncoderDecoder(keras.Model):
             raise InputError("nothing of the source would reach the text: the decoder has no recurrent layer.")
         self.encoder = encoder
         self.decoder = decoder
-        self.attention = Attention(_features(decoder), dtype=self.dtype_policy) if attention else None
+        self.attention = Attention(_features(decoder), seed, dtype=self.dtype_policy) if attention else None
         sizes = [_sizes(layer) for layer in begun]
-        self.first_state = FirstState(sizes, dtype=self.dtype_policy) if sizes else None
+        self.first_state = FirstState(sizes, seed, dtype=self.dtype_policy) if sizes else None
         self._build(encoded, _features(decoder))
 
     def _build(self, encoded: tuple[int | None, ...], features: int) -> None:

@@ -102,6 +102,8 @@ class Sources:
         """Give arrays as tensors with a first axis of rows, and whether there was none."""
         expected = self._model.source
         try:
+            # A model of several inputs may have them as a list, and a user as a tuple.
+            source = list(source) if isinstance(expected, list) and isinstance(source, tuple) else source
             leaves = tf.nest.flatten(keras.tree.map_structure_up_to(expected, _tensor, expected, source))
         except (TypeError, ValueError, tf.errors.InvalidArgumentError):
             raise InputError(
@@ -110,6 +112,9 @@ class Sources:
         specs = tf.nest.flatten(expected)
         one = all(leaf.shape.rank == spec.shape.rank - 1 for leaf, spec in zip(leaves, specs, strict=True))
         leaves = [leaf[tf.newaxis] if one else leaf for leaf in leaves]
+        for leaf in leaves:
+            if leaf.dtype.is_floating and not np.isfinite(tf.cast(leaf, tf.float64)).all():
+                raise InputError("a source must be of finite numbers; received NaN or infinity.")
         fits = all(spec.shape.is_compatible_with(leaf.shape) for leaf, spec in zip(leaves, specs, strict=True))
         if not fits or len({int(leaf.shape[0]) for leaf in leaves}) != 1:
             received = ", ".join(f"{leaf.dtype.name} {tuple(leaf.shape)}" for leaf in leaves)
