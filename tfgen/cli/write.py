@@ -40,6 +40,8 @@ def write(model: Path, prompt: str, seed: int | None, output: Path | None, engin
     text. Keys are named at the foot of the screen. The text is written to standard output in the end.
     """
     config = model_files.read_config(model)
+    if (config.get("network") or {}).get("class_name") == "EncoderDecoder":
+        raise InputError(f"{str(model)!r} writes from a source, and tfgen write has none: use tfgen generate --source.")
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("tfgen write needs a terminal; use tfgen generate where there is none.")
     if output and output.exists():
