@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen import Corpus, InputError, Vocabulary, datasets
+from tfgen import Corpus, InputError, Vocabulary, datasets, load_pairs, prepare_pairs
 from tfgen.vocabulary import END, PADDING
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
@@ -127,6 +127,16 @@ def test_a_course_begins_anywhere():
     assert datasets.course_of(make()).fingerprint() == datasets.course_of(make()).fingerprint()
     other = datasets.pairs(["y", "yy", "z", "xz", "y"], list("abcde"), VOCABULARY, **options)[0]
     assert datasets.course_of(make()).fingerprint() != datasets.course_of(other).fingerprint()
+
+
+def test_prepared_pairs_make_the_batches_of_those_in_memory(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\nxy,ab\n,c\nz,ee\n")
+    loaded = load_pairs(tmp_path / "a.csv", source="a", column="b")
+    prepared = prepare_pairs(tmp_path / "a.csv", tmp_path / "ids", source="a", column="b")
+    of_texts, of_sources = prepared.texts.vocabulary, prepared.sources.vocabulary
+    one, _ = datasets.pairs(loaded.sources, loaded.texts, of_texts, source_vocabulary=of_sources, validation=0)
+    other, _ = datasets.pairs(prepared.sources, prepared.texts, validation=0)
+    assert datasets.course_of(one).fingerprint() == datasets.course_of(other).fingerprint()
 
 
 @pytest.mark.parametrize(

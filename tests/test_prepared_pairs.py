@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import hashlib
 import io
+import json
 import os
 import pathlib
 import random
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import unicodedata
 
 import pytest
 from cli_support import ENVIRONMENT, here_fixture, listing, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
@@ -299,3 +302,16 @@ def test_the_vocabularies_of_a_model_can_be_taken(here, model):
     assert (found.sources.vocabulary, found.texts.vocabulary) == (sources, texts)
     code, _, err = here("prepare", "a.csv", "--source", "written", "--column", "iso", "--init-from", model)
     assert (code, "reads no source texts" in err) == (1, True)
+
+
+def test_a_text_that_was_prepared_before_there_were_pairs_is_still_found():
+    """The name of a text is a hash of how it is read; what it was before has no part for a column beside another."""
+    write("a.csv", DATES)
+    reading = {"column": "iso", "lines": False, "encoding": "utf-8", "unescape": False}
+    reading |= {"strip_gutenberg": False, "normalize": None, "control": "error"}
+    how = [corpus.FORMAT, reading, True, ["character", None, 1], unicodedata.unidata_version]
+    digest = hashlib.sha256(json.dumps(how).encode())
+    digest.update(json.dumps([[".csv"]]).encode())
+    digest.update(hashlib.sha256(pathlib.Path("a.csv").read_bytes()).digest())
+    prepare_corpus("a.csv", "ids", column="iso")
+    assert json.loads(pathlib.Path("ids/manifest.json").read_text())["key"] == digest.hexdigest()

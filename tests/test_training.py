@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfgen
-from tfgen import Vocabulary, model_files, training
+from tfgen import Pairs, TextGenerator, Vocabulary, model_files, networks, training
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.training import Settings
@@ -296,3 +296,14 @@ def test_a_model_gone_on_from_keeps_its_own_shape_and_its_past_in_its_provenance
         "layers": 2,
     }
     assert kept["before"] == first.generator.provenance
+
+
+def test_the_settings_of_a_run_that_continues_are_those_of_its_encoder():
+    words = [f"{a}{b}" for a in "abcd" for b in "abcd"]
+    vocabulary = Vocabulary.from_texts(words, ends=True)
+    encoder = networks.text_encoder(vocabulary, cell="rnn", units=2, embedding=2)
+    first = TextGenerator.build(vocabulary, cell="rnn", units=3, encoder=encoder)
+    pairs = Pairs(Corpus.from_texts(words), Corpus.from_texts(words))
+    job = training.prepare(pairs, training.Settings(epochs=1), first)
+    assert (job.settings.units, job.settings.encoder_units, job.settings.attention) == (3, 2, False)
+    assert job.generator.provenance["settings"]["attention"] is False

@@ -210,7 +210,8 @@ def prepare(
             `min_count`. Of pairs the texts are learned from their sources, which an encoder reads, split as they are.
         settings: What to train; None for the defaults.
         generator: A trained model to continue from, with its vocabulary and network; its shape overrules the settings'
-            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`. Its optimizer begins anew.
+            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`, and of an encoder
+            `encoder_units` and `attention`. Its optimizer begins anew.
         retried: The rates at which the run was resumed after it diverged, see `retry`.
 
     Raises:
@@ -235,15 +236,14 @@ def prepare(
     if generator is None:
         shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "seed")
         options = {name: getattr(settings, name) for name in shape}
-        attention = bool(settings.attention)
-        generator = TextGenerator.build(
-            vocabulary, batch_size=batch_size, encoder=encoder, attention=attention, **options
-        )
+        options |= {"encoder": encoder, "attention": bool(settings.attention)}
+        generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
     else:
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
-        settings = dataclasses.replace(settings, **recurrent.shape(kinds.decoder_of(generator.network)))
+        settings = dataclasses.replace(settings, **_shape(generator.network))
     generator.provenance = _provenance(corpus, settings, generator) | ({} if before is None else {"before": before})
     of_training = 1 - settings.validation
+    assert settings.learning_rate is not None  # nothing is left open
     job = Job(
         generator,
         train,
@@ -251,7 +251,7 @@ def prepare(
         settings,
         round(tokens * of_training),
         round(texts.characters * of_training),
-        settings.learning_rate or 0.0,
+        settings.learning_rate,
     )
     return _compiled(job, retried)
 
@@ -312,7 +312,17 @@ def _encoder(corpus: Text, settings: Settings, generator: TextGenerator | None) 
     if not isinstance(corpus, Pairs | PreparedPairs):
         return None
     vocabulary = _vocabulary(corpus.sources, settings)
-    return text_encoder(vocabulary, cell=settings.cell, units=settings.encoder_units or 1, seed=settings.seed)
+    assert settings.encoder_units is not None  # nothing is left open
+    return text_encoder(vocabulary, cell=settings.cell, units=settings.encoder_units, seed=settings.seed)
+
+
+def _shape(network: kinds.Network) -> dict[str, Any]:
+    """Describe a network that is trained on in the terms of the settings."""
+    described = recurrent.shape(kinds.decoder_of(network))
+    if network is kinds.decoder_of(network):
+        return described
+    units = getattr(network.encoder, "units", None)
+    return {**described, "encoder_units": units, "attention": network.attention is not None}
 
 
 def _batches(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.loading import open_source
@@ -105,14 +106,7 @@ def load_pairs(
 
 
 def open_pairs(
-    file: StrPath | Sequence[StrPath],
-    *,
-    source: str,
-    column: str,
-    encoding: str = "utf-8",
-    unescape: bool = False,
-    normalize: Form | None = None,
-    control: Control = "error",
+    file: StrPath | Sequence[StrPath], *, source: str, column: str, **reading: Any
 ) -> tuple[TextSource, TextSource]:
     """Find a table, two columns of which are to be read in pieces: the sources, and the texts.
 
@@ -122,21 +116,17 @@ def open_pairs(
         file: As for `load_pairs`, like all that follows.
         source: The column of what is read.
         column: The column of what is written.
-        encoding: The encoding of the file.
-        unescape: Turn HTML's character references into characters.
-        normalize: A Unicode normalisation form.
-        control: What to do with characters that cannot be learned.
+        **reading: See there.
 
     Raises:
         InputError: There is no such file, or an argument is not among those allowed.
     """
-    how = {"encoding": encoding, "unescape": unescape, "normalize": normalize, "control": control}
     for name, value in (("source", source), ("column", column)):
         if not isinstance(value, str):
             raise InputError(f"{name} must be a str such as 'title' or '2'; received {wording.shown(value)}.")
     if source == column:
         raise InputError(f"source and column are both {column!r}; give two different ones (--source, --column).")
     return (
-        open_source(file, column=source, beside=column, **how),
-        open_source(file, column=column, beside=source, **how),
+        open_source(file, column=source, beside=column, **reading),
+        open_source(file, column=column, beside=source, **reading),
     )

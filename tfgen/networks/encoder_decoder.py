@@ -71,7 +71,7 @@ class EncoderDecoder(keras.Model):
         super().__init__(**kwargs)
         recurrent.check(decoder)
         encoded = _encoded_shape(encoder)
-        if attention not in (True, False):
+        if not isinstance(attention, bool):
             raise InputError(f"attention is True or False; received {wording.shown(attention)}.")
         if attention and len(encoded) == 2:
             raise InputError(

@@ -30,6 +30,7 @@ class TextEncoder(keras.Model):
     Attributes:
         vocabulary: Text to ids.
         cell: "lstm", "gru" or "rnn".
+        units: U.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class TextEncoder(keras.Model):
                 x = keras.layers.SpatialDropout1D(dropout, seed=of_layer, dtype=policy)(x)
         super().__init__(inputs=ids, outputs=x, **kwargs)
         self.vocabulary = vocabulary
-        self.cell = cell
+        self.cell, self.units = cell, units
         self._reader = _Reader(vocabulary)
 
     def ids_from_text(self) -> keras.layers.Layer:

@@ -1,4 +1,4 @@
-"""Two columns of a table: read beside each other, prepared beside each other, and from the command line."""
+"""A translator from the command line: prepared, trained, written with, scored and looked at in real processes."""
 
 import json
 import subprocess
@@ -6,54 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-
-import tfgen
-from tfgen import load_pairs, open_prepared_pairs, prepare_pairs
-from tfgen.corpora import open_pairs
-
-
-@pytest.fixture
-def table(tmp_path):
-    path = tmp_path / "dates.csv"
-    path.write_text("written,iso,class\n5 mai,05-05,x\n,06-06,x\n6 juin,,x\n7 juin,06-07,y\n", encoding="utf-8")
-    return path
-
-
-def test_pairs_are_loaded_and_prepared_alike(table, tmp_path):
-    pairs = load_pairs(table, source="written", column="iso")
-    assert pairs.sources.documents == ("5 mai", "7 juin")
-    assert pairs.texts.documents == ("05-05", "06-07")
-    prepared = prepare_pairs(table, tmp_path / "ids", source="written", column="iso")
-    for side in ("sources", "texts"):
-        one, other = getattr(pairs, side), getattr(prepared, side)
-        assert (one.sha256, one.source, len(one.documents)) == (other.sha256, other.source, other.number_of_documents)
-    again = open_prepared_pairs(tmp_path / "ids")
-    np.testing.assert_array_equal(again.texts.ids, prepared.texts.ids)
-    assert prepare_pairs(table, tmp_path / "ids", source="written", column="iso").texts.path == prepared.texts.path
-
-
-def test_prepared_and_loaded_pairs_make_the_same_batches(table, tmp_path):
-    pairs = load_pairs(table, source="written", column="iso")
-    prepared = prepare_pairs(table, tmp_path / "ids", source="written", column="iso")
-    vocabularies = prepared.texts.vocabulary, prepared.sources.vocabulary
-    one, _ = tfgen.datasets.pairs(
-        pairs.sources, pairs.texts, vocabularies[0], source_vocabulary=vocabularies[1], validation=0
-    )
-    other, _ = tfgen.datasets.pairs(prepared.sources, prepared.texts, validation=0)
-    assert tfgen.datasets.course_of(one).fingerprint() == tfgen.datasets.course_of(other).fingerprint()
-
-
-def test_what_was_prepared_before_there_were_pairs_is_still_found(table):
-    """The name of a prepared text is made of how it is read; what is new is no part of it."""
-    from tfgen.prepared.preparing import _key
-
-    beside = open_pairs(table, source="written", column="iso")[1]
-    alone = tfgen.corpora.open_source(table, column="iso")
-    assert _key(beside, 1) != _key(alone, 1)
-    import dataclasses
-
-    old = {name: value for name, value in dataclasses.asdict(alone.reading).items() if name != "beside"}
-    assert list(old) == ["column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control"]
 
 
 def run(*arguments, cwd, code=0, stdin=None):
