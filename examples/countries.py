@@ -8,7 +8,7 @@ Counts of one to four characters in a row (naive Bayes) are scored beside it, an
     python examples/countries.py                              # two minutes
     tfgen generate countries.keras --source "Perù, Malta e Ciad"
 
-The lists are written by Babel, the counts by scikit-learn (pip install 'tfgen[examples]'); nothing is downloaded.
+The lists are written by Babel, the counts by scikit-learn (pip install '.[examples]'); nothing is downloaded.
 """
 
 import argparse

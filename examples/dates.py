@@ -9,7 +9,7 @@ not been shown at all.
     python examples/dates.py --compare                # and the same network without attention, beside it
     tfgen generate dates.keras --source "5 mai 1952"  # afterwards
 
-The dates are written by Babel (pip install 'tfgen[examples]'); nothing is downloaded.
+The dates are written by Babel (pip install '.[examples]'); nothing is downloaded.
 """
 
 import argparse

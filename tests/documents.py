@@ -27,7 +27,7 @@ DOCUMENTS.append("examples/README.md")
 _SMALL_TRAINING = ("--units", "4", "--layers", "1", "--length", "16", "--batch-size", "8", "--epochs", "1")
 _SMALL_PYTHON = ((r"\bunits=\d+", "units=4"), (r"\bepochs=\d+", "epochs=1"), (r"\bGRU\(256,", "GRU(8,"))
 _PROGRAMS = ("tfgen", "make", "pip", "npm", "python", ".venv/bin/python", "saved_model_cli", "curl", "pytest")
-_NEEDS_PACKAGES = re.compile(r"needs the package|needs matplotlib|is not installed|pip install 'tfgen\[")
+_NEEDS_PACKAGES = re.compile(r"needs (the package|packages|another package|matplotlib)|is not installed")
 
 
 @dataclasses.dataclass(frozen=True)

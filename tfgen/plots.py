@@ -23,7 +23,7 @@ def check_installed() -> None:
         InputError: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise InputError("drawing needs matplotlib; install it: pip install 'tfgen[plot]'.")
+        raise InputError("drawing needs matplotlib; install it: pip install matplotlib.")
 
 
 def check_path(path: str | os.PathLike[str]) -> None:

@@ -39,7 +39,7 @@ def _convert(function: Any) -> bytes:
         import onnx
         import tf2onnx
     except ImportError:
-        raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
+        raise InputError("exporting to ONNX needs packages: pip install 'tf2onnx>=1.17,<1.18' onnx.") from None
     with converting("ONNX"):
         model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
         onnx.checker.check_model(model)  # tf2onnx leaves in what it cannot convert

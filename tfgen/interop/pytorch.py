@@ -147,5 +147,5 @@ def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise InputError("safetensors files need the package safetensors: pip install 'tfgen[safetensors]'.") from None
+        raise InputError("safetensors files need the package safetensors: pip install safetensors.") from None
     return safetensors.numpy
