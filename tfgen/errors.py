@@ -14,8 +14,12 @@ from tfgen.support import wording
 class InputError(ValueError):
     """What was given cannot be used; the message names what was received and how to repair it.
 
-    The command line prints the message alone and exits with 1, without a traceback.
+    The command line prints the message alone and exits with 1, without a traceback; a notebook shows it alone too.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython the lines that it shows, in place of a screen of frames."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 @contextlib.contextmanager

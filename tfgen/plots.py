@@ -13,6 +13,8 @@ import numpy as np
 from tfgen.errors import InputError, check_instance, path_of, real_number
 from tfgen.support import wording
 
+__all__ = ["attention", "check_installed", "check_path", "compressed_bits", "learning_curve"]
+
 _ENDINGS = (".png", ".svg", ".pdf", ".jpg")
 
 
@@ -163,3 +165,7 @@ def _in_bits(name: str, points: Any) -> tuple[list[float], list[float]]:
     except (TypeError, ValueError):
         raise InputError(f"{name} must be pairs of numbers; received {wording.shown(points)}.") from None
     return [read for read, _ in pairs], [bits for _, bits in pairs]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -31,6 +31,8 @@ from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import Split, Vocabulary, checked_limits, default_max_tokens
 
+__all__ = ["Job", "Settings", "optimizer", "prepare", "retry", "run"]
+
 Text = Corpus | Prepared | Pairs | PreparedPairs
 Cut = Literal["streams", "windows", "documents", "pairs"]
 
@@ -443,3 +445,7 @@ def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:
     best = int(np.argmin(np.nan_to_num(judged, nan=np.inf))) if judged else -1
     losses = {name: float(history[name][best]) for name in ("nats", "val_nats") if name in history}
     return {name: round(loss, 4) for name, loss in losses.items() if math.isfinite(loss)}  # JSON has no NaN
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -48,3 +48,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfgen.corpora' has no attribute {name!r}")
     return getattr(importlib.import_module(f"tfgen.corpora.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,3 +20,7 @@ from tfgen.layers.keras_layers import GRU, LSTM, SimpleRNN
 from tfgen.layers.stepping import Stepped
 
 __all__ = ["GRU", "LSTM", "Attention", "Bidirectional", "FirstState", "SimpleRNN", "Stepped"]
+
+
+def __dir__() -> list[str]:
+    return __all__

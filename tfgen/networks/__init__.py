@@ -56,3 +56,7 @@ __all__ = [
     "with_batch_size",
     "zero_state",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

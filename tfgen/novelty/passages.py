@@ -16,12 +16,14 @@ import numpy.typing as npt
 
 from tfgen.errors import InputError, check_instance
 from tfgen.novelty.suffix_automaton import SuffixAutomaton
+from tfgen.support import pages
 from tfgen.vocabulary.vocabulary import Documents
 
 MOST_BYTES = 1_000_000
 """The longest sample in UTF-8, which takes a gigabyte of memory to look for, and more if many characters differ."""
 
 _PASSAGES = 5
+_LENGTHS_SHOWN = (5, 10, 20, 30, 50, 100, 200, 500)  # in a notebook
 _BORDER = b"\xff"  # occurs in no UTF-8
 
 
@@ -51,6 +53,13 @@ class Report:
     lengths: npt.NDArray[np.int_]
     copied: npt.NDArray[np.float64]
     longest: tuple[Passage, ...]
+
+    def _repr_html_(self) -> str:
+        """Show the shares and the passages in a notebook."""
+        lengths = [length for length in _LENGTHS_SHOWN if length <= len(self.lengths)]
+        shares = [(f"{length:,}", f"{self.copied[length - 1]:.1%}") for length in lengths]
+        passages = [(f"{len(each.text):,}", f"{each.begin:,}", each.text) for each in self.longest]
+        return pages.table(("passages of", "copied"), shares) + pages.table(("characters", "at", "copied"), passages)
 
 
 def report(sample: str, corpus: Documents) -> Report:

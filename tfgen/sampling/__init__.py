@@ -56,3 +56,7 @@ __all__ = [
     "row_seeds",
     "select",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,6 +4,7 @@ Everything that draws goes through `Drafts`: whole texts, batches, streams and s
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.sampling.chain import Chain
+from tfgen.support import pages
 from tfgen.terms.limits import Limits
 from tfgen.terms.stops import StopStrings
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
@@ -46,6 +48,18 @@ class Generated:
     sampler_log_probabilities: npt.NDArray[np.float64]
     alternatives: tuple[tuple[tuple[str, float], ...], ...]
     attention: npt.NDArray[np.float32] | None = None
+
+    def _repr_html_(self) -> str:
+        """Show the text in a notebook, coloured by surprise; the alternatives to a token are under the pointer."""
+        notes = []
+        for place, (token, nats) in enumerate(zip(self.tokens, self.log_probabilities, strict=True)):
+            others = [(token, nats), *(self.alternatives[place] if self.alternatives else ())]
+            notes.append("\n".join(f"{pages.percent(each)} {other!r}" for other, each in dict(others).items()))
+        bits = -self.log_probabilities / math.log(2)
+        # Before them stands a prompt, and after them what a stop string left of a word.
+        new = "".join(self.tokens).removesuffix("\x03")
+        begin = self.text.rfind(new) if new else len(self.text)
+        return pages.surprises(self.tokens, bits, notes, self.text[:begin], self.text[begin + len(new) :])
 
 
 # (row, its new ids) to what each of them attended to, (N, S).
