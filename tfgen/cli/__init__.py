@@ -48,6 +48,8 @@ def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
     # Before NumPy is imported: the products of one step are so small that threads wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Pictures go to files alone; a notebook's kernel hands on a backend that may not be installed here.
+    os.environ["MPLBACKEND"] = "agg"
     terminal.open_streams()
     with signals.handled():
         sys.exit(_run())
