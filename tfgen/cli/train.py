@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,13 @@ def train(
     text = _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
     if prompts and isinstance(text, Pairs | PreparedPairs):
         raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
+    if settings["cell"] == "ngram":
+        options_of_counts()
+        count(text, settings, output, (prompts or ("",)) if sample else ())
+        click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
+        return
+    if settings["order"] is not None:
+        raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
     job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
@@ -110,9 +118,54 @@ def train(
         found=found,
         retry=retry,
     ).run(text)
-    prompt = next((prompt for prompt in prompts if not prompt.startswith("-")), "")  # which would be an option
-    beginning = f"--source {quote(_example(text))}" if isinstance(text, Pairs | PreparedPairs) else quote(prompt)
+    beginning = quote(_first(prompts))
+    if isinstance(text, Pairs | PreparedPairs):
+        beginning = f"--source {quote(_example(text))}"
     click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+
+
+def _first(prompts: tuple[str, ...]) -> str:
+    """Give the first of the prompts that is not read as an option."""
+    return next((prompt for prompt in prompts if not prompt.startswith("-")), "")
+
+
+def options_of_counts() -> None:
+    """Refuse options that have no meaning where nothing is trained.
+
+    Raises:
+        UsageError: Names the first of them.
+    """
+    meant = {"corpus", "output", "overwrite", "prompts", "sample", "cell", "order", "cut", "validation", "seed"}
+    meant |= {*options.VOCABULARY}
+    meant |= {"column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control"}
+    if given := _given(*meant):
+        raise click.UsageError(f"--cell ngram counts, and trains nothing: remove {given[0]}.")
+
+
+def count(text: Text, settings: dict[str, Any], output: Path, prompts: tuple[str, ...]) -> None:
+    """Count a text, say how well it is predicted, and save the model."""
+    tensorflow_log.import_tensorflow()
+    from tfgen import training
+
+    if isinstance(text, Pairs | PreparedPairs):
+        raise InputError("counts read no source; give a corpus without sources, or another cell.")
+    wanted = {name: value for name, value in settings.items() if value is not None}
+    generator = training.count(text, training.Settings(**wanted))
+    for prompt in prompts:
+        generator.vocabulary.encode(prompt)  # before anything is said
+    known, result = generator.provenance, generator.provenance["result"]
+    console = terminal.console()
+    console.print(described(text, generator.vocabulary, not isinstance(text, Prepared) or was_counted(text)))
+    console.print(
+        f"counts: {known['ngrams']:,} n-grams of up to {known['settings']['order']} {generator.vocabulary.split}s, in "
+        f"{result['seconds']:.1f} s"
+    )
+    if "val_nats" in result:
+        console.print(f"validation {result['val_nats']:.3f} nats ({result['val_nats'] / math.log(2):.3f} bits)")
+    generator.save(output)
+    if prompts:
+        texts = generator.generate(list(prompts), temperature=0.8, seed=0)
+        console.out("\n".join(["\n--- temperature 0.8 ---", *texts]))
 
 
 def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None) -> Text:
