@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import Vocabulary, networks
+from tfgen.networks import kinds
 from tfgen.networks.model import where
 from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer
@@ -156,6 +157,13 @@ def _counts(order=4):
     return networks.Counts(networks.ngram(ids, VOCABULARY, order=order))
 
 
+def _mixture():
+    members = [_network(cell="rnn", units=4).network, _counts(order=3).network]
+    mixture = networks.Mixture(members)
+    mixture.shares.assign([0.7, 0.3])
+    return kinds.language_model(mixture)
+
+
 MODELS = {
     "lstm": functools.partial(_network, units=6),
     "gru": functools.partial(_network, cell="gru", units=5, layers=2, embedding=3, batch_size=2),
@@ -176,6 +184,7 @@ MODELS = {
     "from two inputs": lambda: _conditioned(_two_inputs(), cell="rnn"),
     "counts": _counts,
     "counts of single tokens": functools.partial(_counts, order=1),
+    "mixture": _mixture,
     "attending": Attending,
     "windowed": Windowed,
 }

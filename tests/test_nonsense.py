@@ -177,6 +177,7 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "text_generator.TextGenerator.save": "b.keras",
         "writing.Writer.resume": "a.session",
     }
+    counted = TextGenerator(vocabulary, networks.ngram([3, 4, 3], vocabulary))
     selves = dict(zip(METHODS, (corpus, prepared, session, generator, vocabulary, generator.writer), strict=True))
 
     def of(name: str) -> dict[str, Any]:
@@ -184,6 +185,8 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         place = {"path": folder / ending, "filepath": folder / ending, "directory": folder / "made"}
         held = next((value for kind, value in selves.items() if f".{kind.__name__}." in name), None)
         of_pairs = {"texts": ["a", "t"], "vocabulary": titles} if name == "datasets.pairs" else {}
+        if name == "text_generator.TextGenerator.mix":
+            of_pairs = {"members": [generator, counted]}
         if name == "networks.Counts":
             of_pairs = {"network": networks.ngram([3, 4, 3], vocabulary)}
         if name.endswith("_pairs"):

@@ -49,6 +49,8 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
         yield from _layers({"network": parts["decoder"]})
         yield from ["Attention"] * bool(parts["attention"])
         return
+    for member in parts.get("members", []):
+        yield from _layers({"network": member})
     for layer in parts.get("layers", []):
         if layer.get("class_name") == "InputLayer":
             continue

@@ -48,8 +48,8 @@ def check_is_network(model: LanguageModel, format: str) -> None:
     """
     if not isinstance(model, Recurrent) and isinstance(getattr(model, "network", None), keras.Model):
         raise InputError(
-            f"{format} holds the step of a network, whose state are numbers; this model has counts, which are "
-            "looked up: export it as saved-model."
+            f"{format} holds the step of a network, whose state are numbers; this model is a mixture, or "
+            "counts, which are looked up: export it as saved-model."
         )
 
 

@@ -30,6 +30,14 @@ def language_model(network: Any) -> LanguageModel:
     return Conditioned(network) if isinstance(network, EncoderDecoder) else Recurrent(network)
 
 
+def usual_shares(networks: list[Any]) -> list[float]:
+    """Give the weights of a mixture that was fitted on nothing: networks 0.6 and counts 0.4, or all the same."""
+    counted = [is_counts(network) for network in networks]
+    if all(counted) or not any(counted):
+        return [1 / len(networks)] * len(networks)
+    return [0.4 / sum(counted) if each else 0.6 / (len(counted) - sum(counted)) for each in counted]
+
+
 def check_learns(network: Any) -> None:
     """Refuse a network that `fit` cannot train.
 
