@@ -49,6 +49,8 @@ _UPDATES = 30
 # So many tokens are read in all, if the number of epochs is left open.
 _TOKENS = 6_000_000
 _WARM_UP = 50
+# So many tokens are counted beside a training run, some 20 seconds.
+_MOST_COUNTED = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,6 +300,49 @@ def count(corpus: Corpus | Prepared, settings: Settings | None = None) -> TextGe
     result["seconds"] = round(time.monotonic() - begun, 1)
     generator.provenance["result"] = result
     return generator
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Floor:
+    """What counts of the training part make of the validation part: what a network should do better.
+
+    Attributes:
+        generator: The counts.
+        nats: Per token, on the validation part, read as the network reads it.
+        log_p: The log-probabilities of its targets, (T,), in the order of the batches.
+    """
+
+    generator: TextGenerator
+    nats: float
+    log_p: np.ndarray
+
+
+def floor(corpus: Text, job: Job, order: int = 7) -> Floor | None:
+    """Count what a job trains on, and look how well that predicts its validation part.
+
+    Args:
+        corpus: Of the job.
+        job: From `prepare`.
+        order: How many tokens an n-gram has at most.
+
+    Returns:
+        None where texts have sources, which counts do not read; where there is no validation; or where there are more
+        than 16 million tokens, for counting must not take long beside the training.
+
+    Raises:
+        InputError: An argument is something else, or out of its range.
+    """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("the corpus", corpus, Text, "what load_corpus or prepare_corpus gives")
+    order = whole_number("order", order, 1, most=32)
+    if isinstance(corpus, Pairs | PreparedPairs) or job.validation is None or job.tokens > _MOST_COUNTED:
+        return None
+    settings = dataclasses.replace(job.settings, order=order)
+    tables = _tables(corpus, job.generator.vocabulary, settings)
+    log_p = _log_p(tables, job.validation, settings)
+    generator = TextGenerator(job.generator.vocabulary, counts.of_tables(tables))
+    generator.provenance = {"corpus": _summary(corpus), "settings": {"cell": "ngram", "order": order}}
+    return Floor(generator, -float(log_p.mean()), log_p)
 
 
 def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Settings) -> Tables:

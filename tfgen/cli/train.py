@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tfgen.callbacks import LearningCurve
-    from tfgen.training import Job, Text
+    from tfgen.training import Floor, Job, Text
 
+_COUNTS = "counted n-grams of order 7"
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
 
@@ -302,16 +303,17 @@ class TrainingRun:
         """
         from tfgen import training
 
-        self._describe(corpus)
+        floor = training.floor(corpus, self.job)
+        self._describe(corpus, floor)
         if self.checkpoints and not self.found:
             self.checkpoints.clear()
         job, existed = self.job, _identity(self.output)
-        message, curve = self._attempt(job, existed, new_rate=False)
+        message, curve = self._attempt(job, existed, False, floor)
         for _ in range(self.retry):
             if message:
                 job = training.retry(job)
                 self.console.print(f"{message} Going on from the last good checkpoint, with {job.rate:g} at the peak.")
-                message, curve = self._attempt(job, existed, new_rate=True)
+                message, curve = self._attempt(job, existed, True, floor)
         job.generator.save(self.output)
         if message:
             command = f"{self.continue_command} --retry 1"
@@ -319,18 +321,23 @@ class TrainingRun:
             raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
             unit = job.settings.split
-            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)
+            levels = {**({_COUNTS: floor.nats / math.log(2)} if floor else {}), **self.baselines}
+            plots.learning_curve(self.plot, curve.training, curve.validation, levels, str(self.output), unit)
+        if floor:
+            self.console.print(_against(floor.nats, job.generator.provenance.get("result", {}).get("val_nats")))
         if self.checkpoints:
             self.checkpoints.clear()
 
-    def _attempt(self, job: Job, existed: tuple[int, int] | None, new_rate: bool) -> tuple[str | None, LearningCurve]:
+    def _attempt(
+        self, job: Job, existed: tuple[int, int] | None, new_rate: bool, floor: Floor | None
+    ) -> tuple[str | None, LearningCurve]:
         """Train until the end, and say what is wrong if that came too early."""
         import keras
 
         from tfgen import callbacks, training
         from tfgen.cli import progress
 
-        bar = progress.TrainingProgress(self.console, job.characters)
+        bar = progress.TrainingProgress(self.console, job.characters, floor.nats if floor else None)
         curve = callbacks.LearningCurve(job.characters)
         stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is shown by `run`
         monitor = "nats" if job.validation is None else "val_nats"
@@ -380,7 +387,7 @@ class TrainingRun:
         self.job.generator.save(self.output)
         return f"{self.output} has what was learned."
 
-    def _describe(self, corpus: Text) -> None:
+    def _describe(self, corpus: Text, floor: Floor | None) -> None:
         settings, generator = self.job.settings, self.job.generator
         read: list[tuple[Any, Any]] = [(corpus, generator.vocabulary)]
         if isinstance(corpus, Pairs | PreparedPairs):
@@ -392,8 +399,16 @@ class TrainingRun:
         self.console.print(
             f"network: {generator.provenance['parameters']:,} parameters\n"
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
-            f"{settings.batch_size} {settings.cut}{longest}\n"
+            f"{settings.batch_size} {settings.cut}{longest}"
         )
+        if floor:
+            nats = floor.nats
+            self.console.print(
+                f"to beat: {_COUNTS}, {nats:.3f} nats ({nats / math.log(2):.3f} bits) on the validation part"
+            )
+        elif settings.cut != "pairs" and self.job.validation is not None:
+            self.console.print("to beat: not counted, for the text is large; tfgen train --cell ngram counts all of it")
+        self.console.print()
 
     def _describe_found(self, found: StoppedRun) -> None:
         self.console.print(f"going on with the run that was stopped: {found}")
@@ -402,6 +417,14 @@ class TrainingRun:
                 f"{self.job.settings.epochs} epochs instead of {found.epochs}: from here on the learning rate follows "
                 "the schedule of the new length"
             )
+
+
+def _against(counted: float, reached: float | None) -> str:
+    """Say whether a network predicts the validation part better than counts do."""
+    if reached is not None and reached < counted:
+        return f"validation {reached:.3f} nats: better than {_COUNTS}, {counted:.3f} nats"
+    said = "" if reached is None else f"{reached:.3f} nats against "
+    return f"the network has not beaten {_COUNTS} yet, {said}{counted:.3f} nats: train it for more epochs"
 
 
 def _warn(message: str) -> None:
