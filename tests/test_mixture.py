@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from cli_support import here_fixture  # noqa: F401 - a fixture
+from cli_support import TINY, here_fixture  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +82,11 @@ def test_the_command_mixes_files(here):
     assert "NGrams(order 3" in here.done("inspect", "both.keras")
     here.refused("mix", "a.keras", "-o", "c.keras")
     here.refused("mix", "a.keras", "missing.keras", "-o", "c.keras")
+
+
+def test_a_network_is_trained_and_mixed_with_counts_of_its_training_part(here):
+    (here.folder / "fox.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 40)
+    out = here.done("train", "fox.txt", *TINY, "--no-sample", "--ngrams", 4)
+    assert "mixed with n-grams of up to 4 tokens: " in out
+    assert "NGrams(order 4" in here.done("inspect", "fox.keras")
+    here.refused("train", "fox.txt", *TINY, "--ngrams", 4, "--validation", 0, "-o", "b.keras")

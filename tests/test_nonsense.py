@@ -60,6 +60,7 @@ RESULTS = {
     "novelty.Report",
     "prepared.Prepared",
     "prepared.PreparedPairs",
+    "training.Floor",
     "training.Job",
     "vocabulary.Coverage",
     "vocabulary.Vocabulary.from_pieces",  # `counted`
@@ -177,6 +178,7 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "text_generator.TextGenerator.save": "b.keras",
         "writing.Writer.resume": "a.session",
     }
+    values["floor"] = training.floor(corpus, values["job"])
     counted = TextGenerator(vocabulary, networks.ngram([3, 4, 3], vocabulary))
     selves = dict(zip(METHODS, (corpus, prepared, session, generator, vocabulary, generator.writer), strict=True))
 

@@ -23,7 +23,7 @@ from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
 from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
-from tfgen.networks import counts, kinds, recurrent
+from tfgen.networks import counts, kinds, mixture, recurrent
 from tfgen.networks.text_encoder import text_encoder
 from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
@@ -343,6 +343,58 @@ def floor(corpus: Text, job: Job, order: int = 7) -> Floor | None:
     generator = TextGenerator(job.generator.vocabulary, counts.of_tables(tables))
     generator.provenance = {"corpus": _summary(corpus), "settings": {"cell": "ngram", "order": order}}
     return Floor(generator, -float(log_p.mean()), log_p)
+
+
+def mix(job: Job, floor: Floor) -> tuple[TextGenerator, float]:
+    """Mix a network that was trained with the counts of what it was trained on.
+
+    Args:
+        job: The network, and its validation part.
+        floor: From `floor`.
+
+    Returns:
+        The mixture, whose weights are fitted on the validation part, which the counts have not seen and the network was
+        not trained on (its best epoch was chosen by it); and nats per token there, each half of its batches weighted as
+        the other half wants, so that nothing is scored with weights that were fitted on it.
+
+    Raises:
+        InputError: An argument is something else, or the job has no validation part.
+    """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("floor", floor, Floor, "what tfgen.training.floor gives")
+    if job.validation is None:
+        raise InputError("the weights of a mixture are fitted on the validation part; this job has none.")
+    of_network = _log_p_of(job.generator.writer.model, job.validation, job.settings)
+    log_p = np.stack([of_network, floor.log_p])
+    half = log_p.shape[1] // 2
+    crossed = [
+        np.log(mixture.fitted(seen) @ np.exp(scored))
+        for seen, scored in ((log_p[:, :half], log_p[:, half:]), (log_p[:, half:], log_p[:, :half]))
+        if seen.size
+    ]
+    nats = -float(np.concatenate(crossed).mean())
+    shares = mixture.fitted(log_p)
+    mixed = TextGenerator.mix([job.generator, floor.generator], weights=(shares / shares.sum()).tolist())
+    mixed.provenance = {**mixed.provenance, "shares_fitted": True, "result": {"val_nats": round(nats, 4)}}
+    return mixed, nats
+
+
+def _log_p_of(model: Any, dataset: tf.data.Dataset, settings: Settings) -> np.ndarray:
+    """Give the log-probabilities of all targets of some batches, as `_log_p` does for counts."""
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def read(inputs: tf.Tensor, targets: tf.Tensor, state: Any) -> Any:
+        features, after = model.read(inputs, None, state, ())
+        log_p = tf.nn.log_softmax(tf.cast(model.logits(features), tf.float64))
+        return tf.gather(log_p, targets, batch_dims=2), after
+
+    found, state = [], None
+    for inputs, targets in dataset:
+        if state is None or settings.cut != "streams":
+            state = model.start((), tf.shape(inputs)[0])
+        log_p, state = read(inputs, targets, state)
+        found.append(log_p.numpy()[targets.numpy() != PADDING])
+    return np.concatenate(found)
 
 
 def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Settings) -> Tables:

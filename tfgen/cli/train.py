@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from tfgen.callbacks import LearningCurve
     from tfgen.training import Floor, Job, Text
 
-_COUNTS = "counted n-grams of order 7"
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
 
@@ -51,6 +50,7 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
 @click.option("--init-from", type=click.Path(path_type=Path), help="Go on from this model, with its shape.")
 @click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
 @click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
+@click.option("--ngrams", type=options.whole(1, 32), help="Mix it with n-grams of so many tokens, 7 for example.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
@@ -69,6 +69,7 @@ def train(
     sample: bool,
     plot: Path | None,
     source: str | None,
+    ngrams: int | None,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
@@ -104,6 +105,8 @@ def train(
         return
     if settings["order"] is not None:
         raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
+    if ngrams and (isinstance(text, Pairs | PreparedPairs) or settings["validation"] == 0):
+        raise click.UsageError("--ngrams needs a text without sources, and a validation part to fit the weights on.")
     job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
     for prompt in prompts:
         job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
@@ -118,6 +121,7 @@ def train(
         every=checkpoint_every,
         found=found,
         retry=retry,
+        ngrams=ngrams,
     ).run(text)
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
@@ -280,6 +284,7 @@ class TrainingRun:
         every: How many batches lie between two of them.
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
+        ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
     """
 
     console: Console
@@ -293,6 +298,7 @@ class TrainingRun:
     every: int = 200
     found: StoppedRun | None = None
     retry: int = 0
+    ngrams: int | None = None
 
     def run(self, corpus: Text) -> None:
         """Describe the job, train, save, draw.
@@ -303,7 +309,7 @@ class TrainingRun:
         """
         from tfgen import training
 
-        floor = training.floor(corpus, self.job)
+        floor = training.floor(corpus, self.job, self.ngrams or 7)
         self._describe(corpus, floor)
         if self.checkpoints and not self.found:
             self.checkpoints.clear()
@@ -321,12 +327,33 @@ class TrainingRun:
             raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
             unit = job.settings.split
-            levels = {**({_COUNTS: floor.nats / math.log(2)} if floor else {}), **self.baselines}
+            levels = {**({_counts(self.ngrams): floor.nats / math.log(2)} if floor else {}), **self.baselines}
             plots.learning_curve(self.plot, curve.training, curve.validation, levels, str(self.output), unit)
         if floor:
-            self.console.print(_against(floor.nats, job.generator.provenance.get("result", {}).get("val_nats")))
+            self.console.print(
+                _against(_counts(self.ngrams), floor.nats, job.generator.provenance.get("result", {}).get("val_nats"))
+            )
+        if self.ngrams:
+            self._mix(floor)
         if self.checkpoints:
             self.checkpoints.clear()
+
+    def _mix(self, floor: Floor | None) -> None:
+        """Mix the network with counts, in the same file."""
+        from tfgen import training
+
+        if floor is None:
+            raise InputError(
+                f"the text was not counted, for it has sources or is too large: {self.output} has the network alone."
+            )
+        mixed, nats = training.mix(self.job, floor)
+        mixed.save(self.output)
+        network, counted = mixed.provenance["shares"]
+        self.console.print(
+            f"mixed with n-grams of up to {self.ngrams} tokens: {nats:.3f} nats ({nats / math.log(2):.3f} bits) on the "
+            f"validation part, each half of it with weights fitted on the other; {network:.2f} for the network, "
+            f"{counted:.2f} for the counts"
+        )
 
     def _attempt(
         self, job: Job, existed: tuple[int, int] | None, new_rate: bool, floor: Floor | None
@@ -403,9 +430,8 @@ class TrainingRun:
         )
         if floor:
             nats = floor.nats
-            self.console.print(
-                f"to beat: {_COUNTS}, {nats:.3f} nats ({nats / math.log(2):.3f} bits) on the validation part"
-            )
+            in_bits = f"{nats:.3f} nats ({nats / math.log(2):.3f} bits)"
+            self.console.print(f"to beat: {_counts(self.ngrams)}, {in_bits} on the validation part")
         elif settings.cut != "pairs" and self.job.validation is not None:
             self.console.print("to beat: not counted, for the text is large; tfgen train --cell ngram counts all of it")
         self.console.print()
@@ -419,12 +445,16 @@ class TrainingRun:
             )
 
 
-def _against(counted: float, reached: float | None) -> str:
+def _counts(order: int | None) -> str:
+    return f"counted n-grams of order {order or 7}"
+
+
+def _against(counts: str, counted: float, reached: float | None) -> str:
     """Say whether a network predicts the validation part better than counts do."""
     if reached is not None and reached < counted:
-        return f"validation {reached:.3f} nats: better than {_COUNTS}, {counted:.3f} nats"
+        return f"validation {reached:.3f} nats: better than {counts}, {counted:.3f} nats"
     said = "" if reached is None else f"{reached:.3f} nats against "
-    return f"the network has not beaten {_COUNTS} yet, {said}{counted:.3f} nats: train it for more epochs"
+    return f"the network has not beaten {counts} yet, {said}{counted:.3f} nats: train it for more epochs"
 
 
 def _warn(message: str) -> None:

@@ -149,7 +149,7 @@ class Mixed:
         return fingerprint_of(self.network, salt)
 
 
-def fitted(log_p: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float64]:
+def fitted(log_p: Any) -> npt.NDArray[np.float64]:
     """Give the weights (K,) under which a text is likeliest, by expectation and maximisation.
 
     Args:
