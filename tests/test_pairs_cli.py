@@ -53,7 +53,10 @@ def test_a_translator_from_the_command_line(tmp_path):
     for arguments, said in [
         (["generate", "w.keras"], "writes from a source: give --source"),
         (["generate", "w.keras", "--source", "xyz"], "in the source, "),
-        (["generate", "w.keras", "--source", "a", "--sources", "some.txt"], "sources were given twice: give --source or --sources, one of them."),
+        (
+            ["generate", "w.keras", "--source", "a", "--sources", "some.txt"],
+            "sources were given twice: give --source or --sources, one of them.",
+        ),
         (["generate", "w.keras", "--sources", "none.txt"], "none.txt"),
         (["score", "w.keras", "ABC", "--sources", "some.txt"], "a text is scored under one source; received 5"),
     ]:
