@@ -261,6 +261,36 @@ def test_nothing_to_begin_with_is_an_error_only_where_no_row_has_anything(writer
             writer.generate("a", sampler=sampler[:2], **search)
 
 
+class Diverging(Alphabet):
+    """Has lost its distribution after a d."""
+
+    def step(self, ids, state, context):
+        logits, after = super().step(ids, state, context)
+        return tf.where((ids == LETTERS.tokens.index("d"))[:, tf.newaxis], np.nan, logits), after
+
+
+def test_a_network_that_diverges_in_mid_text_is_named_and_not_the_sampler():
+    diverging = Writer(LETTERS, Diverging())
+    assert diverging.generate("a", length=3, temperature=0) == "abcd"
+    for more in ({}, {"num_beams": 3}, {"sampler": [GREEDY]}, {"sampler": [TopP(0.9), MinP(0.1)]}):
+        with pytest.raises(InputError, match="the network's output is NaN"):
+            diverging.generate(["x", "a"], length=9, **more)
+    with pytest.raises(InputError, match="the network's output is NaN"):
+        list(diverging.stream("a", length=9, temperature=0))
+
+
+@pytest.mark.parametrize("settings", [{"top_p": 5e-324}, {"typical_p": 5e-324}, {"top_p": 1e-310, "temperature": 3.0}])
+def test_the_smallest_shares_leave_the_likeliest(writer, settings):
+    assert len(writer.generate("a", length=9, echo=False, seed=1, **settings)) == 9
+    if "top_p" in settings:
+        assert writer.generate("a", length=9, **settings) == writer.generate("a", length=9, temperature=0)
+
+
+def test_the_largest_penalty_of_lengths_compares_long_texts(writer):
+    likeliest = writer.generate("a", length=1500, num_beams=2, length_penalty=0.0)
+    assert writer.generate("a", length=1500, num_beams=2, length_penalty=99.9) == likeliest
+
+
 def test_a_search_keeps_the_other_prompts_too(writer):
     sampler = [Pattern("b"), Forbid(strings=["ab"])]
     assert writer.generate(["a", "x"], sampler=sampler, num_beams=2) == ["a", "xb"]
