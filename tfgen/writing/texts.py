@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.sampling.chain import Chain
-from tfgen.support import pages
+from tfgen.support import interrupts, pages
 from tfgen.terms.limits import Limits
 from tfgen.terms.stops import StopStrings
 from tfgen.vocabulary.vocabulary import PADDING, Vocabulary
@@ -113,6 +113,7 @@ class Drafts:
         left = self._limits.length
         deadline = None if self._limits.max_time is None else time.monotonic() + self._limits.max_time
         while left > 0 and not self._all_finished() and (deadline is None or time.monotonic() < deadline):
+            interrupts.check()
             written = self._write(min(piece, left), longest if self._jit else None)
             left -= self.ids.shape[1]
             piece = min(2 * piece, longest)
