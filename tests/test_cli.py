@@ -27,7 +27,7 @@ from tfgen.corpora import Corpus
 
 EPOCH = re.compile(
     r"epoch (\d+)/(\d+) · training [\d.]+ nats \([\d.]+ bits\) · validation [\d.]+ nats \([\d.]+ bits\)"
-    r" · [\d,]+ characters/s · \d+ s left"
+    r" · n-grams [\d.]+ bits · [\d,]+ characters/s · \d+ s left"
 )
 TITLES = "Rain in May\nA dog barks\nThe sun also rises\nSnow on the hill\n" * 10
 
@@ -78,6 +78,8 @@ def test_training_into_a_pipe_is_plain_lines(trained):
     assert lines[0] == f"fox.txt: {len(TEXT):,} characters"
     assert lines[1] == "vocabulary: 29 characters; covers the whole corpus"
     assert "8 streams of up to 16 tokens" in lines[3]
+    assert lines[4].startswith("to beat: counted n-grams of order 7, ")
+    assert any(line.startswith("the network has not beaten counted n-grams of order 7 yet, ") for line in lines)
     samples = [lines[number + 1] for number, line in enumerate(lines) if line.startswith("--- epoch ")]
     assert len(samples) == 2
     assert all(sample.startswith("the ") for sample in samples)

@@ -63,6 +63,7 @@ def test_a_generated_text_is_shown_whole(prompt, cut):
         tokens=tokens,
         log_probabilities=np.log([0.5, 0.25, 0.001, 0.5][: len(tokens)]),
         sampler_log_probabilities=np.zeros(len(tokens)),
+        finish_reason="stop" if cut else "end",
         alternatives=(((("<", math.log(0.5)), ("q", math.log(0.3))),) + ((),) * (len(tokens) - 1)),
     )
     read = Read(shown._repr_html_())

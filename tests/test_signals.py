@@ -92,8 +92,8 @@ def test_what_is_stopped_before_it_has_learned_saves_nothing_and_begins_anew(her
     (here.folder / "fox.keras").write_bytes(old)
     describe = train.TrainingRun._describe
 
-    def stopped(run, corpus):
-        describe(run, corpus)
+    def stopped(*described):
+        describe(*described)
         os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:

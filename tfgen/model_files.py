@@ -105,6 +105,7 @@ def _claimed_weights(config: dict[str, Any]) -> int:
             before = _size(layer, "input_dim") or _size(layer, "one_hot") or width
             claimed += before * size + (size * size if "recurrent_initializer" in layer else 0)
             width = size
+        claimed += 4 * _size(layer, "nodes") + 2 * _size(layer, "entries")  # arrays of n-grams
     return claimed
 
 

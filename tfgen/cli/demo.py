@@ -1,6 +1,5 @@
 """`tfgen demo`: the whole story in about two minutes, on text that ships with Python."""
 
-import math
 from pathlib import Path
 
 import click
@@ -42,7 +41,6 @@ def demo(directory: Path, epochs: int) -> None:
         prompts=(_PROMPT,),
         plot=picture,
         baselines={
-            "single characters": job.generator.vocabulary.entropy() / math.log(2),
             "xz -9": plots.compressed_bits(corpus.documents),
         },
     ).run(corpus)

@@ -70,6 +70,8 @@ def generate(
     """
     if scores and not as_json:
         raise click.UsageError("--scores goes with --json.")
+    if settings["temperature"] == 0 and mirostat is not None:
+        raise click.UsageError("--mirostat can do nothing at --temperature 0; leave out one or the other.")
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     if prompt == "-" and str(sources_file) == "-":
@@ -133,6 +135,8 @@ def _arguments(
 
     names = inspect.signature(sampling.default_chain).parameters
     plain = {name: value for name, value in settings.items() if name in names}
+    if not plain["temperature"]:  # nothing is left to be cut off
+        plain = {name: plain[name] for name in ("temperature", "repetition_penalty")}
     others = {name: value for name, value in settings.items() if name not in names}
     before = [sampling.DRY(dry)] if dry is not None else []
     after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
@@ -143,6 +147,7 @@ def _arguments(
 def _numbers(text: Any) -> dict[str, Any]:
     return {
         "text": text.text,
+        "finish_reason": text.finish_reason,
         "tokens": text.tokens,
         "log_probabilities": text.log_probabilities.tolist(),
         "sampler_log_probabilities": text.sampler_log_probabilities.tolist(),

@@ -49,6 +49,8 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
         yield from _layers({"network": parts["decoder"]})
         yield from ["Attention"] * bool(parts["attention"])
         return
+    for member in parts.get("members", []):
+        yield from _layers({"network": member})
     for layer in parts.get("layers", []):
         if layer.get("class_name") == "InputLayer":
             continue
@@ -57,6 +59,8 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
 
 def _named(layer: Mapping[str, Any]) -> str:
     options = layer.get("config", {})
+    if layer.get("class_name") == "NGrams":
+        return f"NGrams(order {options['order']}, {options['entries'] - 1:,} of at least two tokens)"
     sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
     return f"{layer.get('class_name')}({', '.join(sizes)})"
 

@@ -53,7 +53,9 @@ def directory(output: Path) -> Path:
 
 @contextlib.contextmanager
 def begun(output: Path) -> Iterator[None]:
-    """Write the record of a run that the block does; a mistake that ends it before its first checkpoint leaves none.
+    """Write the record of the run that the block does, and remove it in the end.
+
+    A mistake before the first checkpoint leaves none either.
 
     Raises:
         OSError: It cannot be written.
@@ -66,8 +68,9 @@ def begun(output: Path) -> Iterator[None]:
         raise
     except BaseException:
         if find(output) is None:
-            forget(output)
+            _forget(output)
         raise
+    _forget(output)
 
 
 def complete(output: Path) -> None:
@@ -75,7 +78,7 @@ def complete(output: Path) -> None:
     _write(output, ended=True)
 
 
-def forget(output: Path) -> None:
+def _forget(output: Path) -> None:
     """Remove the record, and the directory if nothing else is in it."""
     (directory(output) / _RECORD).unlink(missing_ok=True)
     with contextlib.suppress(OSError):

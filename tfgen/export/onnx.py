@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfgen.errors import InputError
-from tfgen.export.step_function import converting, described, functions_of, in_float32
+from tfgen.export.step_function import check_is_network, converting, described, functions_of, in_float32
 from tfgen.writing.writer import Writer
 
 _ENDING = ".onnx"
@@ -25,8 +25,9 @@ def write(writer: Writer, directory: Path) -> dict[str, Any]:
         What its manifest says.
 
     Raises:
-        InputError: tf2onnx is not installed, or cannot convert an operation of the network.
+        InputError: tf2onnx is not installed, or cannot convert an operation of the network; or the model is no network.
     """
+    check_is_network(writer.model, "ONNX")
     model = in_float32(writer.model)
     functions = functions_of(model, batch_size=None)
     for name, function in functions.items():

@@ -91,8 +91,10 @@ class TrainingModel(keras.Model):
         the first one is the outermost.
 
         Raises:
-            InputError: The batches do not have the batch size of a stateful network, or a callback is none.
+            InputError: The batches do not have the batch size of a stateful network, a callback is none, or the network
+                is none that learns, such as counts.
         """
+        kinds.check_learns(self.network)
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         if isinstance(given.get("x"), tf.data.Dataset):
             given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn

@@ -18,7 +18,7 @@ from tfgen.instant.network import Array, Network, State
 from tfgen.portable.layers import Layer
 from tfgen.support import interrupts
 from tfgen.terms.draws import uniforms
-from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
+from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
 from tfgen.terms.seeds import row_seeds
@@ -113,7 +113,7 @@ class Writer:
             shaped = chains.apply(chain, np.where(allowed, logits.astype(np.float64), -np.inf), counts)
             ids = np.where(finished, PADDING, chains.select(shaped, uniform))
             if ((ids == PADDING) & ~finished).any():
-                raise InputError(NO_DISTRIBUTION if np.isnan(logits).any() else NOTHING_LEFT)
+                raise InputError(NO_DISTRIBUTION)  # for no plain setting leaves nothing
             counts[np.arange(rows), ids] += ids > END
             yield [watch.feed(text) for watch, text in zip(watches, self.vocabulary.decode_each(ids), strict=True)]
             finished |= (ids == END) | [watch.stopped for watch in watches]

@@ -34,11 +34,12 @@ def prefill(model: LanguageModel, ids: tf.Tensor, lengths: tf.Tensor | None, con
         piece = ids[:, begin : begin + width]
         if lengths is None:
             features, after = model.read(piece, None, state, context)
-            logits = model.logits(features[:, -1])
+            logits = model.logits(tf.nest.map_structure(lambda each: each[:, -1], features))
         else:
             inside = tf.clip_by_value(lengths - begin, 0, tf.shape(piece)[1])
             features, after = model.read(piece, inside, state, context)
-            ends = tf.gather(features, tf.maximum(inside - 1, 0), axis=1, batch_dims=1)
+            last = tf.maximum(inside - 1, 0)
+            ends = tf.nest.map_structure(lambda each: tf.gather(each, last, axis=1, batch_dims=1), features)
             logits = where(inside > 0, model.logits(ends), logits)
         return begin + width, of_shapes(after, start), tf.ensure_shape(logits, [None, model.size])
 

@@ -162,7 +162,7 @@ class Session:
             if ends_itself and END in ids:
                 self._end_match(answer.position)
             elif len(ids):
-                self._move(answer.position, ids, name)
+                self._move(answer.settled(), ids, name)
             if text:
                 yield text
 

@@ -21,7 +21,6 @@ from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import wording
-from tfgen.terms.faults import NOTHING_LEFT
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
 from tfgen.terms.stops import as_stops
@@ -214,8 +213,6 @@ class Writer:
         ids, scores = self._compiled.search(
             chain, position, limits.length, limits.min_length, beams, length_penalty, context
         )
-        if not np.isfinite(scores[:, 0]).all():
-            raise InputError(NOTHING_LEFT)
         return [
             [
                 (prompt if echo else "") + self.vocabulary.decode(text)
