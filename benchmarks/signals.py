@@ -41,7 +41,7 @@ def weights(folder: Path) -> list[np.ndarray]:
 def fault_of(process: subprocess.Popen, number: int) -> tuple[str, str]:
     """Wait for the end of a process that was signalled: how it ended, and what is wrong with that, "" for nothing."""
     try:
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=300)
     except subprocess.TimeoutExpired:
         process.kill()
         return "hung", "it hung"
@@ -59,6 +59,7 @@ def fault_of(process: subprocess.Popen, number: int) -> tuple[str, str]:
 
 def main(signals: int = 500, seed: int = 0) -> None:
     """Print a Markdown table of how the runs ended, and every fault with its number."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background inherits as ignored
     tensorflow_log.import_tensorflow()
     draw, outcomes, faults = random.Random(seed), collections.Counter(), []
     with tempfile.TemporaryDirectory() as place:
