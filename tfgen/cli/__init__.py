@@ -15,6 +15,7 @@ import click
 import tfgen
 from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
+from tfgen.support import interrupts
 
 _COMMANDS = ("demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
 
@@ -30,7 +31,8 @@ class _Commands(click.Group):
         """Import one of them."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
+        with interrupts.deferred():
+            command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
         return command
 
 
@@ -51,14 +53,16 @@ def main() -> None:
     # Pictures go to files alone; a notebook's kernel hands on a backend that may not be installed here.
     os.environ["MPLBACKEND"] = "agg"
     terminal.open_streams()
-    with signals.handled():
+    with interrupts.handled():
         sys.exit(_run())
 
 
 def _run() -> int:
     try:
+        _stop_if_heard()
         code = cli.main(prog_name="tfgen", standalone_mode=False) or 0
         sys.stdout.flush()
+        _stop_if_heard()  # a library may have dropped the error of the signal
         return code
     except click.UsageError as error:
         help_ = f" Try '{error.ctx.command_path} --help'." if error.ctx else ""
@@ -80,6 +84,11 @@ def _run() -> int:
         if not lacks_memory(error):
             raise
         return _fail("there is not enough memory for this; use a smaller text, model or batch, or free some.", 1)
+
+
+def _stop_if_heard() -> None:
+    if stopped := interrupts.heard():
+        raise stopped
 
 
 def _fail(message: str, code: int) -> int:

@@ -9,6 +9,7 @@ from tfgen.cli import options, terminal
 from tfgen.cli.terminal import quote
 from tfgen.cli.train import TrainingRun, check_output, job_of
 from tfgen.corpora import load_corpus
+from tfgen.support import interrupts
 
 _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
 _PROMPT = "The "
@@ -45,7 +46,8 @@ def demo(directory: Path, epochs: int) -> None:
     ).run(corpus)
     console.print("\nThe same prompt at five temperatures:")
     for temperature in _TEMPERATURES:
-        text = job.generator.generate(_PROMPT, length=200, temperature=temperature, seed=1)
+        with interrupts.deferred():
+            text = job.generator.generate(_PROMPT, length=200, temperature=temperature, seed=1)
         console.print(f"\n--- temperature {temperature:g} ---\n{text}")
     console.print(
         f"\nThe model is {model}, the learning curve {picture}. Try:\n"

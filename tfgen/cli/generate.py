@@ -13,6 +13,7 @@ from tfgen import model_files
 from tfgen.cli import engines, options, terminal
 from tfgen.cli import sources as of_model
 from tfgen.instant.writer import Writer
+from tfgen.support import interrupts
 
 _SOURCES = 256  # that are written from at once
 
@@ -80,36 +81,37 @@ def generate(
     lines = of_model.read(model, config, sources, sources_file)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}
-    generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
-    shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
-    shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-    settings["seed"] = shown["seed"]
-    written: dict[str, Any] = {"n": count, "echo": echo}
-    if isinstance(generator, Writer):
-        call = engines.arguments(settings)
-    else:
-        call = _arguments(settings, pattern, dry, mirostat)
-        written["num_beams"] = num_beams
-    if lines is not None and len(lines) == 1:
-        call["source"] = lines[0]
-    if as_json:
-        scored = {"return_scores": True} if scores else {}
-        groups = _groups(generator, prompt, lines, {**written, **scored, **call})
-        given = [_numbers(text) if scores else text for texts in groups for text in texts]
-        about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
-        click.echo(terminal.as_json({**about, "texts": given}))
-    elif lines is not None and len(lines) > 1:
-        for texts in _groups(generator, prompt, lines, {**written, **call}):
-            _write("".join(f"{text}\n" for text in texts))
-    elif count == num_beams == 1:
-        pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
-        _write(prompt if echo else "")
-        for piece in pieces:
-            _write(piece)
-        _write("\n")
-    else:
-        separator = "\n" if generator.vocabulary.ends else "\n\n"
-        _write(separator.join(generator.generate(prompt, **written, **call)) + "\n")
+    with interrupts.deferred():
+        generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
+        shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
+        shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
+        settings["seed"] = shown["seed"]
+        written: dict[str, Any] = {"n": count, "echo": echo}
+        if isinstance(generator, Writer):
+            call = engines.arguments(settings)
+        else:
+            call = _arguments(settings, pattern, dry, mirostat)
+            written["num_beams"] = num_beams
+        if lines is not None and len(lines) == 1:
+            call["source"] = lines[0]
+        if as_json:
+            scored = {"return_scores": True} if scores else {}
+            groups = _groups(generator, prompt, lines, {**written, **scored, **call})
+            given = [_numbers(text) if scores else text for texts in groups for text in texts]
+            about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
+            click.echo(terminal.as_json({**about, "texts": given}))
+        elif lines is not None and len(lines) > 1:
+            for texts in _groups(generator, prompt, lines, {**written, **call}):
+                _write("".join(f"{text}\n" for text in texts))
+        elif count == num_beams == 1:
+            pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
+            _write(prompt if echo else "")
+            for piece in pieces:
+                _write(piece)
+            _write("\n")
+        else:
+            separator = "\n" if generator.vocabulary.ends else "\n\n"
+            _write(separator.join(generator.generate(prompt, **written, **call)) + "\n")
 
 
 def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str, Any]) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ from tfgen.cli import options, tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.cli.train import check_output
 from tfgen.corpora import load_corpus
+from tfgen.support import interrupts
 
 
 @click.command()
@@ -30,11 +31,12 @@ def mix(models: tuple[Path, ...], output: Path, overwrite: bool, corpus: str | N
         model_files.read_config(model)  # says at once what is wrong with a file
     on = None if corpus is None else [text for text in load_corpus(corpus, **reading).documents if text]
     tensorflow_log.import_tensorflow()
-    from tfgen.text_generator import TextGenerator
+    with interrupts.deferred():
+        from tfgen.text_generator import TextGenerator
 
-    members = [model_files.load(model) for model in models]
-    mixed = TextGenerator.mix(members, on=on)
-    mixed.save(output)
+        members = [model_files.load(model) for model in models]
+        mixed = TextGenerator.mix(members, on=on)
+        mixed.save(output)
     for model, share in zip(models, mixed.provenance["shares"], strict=True):
         click.echo(f"{share:.3f} {model}")
     if on is not None:

@@ -13,6 +13,7 @@ from tfgen import model_files
 from tfgen.cli import engines, heat, terminal
 from tfgen.cli import sources as of_model
 from tfgen.errors import InputError
+from tfgen.support import interrupts
 from tfgen.vocabulary import splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
 
@@ -63,9 +64,10 @@ def score(
     lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and len(lines) > 1:
         raise InputError(f"a text is scored under one source; received {len(lines)}.")
-    generator = engines.load(model, config, engine, len(text), {})
-    under = {} if lines is None else {"source": lines[0]}
-    result = generator.score(text, unknown=unknown, **under)
+    with interrupts.deferred():
+        generator = engines.load(model, config, engine, len(text), {})
+        under = {} if lines is None else {"source": lines[0]}
+        result = generator.score(text, unknown=unknown, **under)
     totals = {
         "characters": result.characters,
         "nats": result.nats,

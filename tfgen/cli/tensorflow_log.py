@@ -16,13 +16,14 @@ import uuid
 from collections.abc import Iterator
 
 from tfgen.cli import sieve
+from tfgen.support import interrupts
 
 
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras and find the devices, passing on warnings and errors but no chatter."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of the user run on
-    with sifted():
+    with interrupts.deferred(), sifted():
         import keras  # noqa: F401
         import tensorflow as tf
 

@@ -25,6 +25,7 @@ from tfgen.errors import InputError
 from tfgen.prepared import preparing
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
+from tfgen.support import interrupts
 from tfgen.support.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
     from tfgen.callbacks import LearningCurve
     from tfgen.training import Floor, Job, Text
+
+# Where training can be stopped.
+_BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")
 
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
@@ -85,7 +89,8 @@ def train(
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
     found = stopped_runs.to_resume(output, resume, overwrite)
-    check_output(output, overwrite or output == init_from or found is not None)
+    goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
+    check_output(output, overwrite or output == init_from or goes_on)
     if plot:
         plots.check_path(plot)
     shape = (*options.VOCABULARY, "cell", "units", "layers", "dropout", "weight_drop", "embedding", *options.ENCODER)
@@ -93,36 +98,43 @@ def train(
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
+    again = [*map(quote, options_given), *texts]
     how = {name: settings.pop(name) for name in reading}
     counting = {name: settings[name] for name in options.VOCABULARY}
-    text = _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
-    if prompts and isinstance(text, Pairs | PreparedPairs):
-        raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
-    if settings["cell"] == "ngram":
-        options_of_counts()
-        count(text, settings, output, (prompts or ("",)) if sample else ())
-        click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
-        return
-    if settings["order"] is not None:
-        raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
-    if ngrams and (isinstance(text, Pairs | PreparedPairs) or settings["validation"] == 0):
-        raise click.UsageError("--ngrams needs a text without sources, and a validation part to fit the weights on.")
-    job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
-    for prompt in prompts:
-        job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
-    TrainingRun(
-        console=terminal.console(),
-        job=job,
-        output=output,
-        continue_command=f"tfgen train {' '.join([*map(quote, options_given), *texts])} -o {quote(output)} --resume",
-        prompts=(prompts or ("",)) if sample else (),
-        plot=plot,
-        checkpoints=Checkpoints(stopped_runs.directory(output)),
-        every=checkpoint_every,
-        found=found,
-        retry=retry,
-        ngrams=ngrams,
-    ).run(text)
+    with stopped_runs.begun(output):
+        text = (
+            _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
+        )
+        if prompts and isinstance(text, Pairs | PreparedPairs):
+            raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
+        if settings["cell"] == "ngram":
+            options_of_counts()
+            with interrupts.deferred():
+                count(text, settings, output, (prompts or ("",)) if sample else ())
+            click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
+            return
+        if settings["order"] is not None:
+            raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
+        if ngrams and (isinstance(text, Pairs | PreparedPairs) or settings["validation"] == 0):
+            raise click.UsageError(
+                "--ngrams needs a text without sources, and a validation part to fit the weights on."
+            )
+        job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
+        for prompt in prompts:
+            job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
+        TrainingRun(
+            console=terminal.console(),
+            job=job,
+            output=output,
+            continue_command=f"tfgen train {' '.join(again)} -o {quote(output)} --resume",
+            prompts=(prompts or ("",)) if sample else (),
+            plot=plot,
+            checkpoints=Checkpoints(stopped_runs.directory(output)),
+            every=checkpoint_every,
+            found=found,
+            retry=retry,
+            ngrams=ngrams,
+        ).run(text)
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
         beginning = f"--source {quote(_example(text))}"
@@ -262,10 +274,11 @@ def job_of(
     if init_from:
         model_files.read_config(init_from)  # says at once what is wrong with the file
     tensorflow_log.import_tensorflow()
-    from tfgen import training
+    with interrupts.deferred():
+        from tfgen import training
 
-    generator = model_files.load(init_from) if init_from else None
-    return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
+        generator = model_files.load(init_from) if init_from else None
+        return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -307,6 +320,10 @@ class TrainingRun:
             InputError: The loss diverged; the file has the last good weights.
             KeyboardInterrupt: The user interrupted; the file has the best epoch, or what there is of the first.
         """
+        with interrupts.deferred():
+            self._run(corpus)
+
+    def _run(self, corpus: Text) -> None:
         from tfgen import training
 
         floor = training.floor(corpus, self.job, self.ngrams or 7)
@@ -336,6 +353,7 @@ class TrainingRun:
         if self.ngrams:
             self._mix(floor)
         if self.checkpoints:
+            stopped_runs.complete(self.output)
             self.checkpoints.clear()
 
     def _mix(self, floor: Floor | None) -> None:
@@ -375,6 +393,7 @@ class TrainingRun:
             ),
             bar,
             curve,
+            keras.callbacks.LambdaCallback(**dict.fromkeys(_BORDERS, _stop_if_asked)),
         ]
         if self.prompts:
             watching.append(self._samples())
@@ -409,6 +428,8 @@ class TrainingRun:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
         if _identity(self.output) not in (None, existed):
             return f"{self.output} has the best epoch so far."
+        if not self.found and not int(self.job.generator.optimizer.iterations):
+            return "Nothing was learned yet, and nothing is saved."
         if existed:
             return f"No epoch was complete: {self.output} is as it was before."
         self.job.generator.save(self.output)
@@ -443,6 +464,11 @@ class TrainingRun:
                 f"{self.job.settings.epochs} epochs instead of {found.epochs}: from here on the learning rate follows "
                 "the schedule of the new length"
             )
+
+
+def _stop_if_asked(*of_the_border: Any, **logs: Any) -> None:
+    """End at the border of a batch what a signal has asked to end."""
+    interrupts.check()
 
 
 def _counts(order: int | None) -> str:

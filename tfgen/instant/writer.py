@@ -16,6 +16,7 @@ from tfgen.errors import InputError
 from tfgen.instant import chain as chains
 from tfgen.instant.network import Array, Network, State
 from tfgen.portable.layers import Layer
+from tfgen.support import interrupts
 from tfgen.terms.draws import uniforms
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.terms.limits import Limits
@@ -107,6 +108,7 @@ class Writer:
         for t, uniform in zip(range(limits.length), draws, strict=False):
             if finished.all() or time.monotonic() >= deadline:
                 break
+            interrupts.check()
             allowed = may_come if t >= limits.min_length else may_come & no_end
             shaped = chains.apply(chain, np.where(allowed, logits.astype(np.float64), -np.inf), counts)
             ids = np.where(finished, PADDING, chains.select(shaped, uniform))
@@ -125,6 +127,7 @@ class Writer:
         begun = [each for each in self._readings if np.array_equal(each.ids, ids[: len(each.ids)])]
         reading = max(begun, key=lambda each: len(each.ids), default=self._nothing)
         while len(reading.ids) < len(ids):
+            interrupts.check()
             reading = self._read_piece(reading, ids[len(reading.ids) :][:_PIECE])
         self._readings = [*self._readings, reading][-_KEPT:]
         return reading

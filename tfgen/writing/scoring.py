@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfgen.errors import InputError
 from tfgen.layers import time_major
 from tfgen.networks.model import LanguageModel
+from tfgen.support import interrupts
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing.loop import rows_of
@@ -51,6 +52,7 @@ class Scorer:
         """
         scores: dict[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
         for chosen in _batches([len(text) for text in texts]):
+            interrupts.check()
             of_batch = self._score_batch([texts[i] for i in chosen], rows_of(context, tf.constant(chosen)))
             scores.update(zip(chosen, of_batch, strict=True))
         return [scores[i] for i in range(len(texts))]

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.sampling.chain import Chain
-from tfgen.support import pages
+from tfgen.support import interrupts, pages
 from tfgen.terms.faults import NOTHING_LEFT
 from tfgen.terms.limits import Limits
 from tfgen.terms.stops import StopStrings
@@ -129,6 +129,7 @@ class Drafts:
         self._capacity = longest if self._jit else None
         deadline = None if self._limits.max_time is None else time.monotonic() + self._limits.max_time
         while left > 0 and not self._all_finished() and (deadline is None or time.monotonic() < deadline):
+            interrupts.check()
             written = self._write(min(piece, left))
             left -= self.ids.shape[1]
             piece = min(2 * piece, longest)
