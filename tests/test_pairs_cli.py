@@ -1,14 +1,12 @@
 """A translator from the command line: prepared, trained, written with, scored and looked at in real processes."""
 
-import contextlib
-import io
 import json
 import subprocess
 import sys
-from unittest import mock
 
 import numpy as np
 import pytest
+from cli_support import here_fixture  # noqa: F401
 
 import tfgen
 from tfgen import cli
@@ -23,23 +21,8 @@ def run(*arguments, cwd, code=0, stdin=None):
     return done.stdout if code == 0 else done.stderr
 
 
-def in_process(arguments, stdin=""):
-    """Run the command line here, where TensorFlow is imported already: the exit code, and what it writes."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["tfgen", *map(str, arguments)]),
-        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
-    ):
-        cli.main()
-    return ended.value.code, out.getvalue(), err.getvalue()
-
-
 @pytest.mark.slow
-def test_a_translator_from_the_command_line(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_translator_from_the_command_line(tmp_path, here):
     letters = "abcdefgh"
     rng = np.random.default_rng(0)
     words = sorted({"".join(rng.choice(list(letters), size=3)) for _ in range(120)})
@@ -51,7 +34,7 @@ def test_a_translator_from_the_command_line(tmp_path, monkeypatch):
     assert f"tfgen generate w.keras --source {words[0]}" in shown
 
     def tell(*arguments, code=0, stdin=""):
-        ended, out, err = in_process(arguments, stdin)
+        ended, out, err = here(*arguments, given=stdin.encode())
         assert ended == code, err
         return err if code else out
 
@@ -62,7 +45,6 @@ def test_a_translator_from_the_command_line(tmp_path, monkeypatch):
     assert lines.startswith(first)
     assert np.mean([line == word.upper() for line, word in zip(lines.splitlines(), some, strict=True)]) > 0.5
     (tmp_path / "some.txt").write_text("\n".join(some))
-    assert tell("generate", "w.keras", "--sources", "some.txt", "--temperature", 0) == lines
     seeded = tell("generate", "w.keras", "--sources", "some.txt", "--seed", 3).splitlines()
     assert tell("generate", "w.keras", "--source", some[2], "--seed", 5).splitlines() == [seeded[2]]
     answer = json.loads(tell("generate", "w.keras", "--source", words[0], "--json", "-n", 2))
@@ -101,36 +83,34 @@ def test_a_translator_from_the_command_line(tmp_path, monkeypatch):
         (["prepare", "d.csv", "--source", "written"], "--source needs --column"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(tmp_path, monkeypatch, arguments, said):
-    monkeypatch.chdir(tmp_path)
+def test_options_that_do_not_go_together_are_refused(tmp_path, here, arguments, said):
     (tmp_path / "d.csv").write_text("written,iso\na,b\n")
-    code, _, message = in_process(arguments)
+    code, _, message = here(*arguments)
     assert code == 2
     assert said in message
 
 
-def test_prepared_pairs_have_their_sources(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_prepared_pairs_have_their_sources(tmp_path, here):
     (tmp_path / "d.csv").write_text("written,iso\na,b\nc,d\n")
     tfgen.prepare_pairs("d.csv", "ids", source="written", column="iso")
-    code, _, message = in_process(["train", "ids", "--source", "written", "--column", "iso"])
+    code, _, message = here("train", "ids", "--source", "written", "--column", "iso")
     assert (code, "'ids' was prepared, with its sources: omit --source." in message) == (2, True)
     tfgen.prepare_corpus("d.csv", "alone", column="iso")
-    code, _, message = in_process(["train", "alone", "--source", "written", "--column", "iso"])
+    code, _, message = here("train", "alone", "--source", "written", "--column", "iso")
     assert (code, "'alone' was prepared without sources" in message) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("command", "offers"), [("generate", True), ("score", True), ("train", False), ("write", False)]
 )
-def test_a_command_offers_only_what_it_can_do(monkeypatch, command, offers):
+def test_a_command_offers_only_what_it_can_do(here, monkeypatch, command, offers):
     """Whatever a repair needs, a command that lacks it does not name it."""
 
     def fail(**_):
         tfgen.Vocabulary.from_texts(["ab"]).encode("q")
 
     monkeypatch.setattr(cli.cli, "main", fail)
-    code, _, message = in_process([command])
+    code, _, message = here(command)
     assert code == 1
     assert "'q' (U+0071) at 0; remove them" in message
     assert ("--unknown" in message) == offers == ("unknown=" in message)
