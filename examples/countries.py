@@ -44,7 +44,7 @@ def main(argv=None):
     vocabulary = tfgen.Vocabulary.from_texts(train.languages, split="word", ends=True)
     pairs = {"vocabulary": vocabulary, "source_vocabulary": letters, "validation": 0}
     batches, _ = tfgen.datasets.pairs(train.written, train.languages, batch_size=64, **pairs)
-    held_out, _ = tfgen.datasets.pairs(test.written, test.languages, batch_size=256, **pairs)
+    held_out, _ = tfgen.datasets.pairs(test.written, test.languages, batch_size=256, unknown="unknown", **pairs)
 
     # Network. Dropout before the word: names are soon known by heart, and these names will not come again.
     encoder = tfgen.networks.text_encoder(letters, units=64, embedding=48, seed=args.seed)

@@ -38,7 +38,7 @@ def learn(args, train, test, *, attention):
         train.written, train.iso, vocabulary, source_vocabulary=letters, batch_size=64, validation=0
     )
     held_out, _ = tfgen.datasets.pairs(
-        test.written, test.iso, vocabulary, source_vocabulary=letters, batch_size=256, validation=0
+        test.written, test.iso, vocabulary, source_vocabulary=letters, batch_size=256, validation=0, unknown="unknown"
     )
 
     # Network. The encoder reads from both ends, since a year may come first or last; half the decoder's units each.

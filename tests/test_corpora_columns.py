@@ -39,6 +39,7 @@ def test_strings_come_back_as_json_wrote_them(cells, ascii_only, name):
 
 def test_blank_cells_and_blank_lines_are_no_documents():
     assert load_bytes(b'title\nRain\n\n""\n  \nSun\n', "a.csv", column="title").documents == ("Rain", "Sun")
+    assert load_bytes(b'{"t": 3}\n{"t": "Rain"}', "a.jsonl", column="t").documents == ("3", "Rain")
     assert load_bytes(b'{"t": "Rain"}\r\n\n{"t": ""}\n', "a.jsonl", column="t").documents == ("Rain",)
 
 
@@ -131,7 +132,8 @@ def test_what_is_wrong_in_a_table_is_named(data, column, fact):
         (b"[1]", "line 1 holds a JSON list"),
         (b'{"t": "a"}\n\n{"u": "b"}', "line 3 has no column 't'; it has 'u'"),
         (b"{}", "it has nothing"),
-        (b'{"t": 3}', "line 1: column 't' is int, not a string"),
+        (b'{"t": 3.5}', "line 1: column 't' is float, neither a string nor a whole number"),
+        (b'{"t": true}', "line 1: column 't' is bool, neither a string nor a whole number"),
         (b'{"t": null}', "is null"),
         (b'{"t": ' + b"[" * 100_000, "line 1 is JSON too deep"),
         (b'{"t": ' + b"1" * 10_000 + b"}", "too long"),

@@ -12,6 +12,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tfgen").rglob("*.py"))
 
 # What raises a message. Their first argument is looked at, wherever it stands.
+# What `InputError` puts after what it was given in two parts, see there.
+ENDED = "; repaired in some way."
 RAISING = {"InputError", "UsageError", "ValueError", "damage"}
 
 # Messages that end with what a name stands for, which is made elsewhere: file, and the expression.
@@ -60,7 +62,7 @@ class Messages:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call) and node.args and _name(node.func) in RAISING:
                 for text in self._texts(node.args[0], ()):
-                    yield node.args[0], text
+                    yield node.args[0], text + ENDED * (len(node.args) > 1 and _name(node.func) == "InputError")
 
     def _texts(self, node: ast.expr, within: tuple[ast.AST, ...]) -> list[str]:
         if node in within:  # a function that calls itself

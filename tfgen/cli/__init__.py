@@ -77,7 +77,7 @@ def _run() -> int:
             return _fail(*signals.outcome(error.__context__))
         return _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
     except InputError as error:
-        return _fail(str(error), 1)
+        return _fail(error.offered(_settings()), 1)
     except (KeyboardInterrupt, click.Abort) as error:
         return _fail(*signals.outcome(error))
     except Exception as error:
@@ -89,6 +89,13 @@ def _run() -> int:
 def _stop_if_heard() -> None:
     if stopped := interrupts.heard():
         raise stopped
+
+
+def _settings() -> set[str]:
+    """Name the settings of the command at hand, as its options have them."""
+    command = next((word for word in sys.argv[1:] if word in _COMMANDS), "")
+    found = cli.get_command(click.Context(cli), command)
+    return {option.name or "" for option in found.params} if found else set()
 
 
 def _fail(message: str, code: int) -> int:

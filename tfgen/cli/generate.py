@@ -12,6 +12,8 @@ import click
 from tfgen import model_files
 from tfgen.cli import engines, options, terminal
 from tfgen.cli import sources as of_model
+from tfgen.corpora.corpus import find_forbidden
+from tfgen.errors import InputError
 from tfgen.instant.writer import Writer
 from tfgen.support import interrupts
 
@@ -29,7 +31,10 @@ _SOURCES = 256  # that are written from at once
 @options.transforms
 @options.steering
 @click.option("--num-beams", type=options.whole(1, 1000), default=1, help="Search for the likeliest text instead.")
-@of_model.given
+@of_model.given(
+    "Write from this text, where MODEL has an encoder; repeatable.",
+    'Write from each line of this file; "-" reads standard input.',
+)
 @click.option("--seed", type=options.whole(0, 2**62), help="The same seed writes the same text.")
 @click.option(
     "--unknown",
@@ -77,6 +82,8 @@ def generate(
     if prompt == "-" and str(sources_file) == "-":
         raise click.UsageError("the prompt and the sources cannot both be standard input.")
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
+    if found := find_forbidden(prompt):
+        raise InputError(f"the prompt holds {found}; remove it.")
     config = model_files.read_config(model)  # says at once what is wrong with the file
     lines = of_model.read(model, config, sources, sources_file)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}

@@ -42,7 +42,10 @@ _CONTEXT = 20
     is_flag=True,
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
-@of_model.given
+@of_model.given(
+    "Score TEXT as written from this one, where MODEL has an encoder.",
+    'The same from a file of one line; "-" reads standard input.',
+)
 @engines.option
 def score(
     model: Path,
@@ -63,7 +66,7 @@ def score(
     config = model_files.read_config(model)
     lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and len(lines) > 1:
-        raise InputError(f"a text is scored under one source; received {len(lines)}.")
+        raise InputError(f"a text is scored under one source; received {len(lines)}: give one.")
     with interrupts.deferred():
         generator = engines.load(model, config, engine, len(text), {})
         under = {} if lines is None else {"source": lines[0]}

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tfgen.cli import options, terminal
+from tfgen.corpora.corpus import find_forbidden
 from tfgen.errors import InputError
 
-given = options.group(
-    click.option("--source", "sources", multiple=True, help="Write from this text, where MODEL has an encoder."),
-    click.option(
-        "--sources",
-        "sources_file",
-        type=click.Path(path_type=Path),
-        help='Write from each line of this file; "-" reads standard input.',
-    ),
-)
+
+def given(one: str, file: str) -> Callable[[Any], Any]:
+    """Make a decorator that adds both options, with the help of each."""
+    return options.group(
+        click.option("--source", "sources", multiple=True, help=one),
+        click.option("--sources", "sources_file", type=click.Path(path_type=Path), help=file),
+    )
 
 
 def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file: Path | None) -> list[str] | None:
@@ -52,4 +51,7 @@ def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file:
     lines = list(sources) if file is None else re.split("\r\n|\n|\r", terminal.read_text(file))
     if file is not None and lines == [""]:
         raise InputError(f"{str(file)!r} holds no line to write from.")
+    for number, line in enumerate(lines, start=1):
+        if found := find_forbidden(line):
+            raise InputError(f"source {number:,} holds {found}; remove it.")
     return lines

@@ -203,6 +203,12 @@ def _read_pairs(
     corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
 ) -> Pairs | PreparedPairs:
     """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
+    if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
+        raise click.UsageError(
+            f"{corpus[0]!r} was prepared, with its sources: omit --source."
+            if are_prepared_pairs(corpus[0])
+            else f"{corpus[0]!r} was prepared without sources: omit --source, or prepare the table with --source."
+        )
     columns = {"source": source, **reading_of_pairs(how)}
     if open_pairs(as_source(corpus), **columns)[0].bytes_on_disk() <= _LARGE:
         return load_pairs(as_source(corpus), **columns)

@@ -251,7 +251,11 @@ def _json_cell(record: dict[str, Any], place: str, column: str) -> str:
     if column not in record:
         raise InputError(f"{place} has no column {column!r}; it has {listing(record)}.")
     value = record[column]
+    if isinstance(value, int) and not isinstance(value, bool):  # a label is often a number: 3 is "3"
+        return str(value)
     if not isinstance(value, str):
         kind = "null" if value is None else type(value).__name__
-        raise InputError(f"{place}: column {column!r} is {kind}, not a string; use a column of strings.")
+        raise InputError(
+            f"{place}: column {column!r} is {kind}, neither a string nor a whole number; use another column."
+        )
     return value

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfgen.errors import InputError, real_number
 from tfgen.fitting import callback_lists, carried_state
 from tfgen.networks import kinds
+from tfgen.networks.source_shapes import looked_up
 from tfgen.vocabulary.vocabulary import PADDING
 
 
@@ -91,8 +92,8 @@ class TrainingModel(keras.Model):
         the first one is the outermost.
 
         Raises:
-            InputError: The batches do not have the batch size of a stateful network, a callback is none, or the network
-                is none that learns, such as counts.
+            InputError: The batches do not have the batch size of a stateful network, or sources that the encoder does
+                not take; a callback is none, or the network is none that learns, such as counts.
         """
         kinds.check_learns(self.network)
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
@@ -106,9 +107,12 @@ class TrainingModel(keras.Model):
         for callback in reversed([*callback_lists.every(given["callbacks"])]):
             if hasattr(callback, "run_around_fit"):
                 fit = functools.partial(callback.run_around_fit, fit, self)
-        return fit(**given)
+        with looked_up():
+            return fit(**given)
 
     def _check_batches(self, x: Any) -> None:
+        if isinstance(x, tf.data.Dataset):
+            kinds.check_batches(self.network, x.element_spec)
         expected = kinds.decoder_of(self.network).input_shape[0]
         if expected is None or not isinstance(x, tf.data.Dataset):
             return
@@ -123,7 +127,7 @@ class TrainingModel(keras.Model):
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
         self._check_batches(args[0] if args else kwargs.get("x"))
-        with carried_state.zeroed(self.network):
+        with carried_state.zeroed(self.network), looked_up():
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@
 | `model` | what a language model is: the door for all that predicts a next token |
 | `recurrent` | a Sequential of layers that can be stepped, as a language model |
 | `encoder_decoder` | an encoder before such a Sequential: text from a picture, another text, a feature vector |
+| `source_shapes` | which arrays an encoder takes |
 | `text_encoder` | a network that reads a text in both directions |
 | `conditioned` | an encoder and a decoder as a language model |
 | `counts` | n-grams that were counted, as a language model |

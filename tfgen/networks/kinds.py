@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent
+from tfgen.networks import recurrent, source_shapes
 from tfgen.networks.conditioned import Conditioned
 from tfgen.networks.counts import Counts, is_counts
 from tfgen.networks.encoder_decoder import EncoderDecoder
@@ -68,6 +68,26 @@ def shape(network: Any) -> dict[str, Any]:
         return described
     encoder = {"encoder": network.encoder.name, "encoded": [*network.encoder.output_shape[1:]]}
     return {**described, **encoder, "attention": network.attention is not None}
+
+
+def check_batches(network: Any, spec: Any) -> None:
+    """Refuse batches whose sources the encoder of a network does not take, or that have none.
+
+    Args:
+        network: Of a generator.
+        spec: Of the batches, a nest of `tf.TensorSpec`: the inputs and the targets.
+
+    Raises:
+        InputError: See there.
+    """
+    inputs = spec[0] if isinstance(spec, tuple) else spec
+    if not isinstance(network, EncoderDecoder):
+        if isinstance(inputs, tuple):
+            raise InputError("the network has no encoder, and the batches have sources: use batches of texts alone.")
+    elif not isinstance(inputs, tuple) or len(inputs) != 2:
+        raise InputError("the network has an encoder, and the batches no sources: use those of datasets.pairs.")
+    else:
+        source_shapes.check_batches(network.source, inputs[0])
 
 
 def with_batch_size(network: Any, batch_size: int | None, dtype: str | None = None) -> Any:

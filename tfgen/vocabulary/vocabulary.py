@@ -329,7 +329,7 @@ class Vocabulary:
             known = ids != UNKNOWN
             if unknown == "error" and not known.all():
                 more = itertools.chain.from_iterable(tokens for tokens, _ in encoded)
-                raise InputError(self._unknown_message(itertools.chain(tokens, more), position))
+                raise self._unknown_error(itertools.chain(tokens, more), position)
             position += len(tokens) if isinstance(tokens, str) else sum(map(len, tokens))
             yield ids[known] if unknown == "skip" else ids, position
 
@@ -486,17 +486,20 @@ class Vocabulary:
         for words in splitting.word_lists(pieces, position):
             yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), kind, len(words))
 
-    def _unknown_message(self, tokens: Iterable[str], position: int) -> str:
+    def _unknown_error(self, tokens: Iterable[str], position: int) -> InputError:
         positions: dict[str, list[int]] = {}
         for token in itertools.islice(tokens, _LOOKED_THROUGH):
             if token not in self._id_by_token:
                 positions.setdefault(token, []).append(position)
             position += len(token)
         named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
-        return (
-            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; remove them, skip "
-            "them with unknown='skip', or read each as the unknown token with unknown='unknown' (--unknown of tfgen "
-            "generate and score)."
+        return InputError(
+            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}",
+            [
+                ("", "remove them"),
+                ("unknown", "skip them with unknown='skip' (--unknown skip)"),
+                ("unknown", "read each as the unknown token with unknown='unknown' (--unknown unknown)"),
+            ],
         )
 
     def _check_counted(self) -> None:
