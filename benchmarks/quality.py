@@ -26,7 +26,9 @@ LONG = {
     **{"units": 512, "layers": 2, "dropout": 0.45, "weight_drop": 0.4},
     **{"batch_size": 32, "length": 64, "learning_rate": 6e-3, "epochs": 24, "patience": None},
 }
-ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}, "long": LONG}
+# nanoGPT's configuration, at its rate: about as many batches of 12 windows of 64 as it reads.
+TRANSFORMER = {"cell": "transformer", "batch_size": 12, "learning_rate": 1e-3, "epochs": 1}
+ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "transformer": TRANSFORMER, "defaults": {}, "long": LONG}
 
 
 def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:

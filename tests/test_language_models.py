@@ -34,6 +34,7 @@ LIKE_OTHERS = (
     "from a text, without attention",
     "from a picture",
     "from two inputs",
+    "transformer from a text",
     "from a picture, with attention",
     "no recurrence, float64",
     "a layer of one's own",

@@ -74,9 +74,9 @@ class TextGenerator(TrainingModel):
 
         Args:
             vocabulary: Its size is the V of the network.
-            network: Built from Embedding, LSTM, GRU, SimpleRNN, Dropout, LayerNormalization, Dense, and layers of your
-                own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax. Or a
-                `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
+            network: Built from Embedding, LSTM, GRU, SimpleRNN, Transformer, Dropout, LayerNormalization, Dense, and
+                layers of your own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax.
+                Or a `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
             provenance: What is known of the training, as plain JSON types.
             restart: See the attribute; only a stateful network uses it.
             **kwargs: As for `keras.Model`.
@@ -99,11 +99,13 @@ class TextGenerator(TrainingModel):
         vocabulary: Vocabulary,
         *,
         cell: str = "lstm",
-        units: int = 256,
-        layers: int = 1,
+        units: int | None = None,
+        layers: int | None = None,
         dropout: float = 0.0,
         weight_drop: float = 0.0,
         embedding: int | None = None,
+        heads: int | None = None,
+        window: int | None = None,
         batch_size: int | None = None,
         restart: float = 0.1,
         seed: int | None = None,
@@ -114,12 +116,14 @@ class TextGenerator(TrainingModel):
 
         Args:
             vocabulary: Text to ids and back.
-            cell: "lstm", "gru" or "rnn".
-            units: U, of each recurrent layer.
-            layers: How many recurrent layers.
-            dropout: Share of a recurrent layer's outputs that is dropped while training.
+            cell: "lstm", "gru", "rnn" or "transformer".
+            units: U, of each layer; None: 256, and 128 of a transformer.
+            layers: How many layers; None: 1, and 4 of a transformer.
+            dropout: Share of a layer's outputs that is dropped while training.
             weight_drop: Share of the recurrent weights that is dropped while training.
-            embedding: Size of a learned embedding; None reads tokens one-hot.
+            embedding: Size of a learned embedding; None reads tokens one-hot. That of a transformer has U.
+            heads: Of a transformer; None: 4.
+            window: How many tokens a transformer sees at most; None: 64.
             batch_size: B of a stateful network, for `datasets.streams`; None starts every batch from the zero state,
                 for `datasets.windows` and `datasets.documents`.
             restart: See the class.
@@ -141,6 +145,8 @@ class TextGenerator(TrainingModel):
             dropout=dropout,
             weight_drop=weight_drop,
             embedding=embedding,
+            heads=heads,
+            window=window,
             batch_size=batch_size,
             seed=seed,
         )

@@ -23,7 +23,9 @@ from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
 from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
+from tfgen.layers.stepping import CELLS, TRANSFORMER
 from tfgen.networks import counts, kinds, mixture, recurrent
+from tfgen.networks.building import usual
 from tfgen.networks.text_encoder import text_encoder
 from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
@@ -44,6 +46,7 @@ _BATCH_SIZE = 32
 _LENGTHS = {"streams": 32, "windows": 64, "documents": 500, "pairs": None}
 _BATCH_SIZE_OF_PAIRS = 64
 _RATE, _RATE_OF_PAIRS = 8e-3, 3e-3
+_RATE_OF_TRANSFORMER = 2e-3
 # Fewer different sources than this are labels: all of them are trained on, and texts are held out.
 _LABELS = 100
 # So many updates an epoch, at least, before a larger batch is worth its speed.
@@ -63,21 +66,25 @@ class Settings:
         split: "character", or "word" for tokens that are words.
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
-        cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams.
+        cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams,
+            and windows for a transformer, which has no state to carry.
             Texts that have sources are "pairs", and nothing else.
-        cell: "lstm", "gru" or "rnn"; or "ngram" for counts, see `count`.
+        cell: "lstm", "gru", "rnn" or "transformer"; or "ngram" for counts, see `count`.
         order: How many tokens the n-grams of counts have at most; None: 7.
-        units: U, of each recurrent layer.
-        layers: How many recurrent layers.
+        units: U, of each layer; None: 256, and 128 of a transformer.
+        layers: How many layers; None: 1, and 4 of a transformer.
         dropout: Share of each layer's outputs that is dropped while training.
         weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training.
         embedding: Size of the tokens' embedding; None: one-hot characters, and 128 for words.
+        heads: Of a transformer; None: 4.
+        window: How many tokens a transformer sees at most; None: 64.
         encoder_units: U of the encoder of sources, in each direction; None: half the units.
         attention: Whether each token looks at the places of its source; None: it does, where there are sources.
         batch_size: B; None: 32, less for a small corpus, and 64 for pairs.
-        length: T; None: 32 for streams, 64 for windows, for documents the longest row, 500, and pairs of any length.
+        length: T; None: 32 for streams, 64 for windows and the window of a transformer, for documents the longest row,
+            500, and pairs of any length.
         epochs: None: as many as read 6 million tokens, at least 3 and at most 50.
-        learning_rate: The peak of the schedule; None: 0.008, and 0.003 for pairs.
+        learning_rate: The peak of the schedule; None: 0.008, 0.003 for pairs, 0.002 for a transformer.
         validation: Share of the corpus that is kept from training.
         patience: Stop after so many epochs without a better validation; None never stops early. The best weights are
             kept either way.
@@ -90,11 +97,13 @@ class Settings:
     cut: Cut | None = None
     cell: str = "lstm"
     order: int | None = None
-    units: int = 256
-    layers: int = 1
+    units: int | None = None
+    layers: int | None = None
     dropout: float = 0.0
     weight_drop: float = 0.0
     embedding: int | None = None
+    heads: int | None = None
+    window: int | None = None
     encoder_units: int | None = None
     attention: bool | None = None
     batch_size: int | None = None
@@ -116,7 +125,8 @@ class Settings:
         }
         if self.learning_rate is not None:
             checked["learning_rate"] = real_number("learning_rate", self.learning_rate, above=0)
-        for name in ("order", "batch_size", "length", "embedding", "encoder_units", "epochs", "patience"):
+        whole = ("order", "batch_size", "length", "embedding", "heads", "window", "encoder_units", "epochs", "patience")
+        for name in whole:
             if (value := getattr(self, name)) is not None:
                 checked[name] = whole_number(name, value, 1)
         for name, value in checked.items():  # as Python's own numbers, which a model's provenance can hold
@@ -133,10 +143,17 @@ class Settings:
             raise InputError(f"texts with sources are cut into pairs, and no others are; received cut={self.cut!r}.")
         if not of_pairs and (self.encoder_units or self.attention):
             raise InputError("encoder_units and attention are for texts with sources; this corpus has none: omit them.")
+        transformer = self.cell == TRANSFORMER
+        if transformer and self.cut == "streams":
+            raise InputError("a transformer carries no state through streams: cut the text into windows or documents.")
         texts = _texts_of(corpus)
         short = texts.ends and texts.characters / texts.number_of_documents < _LONG_DOCUMENT
-        cut = "pairs" if of_pairs else ("documents" if short else "streams") if self.cut is None else self.cut
-        length = _LENGTHS[cut] if self.length is None else self.length
+        sizes: dict[str, Any] = {k: size for k, size in usual(self.cell).items() if getattr(self, k) is None}
+        units, window = (sizes.get(name, getattr(self, name)) for name in ("units", "window"))
+        long = "windows" if transformer else "streams"
+        cut = "pairs" if of_pairs else ("documents" if short else long) if self.cut is None else self.cut
+        usual_length = window if transformer and cut == "windows" else _LENGTHS[cut]
+        length = usual_length if self.length is None else self.length
         of_training = tokens * (1 - self.validation)
         row = tokens / texts.number_of_documents if cut in ("documents", "pairs") else tokens
         row = row if length is None else min(row, length)
@@ -145,14 +162,14 @@ class Settings:
             "cut": cut,
             "length": length,
             "batch_size": int(np.clip(of_training / (_UPDATES * row), 1, most)),
-            "embedding": 128 if self.split == "word" else None,
+            "embedding": 128 if self.split == "word" and not transformer else None,
             "epochs": int(np.clip(round(_TOKENS / of_training), 3, 50)),
-            "learning_rate": _RATE_OF_PAIRS if of_pairs else _RATE,
-            "encoder_units": max(self.units // 2, 1) if of_pairs else None,
+            "learning_rate": _RATE_OF_TRANSFORMER if transformer else _RATE_OF_PAIRS if of_pairs else _RATE,
+            "encoder_units": max(units // 2, 1) if of_pairs else None,
             "attention": True if of_pairs else None,
         }
         left_open = {name: value for name, value in suited.items() if getattr(self, name) is None}
-        return dataclasses.replace(self, **left_open)
+        return dataclasses.replace(self, **left_open, **sizes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,8 +234,8 @@ def prepare(
             `min_count`. Of pairs the texts are learned from their sources, which an encoder reads, split as they are.
         settings: What to train; None for the defaults.
         generator: A trained model to continue from, with its vocabulary and network; its shape overrules the settings'
-            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`, and of an encoder
-            `encoder_units` and `attention`. Its optimizer begins anew.
+            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop`, `embedding`, `heads` and `window`, and of
+            an encoder `encoder_units` and `attention`. Its optimizer begins anew.
         retried: The rates at which the run was resumed after it diverged, see `retry`.
 
     Raises:
@@ -238,12 +255,13 @@ def prepare(
     vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
     counted = generator is None and isinstance(texts, Corpus)
     tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, vocabulary.on_unknown))
-    settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
+    known = {"split": vocabulary.split, **(recurrent.shape(kinds.decoder_of(generator.network)) if generator else {})}
+    settings = dataclasses.replace(settings, **known).suited_to(corpus, tokens)
     encoder = _encoder(corpus, settings, generator)
     train, validation = _batches(corpus, vocabulary, settings, encoder)
     batch_size = settings.batch_size if settings.cut == "streams" else None
     if generator is None:
-        shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "seed")
+        shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "heads", "window", "seed")
         options = {name: getattr(settings, name) for name in shape}
         options |= {"encoder": encoder, "attention": bool(settings.attention)}
         generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
@@ -484,7 +502,8 @@ def _encoder(corpus: Text, settings: Settings, generator: TextGenerator | None) 
         return None
     vocabulary = _vocabulary(corpus.sources, settings)
     assert settings.encoder_units is not None  # nothing is left open
-    return text_encoder(vocabulary, cell=settings.cell, units=settings.encoder_units, seed=settings.seed)
+    cell = settings.cell if settings.cell in CELLS else "lstm"  # there is no encoder of another kind
+    return text_encoder(vocabulary, cell=cell, units=settings.encoder_units, seed=settings.seed)
 
 
 def _shape(network: kinds.Network) -> dict[str, Any]:

@@ -68,6 +68,7 @@ pairs = group(
 
 # These, and each of the settings, are fields of training.Settings; None there means "suited to the corpus".
 VOCABULARY = ("split", "max_tokens", "min_count")
+NETWORK = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "heads", "window")
 ENCODER = ("encoder_units", "attention")
 vocabulary = group(
     click.option("--split", type=click.Choice(["character", "word"]), help="What a token is.  [character]"),
@@ -79,19 +80,29 @@ settings = group(
     click.option(
         "--cut",
         type=click.Choice(["streams", "windows", "documents"]),
-        help="How text becomes batches.  [documents if they are short, else streams]",
+        help="How text becomes batches.  [documents if they are short, else streams; transformer: windows]",
     ),
-    click.option("--cell", type=click.Choice(["lstm", "gru", "rnn", "ngram"]), help="Cell, or ngram to count.  [lstm]"),
+    click.option(
+        "--cell",
+        type=click.Choice(["lstm", "gru", "rnn", "transformer", "ngram"]),
+        help="What is trained, or ngram to count.  [lstm]",
+    ),
     click.option("--order", type=whole(1, 32), help="With --cell ngram: tokens of an n-gram.  [7]"),
-    click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256]"),
-    click.option("--layers", type=whole(1, 32), help="Recurrent layers.  [1]"),
+    click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256; transformer: 128]"),
+    click.option("--layers", type=whole(1, 128), help="Layers, or blocks.  [1; transformer: 4]"),
+    click.option("--heads", type=whole(1, 1024), help="Heads of a transformer.  [4]"),
+    click.option("--window", type=whole(2, 10**5), help="Tokens that a transformer sees at most.  [64]"),
     click.option("--dropout", type=share, help="Dropped share of each layer's outputs.  [0]"),
     click.option("--weight-drop", type=share, help="Dropped share of the recurrent weights.  [0]"),
     click.option("--embedding", type=whole(1, 16384), help="Size of an embedding.  [one-hot; words: 128]"),
     click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32; 64 with --source]"),
     click.option("--length", type=whole(1, 10**5), help="Tokens of a row.  [streams 32, windows 64, documents 500]"),
     click.option("--epochs", type=whole(1, 10**6), help="Times through the text.  [6 million tokens' worth, 3 to 50]"),
-    click.option("--learning-rate", type=Real(0, 10, min_open=True), help="Peak rate.  [0.008; with --source 0.003]"),
+    click.option(
+        "--learning-rate",
+        type=Real(0, 10, min_open=True),
+        help="Peak rate.  [0.008; --source: 0.003; transformer: 0.002]",
+    ),
     click.option("--validation", type=share, help="Share kept for validation; 0 for none.  [0.1]"),
     click.option("--patience", type=whole(1, 10**6), help="Epochs without progress before stopping.  [4]"),
     click.option("--seed", type=whole(0, 2**31 - 1), help="Makes a run repeatable.  [0]"),

@@ -93,7 +93,7 @@ def train(
     check_output(output, overwrite or output == init_from or goes_on)
     if plot:
         plots.check_path(plot)
-    shape = (*options.VOCABULARY, "cell", "units", "layers", "dropout", "weight_drop", "embedding", *options.ENCODER)
+    shape = (*options.VOCABULARY, *options.NETWORK, *options.ENCODER)
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")

@@ -12,7 +12,7 @@ import numpy as np
 
 from tfgen.errors import InputError, check_instance, damage, path_of
 from tfgen.interop import state_dicts
-from tfgen.interop.state_dicts import Arrays
+from tfgen.interop.parts import Arrays, Part
 from tfgen.support import atomic_files, wording
 from tfgen.text_generator import TextGenerator
 
@@ -24,9 +24,10 @@ def to_torch(generator: TextGenerator) -> Arrays:
     second is zero. A GRU has both here too.
 
     Args:
-        generator: One kind of recurrent layer, all of U units, with Keras' own activations, then the head; an embedding
-            before and dropouts between are allowed, and any encoder. A `networks.TextEncoder` has a twin too; of
-            another kind of encoder nothing is in the state dict, for its weights go their own way.
+        generator: A transformer, whose twin is `transformers.GPT2LMHeadModel`. Or one kind of recurrent layer, all of U
+            units, with Keras' own activations, then the head; an embedding before and dropouts between are allowed,
+            and any encoder. A `networks.TextEncoder` has a twin too; of another kind of encoder nothing is in the
+            state dict, for its weights go their own way.
 
     Returns:
         Arrays of the weights' dtype by name, of the shapes that stand in `tfgen.interop`.
@@ -105,7 +106,7 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
     from_torch(generator, arrays)
 
 
-def _parts(generator: TextGenerator) -> list[state_dicts.Part]:
+def _parts(generator: TextGenerator) -> list[Part]:
     check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
     return state_dicts.parts(generator.network)
 
