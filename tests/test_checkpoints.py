@@ -268,9 +268,34 @@ def test_a_look_at_a_lock_is_one_that_a_network_file_system_grants(tmp_path, mon
         kept.check_free()
 
 
-def test_clearing_leaves_what_is_not_ours(tmp_path):
-    kept = Checkpoints(tmp_path / "run")
-    kept.save(1)
-    (tmp_path / "run" / "notes.txt").write_text("mine")
+def test_what_is_not_ours_is_left_alone(tmp_path):
+    folder = tmp_path / "run"
+    kept = Checkpoints(folder)
+    name = kept.save(1).name.replace("00000001", "00000000")
+    for mine in ("notes.txt", "checkpoint-notes.unfinished", "checkpoint-00000001-notes.npz"):
+        (folder / mine).write_text("mine")
+    (folder / name).mkdir()
+    for state in (2, 3):
+        kept.save(state)
     kept.clear()
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
+    assert {path.name for path in folder.iterdir()} == {
+        "notes.txt",
+        "checkpoint-notes.unfinished",
+        "checkpoint-00000001-notes.npz",
+        name,
+    }
+
+
+def test_a_link_of_a_checkpoints_name_is_removed_itself_and_not_followed(tmp_path):
+    folder, precious = tmp_path / "run", tmp_path / "precious"
+    precious.write_text("mine")
+    kept = Checkpoints(folder)
+    name = kept.save(1).name
+    next_ = Checkpoints(tmp_path / "twin")
+    next_.save(1)
+    (folder / next_.save(2).with_suffix(".unfinished").name).symlink_to(precious)
+    (folder / name.replace("00000001", "00000000")).symlink_to(precious)
+    kept.save(2)
+    kept.clear()
+    assert precious.read_text() == "mine"
+    assert not folder.exists()

@@ -26,6 +26,7 @@ from tfgen.support.locks import Lock
 
 _NAME = re.compile(r"checkpoint-(\d{8,18})-([0-9a-f]{64})\.npz")
 _UNFINISHED = ".unfinished"
+_HALF = re.compile(rf"checkpoint-\d{{8,18}}-[0-9a-f]{{64}}{re.escape(_UNFINISHED)}")
 _LOCK = ".lock"
 # Far above a state of any network that fits in memory; a larger file is no checkpoint.
 _LARGEST = 2**36
@@ -80,7 +81,7 @@ class Checkpoints:
         """Remove what is too old or damaged, and what a killed process left half written."""
         good = [path for path in files if path not in self._damaged]
         kept = good[-self._keep :]
-        for path in [*files, *self.directory.glob(f"checkpoint-*{_UNFINISHED}")]:
+        for path in [*files, *self._named(_HALF)]:
             if path not in kept:
                 path.unlink(missing_ok=True)
 
@@ -107,7 +108,7 @@ class Checkpoints:
         if not self.directory.is_dir():
             return
         with self.locked():
-            for path in [*self.directory.glob(f"checkpoint-*{_UNFINISHED}"), *self._files(), self.directory / _LOCK]:
+            for path in [*self._named(_HALF), *self._files(), self.directory / _LOCK]:
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
@@ -147,11 +148,15 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         """Give the finished checkpoints, oldest first."""
+        return sorted(self._named(_NAME), key=_number)
+
+    def _named(self, pattern: re.Pattern[str]) -> list[Path]:
+        """Give what has such a name; directories never do, for nothing here has made any."""
         try:
-            found = [path for path in self.directory.iterdir() if _NAME.fullmatch(path.name)]
+            found = [path for path in self.directory.iterdir() if pattern.fullmatch(path.name)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(found, key=_number)
+        return [path for path in found if path.is_symlink() or not path.is_dir()]
 
 
 def _number(path: Path) -> int:
