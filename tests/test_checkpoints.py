@@ -13,6 +13,7 @@ from effort import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from memory_support import forget_peak, peak
 
 from tfgen.errors import InputError
 from tfgen.support import checkpoints
@@ -165,6 +166,24 @@ def test_a_damaged_one_does_not_count_to_the_two_that_are_kept(tmp_path):
 def test_some_checkpoints_are_kept(tmp_path, keep):
     with pytest.raises(InputError, match="keep must be a whole number of at least 1"):
         Checkpoints(tmp_path, keep)
+
+
+def test_a_sparse_file_of_gigabytes_is_refused_unread(tmp_path):
+    path = Checkpoints(tmp_path).save(1)
+    os.truncate(path, 30 << 30)
+    before = forget_peak()
+    with pytest.raises(InputError, match="damaged"):
+        checkpoints.read(path)
+    assert peak() - before < 100 << 20
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_checkpoint_is_a_file(tmp_path, kind):
+    path = Checkpoints(tmp_path).save(1)
+    path.unlink()
+    path.symlink_to("/dev/zero") if kind == "device" else os.mkfifo(path)
+    with pytest.raises(InputError, match="is a pipe, a socket or a device, and must be a file"):
+        checkpoints.read(path)
 
 
 def forged(folder, content):

@@ -13,7 +13,7 @@ import numpy as np
 from tfgen.errors import InputError, check_instance, damage, path_of
 from tfgen.interop import state_dicts
 from tfgen.interop.state_dicts import Arrays
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, plain_files, wording
 from tfgen.text_generator import TextGenerator
 
 
@@ -100,8 +100,8 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
             f"{str(path.with_suffix('.safetensors'))!r})."
         )
     safetensors = _safetensors()
-    with damage(lambda error: _unreadable(path, error)):
-        arrays = safetensors.load(path.read_bytes())
+    with damage(lambda error: _unreadable(path, error)), plain_files.opened(path) as file:
+        arrays = safetensors.load(file.read())
     from_torch(generator, arrays)
 
 
@@ -111,6 +111,8 @@ def _parts(generator: TextGenerator) -> list[state_dicts.Part]:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
     if isinstance(error, OSError):
         return f"{str(path)!r} cannot be read: {error.strerror or error}."
     if isinstance(error, KeyError):
