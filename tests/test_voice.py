@@ -22,6 +22,8 @@ OPEN = {
     ("tfgen/writing/session_file.py", "lambda error: _no_session(path, error)"),  # as in the next one
     ("tfgen/writing/session_file.py", "lambda error: _damaged(path, error)"),
     ("tfgen/model_files.py", "lambda error: _no_model(path, error)"),  # what is wrong may have been said already
+    ("tfgen/model_files.py", "lambda error: _not_loaded(path, error)"),
+    ("tfgen/interop/pytorch.py", "lambda error: _unreadable(path, error)"),
     ("tfgen/instant/reading.py", "lambda error: f'{str(path)!r} {_fault(error)}'"),
     ("tfgen/portable/layers.py", "describe"),
 }

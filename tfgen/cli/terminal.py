@@ -9,12 +9,16 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from tfgen.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_PIECE = 1 << 20  # bytes
+_LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
 
 
 def open_streams() -> None:
@@ -76,11 +80,11 @@ def read_standard_input() -> str:
     """Read all of standard input as UTF-8, newlines as they are but for the last, which the shell's `echo` adds.
 
     Raises:
-        InputError: A byte is no UTF-8.
+        InputError: A byte is no UTF-8, or there is no end of it.
     """
     if sys.stdin is None:
         raise InputError("standard input is closed; give the text itself.")
-    return _text(sys.stdin.buffer.read(), "standard input")
+    return _text(sys.stdin.buffer, "standard input")
 
 
 def read_text(path: Path) -> str:
@@ -89,12 +93,21 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: The file cannot be read, or a byte is no UTF-8.
     """
-    from tfgen.corpora import files
+    if str(path) == "-":
+        return read_standard_input()
+    try:
+        with path.open("rb") as file:  # a pipe, such as the shell's <(...), is as good as a file here
+            return _text(file, repr(str(path)))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
-    return read_standard_input() if str(path) == "-" else _text(files.read_file(path), repr(str(path)))
 
-
-def _text(data: bytes, place: str) -> str:
+def _text(file: BinaryIO, place: str) -> str:
+    data = bytearray()
+    while piece := file.read(_PIECE):  # between pieces a signal is heard
+        data += piece
+        if len(data) > _LONGEST:
+            raise InputError(f"{place} has more than {_LONGEST:,} bytes; give a shorter text.")
     try:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError as error:

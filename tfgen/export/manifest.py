@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import tfgen
+from tfgen.support import plain_files
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 NAME = "tfgen.json"
+_LARGEST = 256 << 20  # bytes; it is some megabytes with the largest vocabulary
 
 
 def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], about: dict[str, Any]) -> None:
@@ -36,6 +38,17 @@ def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], ab
     }
     text = json.dumps(description, ensure_ascii=False, indent=1)
     (directory / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def files(directory: Path) -> set[str] | None:
+    """Give the files of an export, itself among them, as paths within it; None where nothing says which they are."""
+    try:
+        with plain_files.opened(directory / NAME) as file:
+            description = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return None
+    listed = description.get("sha256") if isinstance(description, dict) else None
+    return {NAME, *listed} if isinstance(listed, dict) else None
 
 
 def tensor(name: str, tensor: Any) -> dict[str, Any]:

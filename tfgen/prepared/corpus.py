@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError, check_instance, path_of
-from tfgen.support import cache, locks, wording
+from tfgen.support import cache, locks, plain_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 FORMAT = "tfgen ids 1"
@@ -156,7 +156,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         OSError, ValueError, RecursionError: It cannot be read, or it is not a manifest.
     """
-    with (path / MANIFEST).open("rb") as file:
+    with plain_files.opened(path / MANIFEST) as file:
         data = file.read(_LARGEST_MANIFEST + 1)
     if len(data) > _LARGEST_MANIFEST:
         raise InputError(f"{MANIFEST} has more than {_LARGEST_MANIFEST:,} bytes.")
