@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.corpora import Corpus, load_corpus
+from tfgen.corpora import Corpus, files, line_ends, load_corpus
 from tfgen.errors import InputError
 
 
@@ -79,7 +80,8 @@ def test_what_is_no_corpus_is_refused(make, fact):
 
 @given(TEXT.filter(lambda text: text and not text.startswith("\ufeff")))
 def test_a_file_is_loaded_as_it_was_written(text):
-    corpus = load_bytes(text.encode())
+    assert load_bytes(text.encode()).documents == (io.StringIO(text, newline=None).read(),)
+    corpus = load_bytes(text.encode(), keep_line_ends=True)
     assert corpus.documents == (text,)
     assert corpus.ends is False
     assert corpus.characters == len(text)
@@ -87,18 +89,59 @@ def test_a_file_is_loaded_as_it_was_written(text):
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\rb", "a\x85b\u2028c\u2029d\x0be\x0cf\x1c", "a\n\n", " \n"])
 def test_newlines_of_every_kind_are_kept(text):
-    assert load_bytes(text.encode()).documents == (text,)
+    assert load_bytes(text.encode(), keep_line_ends=True).documents == (text,)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf8", "UTF-8", "U8"])
+def test_line_ends_become_one_and_are_counted():
+    corpus = load_bytes(b"a\r\nb\rc\r\r\nd\ne")
+    assert corpus.documents == ("a\nb\nc\n\nd\ne",)
+    assert corpus.noticed == {"line_ends_changed": 4}
+    assert load_bytes(b'{"t": "a\\r\\nb"}\r\n', "a.jsonl", column="t").noticed == {"line_ends_changed": 1}
+    assert corpus.summary()["reading"]["keep_line_ends"] is False
+
+
+LETTERS = st.text(st.sampled_from("ab \r\n\x0b\x0c\x1c\x85\u2028\u2029"), min_size=1, max_size=30)
+
+
+@given(LETTERS, st.integers(1, 4))
+def test_one_definition_of_a_line_wherever_pieces_end(text, size):
+    pieces = [text[begin : begin + size] for begin in range(0, len(text), size)]
+    expected = io.StringIO(text, newline=None).read()
+    assert "".join(line_ends.unified_pieces(pieces)) == line_ends.unified(text) == expected
+    assert line_ends.split(text) == expected.split("\n")
+    counted = sum(line_ends.count(piece, before) for piece, before in zip(pieces, ["", *pieces], strict=False))
+    assert counted == line_ends.count(text) == expected.count("\n")
+    assert list(files.Lines(pieces, "a.txt")) == list(io.StringIO(text, newline=""))
+    assert [*files.split_lines(pieces, "a.txt")] == [line for line in expected.split("\n") if line.strip()]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+@pytest.mark.parametrize("keep", [False, True])
+def test_every_reader_ends_lines_alike(end, keep):
+    how = {"keep_line_ends": keep}
+    assert load_bytes(end.join(["one", "two\x85", ""]).encode(), lines=True, **how).documents == ("one", "two\x85")
+    rows = end.join(['{"t": "one"}', '{"t": "two\u2028"}', ""]).encode()
+    assert load_bytes(rows, "a.jsonl", column="t", **how).documents == ("one", "two\u2028")
+    for name in ("a.csv", "a.tsv"):
+        assert load_bytes(end.join(["t", "one", "two\x0b"]).encode(), name, column="t", **how).documents == (
+            "one",
+            "two\x0b",
+        )
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "U8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "gb18030"]
+)
 def test_one_byte_order_mark_is_no_text(encoding):
-    assert load_bytes("\ufeffa\ufeff".encode(), encoding=encoding).documents == ("a\ufeff",)
+    assert load_bytes("\ufeffa\ufeff".encode(encoding), encoding=encoding).documents == ("a\ufeff",)
+    table = "\ufefftitle\nRain\n".encode(encoding)
+    assert load_bytes(table, "a.csv", column="title", encoding=encoding).documents == ("Rain",)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig", "shift_jis"])
 def test_other_encodings_are_read_when_named(encoding):
     text = "Grün\r\n" if encoding != "shift_jis" else "かな\n"
-    assert load_bytes(text.encode(encoding), encoding=encoding).documents == (text,)
+    assert load_bytes(text.encode(encoding), encoding=encoding, keep_line_ends=True).documents == (text,)
 
 
 @given(st.text("aé😀\n", max_size=20), st.sampled_from([b"\xff", b"\x80", b"\xed\xa0\x80"]), st.booleans())
@@ -113,6 +156,8 @@ def test_a_binary_file_is_called_one():
     assert "binary file" in refusal_of_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "picture.png")
     assert "binary file" in refusal_of_bytes(b"MZ\0\1", "program.exe")
     assert "encoding='utf-16'" in refusal_of_bytes("text".encode("utf-16"))
+    assert "encoding='utf-32'" in refusal_of_bytes("text".encode("utf-32"))
+    assert "encoding='gb18030'" in refusal_of_bytes("\ufefftext".encode("gb18030"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "hex", "undefined", "a\0b", "", None])
@@ -143,7 +188,7 @@ def test_a_file_without_text_is_refused(options, fact):
 # --- lines ----------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(TEXT.map(lambda text: text.replace("\n", "").rstrip("\r")).filter(str.strip), min_size=1), st.data())
+@given(st.lists(TEXT.map(lambda text: re.sub("[\r\n]", "", text)).filter(str.strip), min_size=1), st.data())
 def test_a_line_is_a_document(lines, data):
     newlines = data.draw(st.lists(st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\r\n"]), min_size=len(lines)))
     text = "".join(line + newline for line, newline in zip(lines, newlines, strict=False))
@@ -223,7 +268,7 @@ class StandardInput:
 
 def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", StandardInput("a\r\nß".encode()))
-    assert load_corpus("-") == Corpus(("a\r\nß",), False, "standard input")
+    assert load_corpus("-") == Corpus(("a\nß",), False, "standard input")
     monkeypatch.setattr(sys, "stdin", StandardInput(b"a\xff"))
     assert "standard input: byte 0xff at offset 1" in refusal("-")
     monkeypatch.setattr(sys, "stdin", StandardInput(b""))

@@ -25,7 +25,7 @@ def table(rows, **dialect) -> bytes:
 def test_cells_come_back_as_csv_wrote_them(cells, kind):
     name, delimiter = kind
     data = table([["id", "title"], *([i, cell] for i, cell in enumerate(cells))], delimiter=delimiter)
-    corpus = load_bytes(data, name, column="title")
+    corpus = load_bytes(data, name, column="title", keep_line_ends=True)
     assert corpus.documents == tuple(cells)
     assert corpus.ends is True
     assert corpus.source.endswith("[title]")
@@ -34,7 +34,8 @@ def test_cells_come_back_as_csv_wrote_them(cells, kind):
 @given(st.lists(NOT_BLANK, min_size=1), st.booleans(), st.sampled_from(["a.jsonl", "a.ndjson"]))
 def test_strings_come_back_as_json_wrote_them(cells, ascii_only, name):
     lines = [json.dumps({"id": i, "title": cell}, ensure_ascii=ascii_only) for i, cell in enumerate(cells)]
-    assert load_bytes("\n".join(lines).encode(), name, column="title").documents == tuple(cells)
+    data = "\n".join(lines).encode()
+    assert load_bytes(data, name, column="title", keep_line_ends=True).documents == tuple(cells)
 
 
 def test_blank_cells_and_blank_lines_are_no_documents():

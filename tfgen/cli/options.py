@@ -1,10 +1,13 @@
 """Options that several commands share, with the range of each number."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from tfgen.corpora.text_source import Reading
 
 
 def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -50,7 +53,11 @@ corpus = group(
         show_default=True,
         help="What to do with NUL and U+0003 in a text.",
     ),
+    click.option("--keep-line-ends", is_flag=True, help="Leave \\r\\n and \\r as they are: they become \\n."),
 )
+
+# These are keywords of `load_corpus`.
+READING = tuple(field.name for field in dataclasses.fields(Reading) if field.name != "beside")
 
 
 def as_source(corpus: tuple[str, ...]) -> str | list[str]:

@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from tfgen import model_files
-from tfgen.cli import options, prepared_texts, terminal
+from tfgen.cli import noticed, options, prepared_texts, terminal
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.prepared import pairs, preparing
@@ -133,6 +133,7 @@ def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) ->
     return (
         f"{text.source}: {text.characters:,} characters{documents}\n"
         f"vocabulary: {len(vocabulary) - len(RESERVED)} {tokens}{covers}"
+        + "".join(f"\n{line}" for line in noticed.described(text.noticed))
     )
 
 

@@ -73,7 +73,7 @@ def has_colours(console: Console) -> bool:
 
 
 def read_standard_input() -> str:
-    """Read all of standard input as UTF-8, newlines as they are but for the last, which the shell's `echo` adds.
+    """Read all of standard input as UTF-8, without a byte order mark and the last newline, which `echo` adds.
 
     Raises:
         InputError: A byte is no UTF-8.
@@ -96,8 +96,9 @@ def read_text(path: Path) -> str:
 
 def _text(data: bytes, place: str) -> str:
     try:
-        return data.decode().removesuffix("\n")
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None
+    return text.removesuffix("\n") if not text.endswith("\r\n") else text.removesuffix("\r\n")

@@ -78,7 +78,6 @@ def train(
     Names: python-docs and unicode-names come with Python;
     shakespeare, alice, nietzsche and ag-news are downloaded once.
     """
-    reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
     found = stopped_runs.to_resume(output, resume, overwrite)
@@ -90,7 +89,7 @@ def train(
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
-    how = {name: settings.pop(name) for name in reading}
+    how = {name: settings.pop(name) for name in options.READING}
     counting = {name: settings[name] for name in options.VOCABULARY}
     text = _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
     if prompts and isinstance(text, Pairs | PreparedPairs):

@@ -226,7 +226,7 @@ def _fields_of_any_size() -> Iterator[None]:
 
 
 def _json_rows(text: Iterable[str], place: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    lines = Lines(text, place, universal=False)
+    lines = Lines(text, place)
     for number, line in enumerate(lines, start=1):
         lines.budget = LONGEST_RECORD
         if line.strip():

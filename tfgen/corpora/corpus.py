@@ -6,8 +6,8 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
@@ -35,6 +35,8 @@ class Corpus:
             (END OF TEXT, which marks where a document ends) or a lone surrogate in it.
         ends: True for separate texts that begin and end (titles, verses, files); False for one running text.
         source: What the user asked for: `"alice.txt"`, `"python-docs"`, `"news.csv[title]"`.
+        reading: How it was read, if it was: the options of `load_corpus`, by name.
+        noticed: What was changed or passed over on the way, by name, and how often.
 
     Raises:
         InputError: There is no text, or a text holds a character that cannot be learned.
@@ -49,6 +51,8 @@ class Corpus:
     documents: tuple[str, ...]
     ends: bool
     source: str
+    reading: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    noticed: Mapping[str, int] = dataclasses.field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Check what every later step relies on."""
@@ -124,11 +128,12 @@ class Corpus:
             digest.update((text + END_OF_TEXT).encode())
         return digest.hexdigest()
 
-    def summary(self) -> dict[str, str | int]:
+    def summary(self) -> dict[str, Any]:
         """Describe the corpus for a model's provenance, without its text.
 
         Returns:
-            `source`, the number of `documents` and of `characters`, and `sha256`.
+            `source`, the number of `documents` and of `characters`, and `sha256`; and if it was read from somewhere,
+            `reading` and what was `noticed`.
 
         >>> Corpus.from_text("abc").summary()["sha256"][:8]
         'e6bbd2f4'
@@ -138,6 +143,8 @@ class Corpus:
             "documents": len(self.documents),
             "characters": self.characters,
             "sha256": self.sha256,
+            **({"reading": dict(self.reading)} if self.reading else {}),
+            **({"noticed": dict(self.noticed)} if self.noticed else {}),
         }
 
     def __repr__(self) -> str:

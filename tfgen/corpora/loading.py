@@ -20,13 +20,14 @@ def load_corpus(
     strip_gutenberg: bool = False,
     normalize: Form | None = None,
     control: Control = "error",
+    keep_line_ends: bool = False,
 ) -> Corpus:
     r"""Load text to learn from.
 
     One text becomes one document without an end (`ends=False`). Several files become one document each, and the rows
-    of a column and the lines of a text too (`ends=True`). Texts are kept as they are, newlines of every kind included,
-    but for a byte order mark at the beginning of UTF-8, and unless cleaning is asked for. Nothing else is left out
-    except what holds nothing to learn: blank lines and cells, empty files among several.
+    of a column and the lines of a text too (`ends=True`). Texts are kept as they are, unless cleaning is asked for, but
+    for a byte order mark (U+FEFF) at the beginning of a file and the ends of lines (`\n`, `\r\n` or `\r`), which become
+    `\n`. Nothing else is left out except what holds nothing to learn: blank lines and cells, empty files among several.
 
     Args:
         source: One of these, or a list of them:
@@ -40,14 +41,15 @@ def load_corpus(
             its first row, which then is a header; or a number counted from 1, and then no row is taken for a header.
             A table without a header laid out as AG News is published (three columns, the first of each row a class
             from 1 to 4) also answers to `class`, `title` and `description`. In JSON lines it is a key.
-        lines: Make a document of each line; not with `column`. Lines end with `\n` or `\r\n`; other separators belong
-            to the text.
+        lines: Make a document of each line; not with `column`. Lines end with `\n`, `\r\n` or `\r`; other separators
+            belong to the text.
         encoding: The encoding of the files, as Python names it.
         unescape: Turn HTML's character references (`&lt;`, and ` #39;`, damaged as in AG News) into characters.
         strip_gutenberg: Cut each text to what lies between Project Gutenberg's START and END lines.
         normalize: A Unicode normalisation form.
         control: What to do with NUL, U+0003 (END OF TEXT) and lone surrogates, which cannot be learned: report the
             first as an error, or replace each with U+FFFD.
+        keep_line_ends: Leave `\r\n` and `\r` in the texts as they are.
 
     Returns:
         The corpus. Its `source` is `source` as given, with the column: `"news.csv[title]"`.
@@ -72,6 +74,7 @@ def load_corpus(
         strip_gutenberg=strip_gutenberg,
         normalize=normalize,
         control=control,
+        keep_line_ends=keep_line_ends,
     ).load()
 
 

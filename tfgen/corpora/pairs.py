@@ -67,6 +67,7 @@ def load_pairs(
     unescape: bool = False,
     normalize: Form | None = None,
     control: Control = "error",
+    keep_line_ends: bool = False,
 ) -> Pairs:
     """Load two columns of a table: each row is a pair of a source and a text.
 
@@ -82,6 +83,7 @@ def load_pairs(
         unescape: Turn HTML's character references into characters.
         normalize: A Unicode normalisation form.
         control: What to do with characters that cannot be learned.
+        keep_line_ends: Leave `\\r\\n` and `\\r` in the cells as they are.
 
     Returns:
         The pairs, in the order of the rows.
@@ -100,7 +102,14 @@ def load_pairs(
     ('1970-05-04', '1981-06-02')
     """
     sources, texts = open_pairs(
-        file, source=source, column=column, encoding=encoding, unescape=unescape, normalize=normalize, control=control
+        file,
+        source=source,
+        column=column,
+        encoding=encoding,
+        unescape=unescape,
+        normalize=normalize,
+        control=control,
+        keep_line_ends=keep_line_ends,
     )
     return Pairs(sources.load(), texts.load())
 

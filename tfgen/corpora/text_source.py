@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from tfgen.corpora import cleaning, columns, compressed, files
+from tfgen.corpora import cleaning, columns, compressed, files, line_ends
 from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
@@ -46,6 +47,7 @@ class Reading:
     normalize: Form | None = None
     control: Control = "error"
     beside: str | None = None
+    keep_line_ends: bool = False
 
     def __post_init__(self) -> None:
         """Check."""
@@ -64,6 +66,7 @@ class Reading:
     def clean(self, text: str) -> str:
         """Clean a text, or as many of its lines as there are."""
         text = cleaning.unescape(text) if self.unescape else text
+        text = text if self.keep_line_ends else line_ends.unified(text)
         return unicodedata.normalize(self.normalize, text) if self.normalize else text
 
 
@@ -75,11 +78,13 @@ class TextSource:
         texts: The files and named corpora, in order; at least one.
         reading: How to read them.
         label: What to call them all.
+        noticed: What the last reading came across and did not leave as it was, by name, and how often.
     """
 
     texts: tuple[TextFile | NamedCorpus, ...]
     reading: Reading
     label: str
+    noticed: Counter[str] = dataclasses.field(default_factory=Counter, compare=False)
 
     @property
     def ends(self) -> bool:
@@ -97,6 +102,7 @@ class TextSource:
         Raises:
             InputError: As for `load_corpus`, but for a source without text.
         """
+        self.noticed.clear()
         return gathered(self._pieces(), PIECE)
 
     def bytes_on_disk(self) -> int:
@@ -110,7 +116,7 @@ class TextSource:
         documents = text.split(END_OF_TEXT)[:-1] if self.ends else [text]
         if not text:
             raise InputError(self.no_text())
-        return Corpus(tuple(documents), self.ends, self.label)
+        return Corpus(tuple(documents), self.ends, self.label, dataclasses.asdict(self.reading), dict(self.noticed))
 
     def _fitting(self, pieces: Iterator[str]) -> Iterator[str]:
         characters = 0
@@ -143,14 +149,14 @@ class TextSource:
                 for document in self._documents(text):
                     yield from self._closed_each(self._cut(_checked(document, self.reading)))
             elif self.reading.lines:
-                yield from self._closed_each(files.split_lines(self._decoded(text), text.place))
+                yield from self._closed_each(files.split_lines(self._checked_pieces(text), text.place))
             else:
                 yield from self._closed(self._running(text))
 
     def _cells_beside_others(self, text: TextFile | NamedCorpus, beside: str) -> Iterator[str]:
         """Clean both cells of each row, and give the first where both still have text: cleaning may leave a space."""
         for row in self._rows(text, beside):
-            cell, other = (self.reading.clean(_checked(each, self.reading).text) for each in row)
+            cell, other = (self._clean(_checked(each, self.reading).text) for each in row)
             if cell.strip() and other.strip():
                 yield cell + END_OF_TEXT
 
@@ -158,8 +164,14 @@ class TextSource:
         """Clean documents, and put the end after each that has text."""
         end = END_OF_TEXT if self.ends else ""
         for document in documents:
-            if cleaned := self.reading.clean(document):
+            if cleaned := self._clean(document):
                 yield cleaned + end
+
+    def _clean(self, document: str) -> str:
+        """Clean a document, which is held whole."""
+        if not self.reading.keep_line_ends and "\r" in document:
+            self.noticed[line_ends.CHANGED] += document.count("\r")
+        return self.reading.clean(document)
 
     def _closed(self, pieces: Iterable[str]) -> Iterator[str]:
         """Put the end after one document, if it has text."""
@@ -208,6 +220,11 @@ class TextSource:
             before = "\n"
 
     def _decoded(self, text: TextFile) -> Iterator[str]:
+        """Yield a file, checked, with the ends of its lines as they are wanted."""
+        pieces = self._checked_pieces(text)
+        return pieces if self.reading.keep_line_ends else line_ends.unified_pieces(pieces, self.noticed)
+
+    def _checked_pieces(self, text: TextFile) -> Iterator[str]:
         offset = 0
         for piece in files.decode(text.read(), text.place, self.reading.encoding):
             yield _checked(Document(piece, text.place), self.reading, offset).text
@@ -230,7 +247,7 @@ def _whole_lines(pieces: Iterator[str], place: str) -> Iterator[str]:
     rest: list[str] = []
     waiting = 0
     for piece in pieces:
-        cut = piece.rfind("\n") + 1
+        cut = max(piece.rfind("\n"), piece.rfind("\r")) + 1
         if cut:
             yield "".join([*rest, piece[:cut]])
             rest, waiting = [], 0

@@ -1,0 +1,21 @@
+"""What was changed or passed over while a text was read, said once, with the option that has it otherwise."""
+
+from collections.abc import Iterator, Mapping
+
+from tfgen.support import wording
+
+# What was noticed: how it is counted, and what is said of it.
+_SAID = {
+    "line_ends_changed": ("line end", "written \\r\\n or \\r became \\n; keep them with --keep-line-ends"),
+}
+
+
+def described(noticed: Mapping[str, int]) -> Iterator[str]:
+    """Give a line of text for each thing that was noticed, in the order of the table above.
+
+    >>> list(described({"line_ends_changed": 2}))
+    ['2 line ends written \\\\r\\\\n or \\\\r became \\\\n; keep them with --keep-line-ends.']
+    """
+    for name, (thing, what) in _SAID.items():
+        if number := noticed.get(name, 0):
+            yield f"{wording.number(number, thing)} {what}."
