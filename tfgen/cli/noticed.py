@@ -7,6 +7,7 @@ from tfgen.support import wording
 # What was noticed: how it is counted, and what is said of it.
 _SAID = {
     "line_ends_changed": ("line end", "written \\r\\n or \\r became \\n; keep them with --keep-line-ends"),
+    "blank_rows": ("row", "left out, for a cell was blank"),
 }
 
 

@@ -39,6 +39,11 @@ def whole(least: int, most: int) -> click.IntRange:
 
 share = Real(0, 1, max_open=True)
 
+
+def _delimiter(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return "\t" if value in ("tab", "\\t") else value
+
+
 corpus = group(
     click.option("--column", help="Take this column of a CSV, TSV or JSON-lines file, one document a row."),
     click.option("--lines", is_flag=True, help="Take one document a line."),
@@ -53,6 +58,8 @@ corpus = group(
         show_default=True,
         help="What to do with NUL and U+0003 in a text.",
     ),
+    click.option("--delimiter", help="What stands between the cells of a table; 'tab' for a tab.", callback=_delimiter),
+    click.option("--quoting", type=click.Choice(["rfc4180", "none"]), help="Quotes of a table.  [TSV: none]"),
     click.option("--keep-line-ends", is_flag=True, help="Leave \\r\\n and \\r as they are: they become \\n."),
 )
 

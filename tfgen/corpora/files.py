@@ -185,7 +185,7 @@ class Lines:
 
     def _check(self, waiting: int) -> None:
         if waiting > self.budget:
-            raise InputError(_too_long(self._place))
+            raise InputError(too_long(self._place))
 
 
 def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
@@ -199,10 +199,11 @@ def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
         *lines, rest = (rest + piece).split("\n")
         yield from (line for line in lines if line.strip())
         if len(rest) > LONGEST_RECORD:
-            raise InputError(_too_long(place))
+            raise InputError(too_long(place))
     if rest.strip():
         yield rest
 
 
-def _too_long(place: str) -> str:
+def too_long(place: str) -> str:
+    """Say that a line or row has no end."""
     return f"{place} has a line or row of more than {LONGEST_RECORD:,} characters; check the format of the file."

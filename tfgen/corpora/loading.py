@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tfgen.corpora.columns import Quoting
 from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
 from tfgen.corpora.text_source import Control, Form, Reading, TextSource
@@ -21,6 +22,8 @@ def load_corpus(
     normalize: Form | None = None,
     control: Control = "error",
     keep_line_ends: bool = False,
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
 ) -> Corpus:
     r"""Load text to learn from.
 
@@ -37,10 +40,12 @@ def load_corpus(
             - a name in `NAMED_CORPORA` (a path of that name, if there is one, comes first);
             - a glob such as `poems/*.txt`: the files it matches, in sorted order; `**` stands for any folders;
             - `"-"`: standard input.
-        column: Take one column of a `.csv`, `.tsv`, `.tab`, `.jsonl` or `.ndjson` file. In a table this is a name in
-            its first row, which then is a header; or a number counted from 1, and then no row is taken for a header.
-            A table without a header laid out as AG News is published (three columns, the first of each row a class
-            from 1 to 4) also answers to `class`, `title` and `description`. In JSON lines it is a key.
+        column: Take one column of a `.csv`, `.tsv`, `.tab`, `.jsonl`, `.ndjson` or `.json` file. In a table this is a
+            name in its first row, which then is a header; or a number counted from 1, and then no row is taken for a
+            header. A table without a header laid out as AG News is published (three columns, the first of each row a class
+            from 1 to 4) also answers to `class`, `title` and `description`. In JSON it is a key
+            (`a.b` for key b of the object under key a) of the objects, one a line or all in an array. Blank cells,
+            `null` and missing keys are left out and counted.
         lines: Make a document of each line; not with `column`. Lines end with `\n`, `\r\n` or `\r`; other separators
             belong to the text.
         encoding: The encoding of the files, as Python names it.
@@ -50,6 +55,11 @@ def load_corpus(
         control: What to do with NUL, U+0003 (END OF TEXT) and lone surrogates, which cannot be learned: report the
             first as an error, or replace each with U+FFFD.
         keep_line_ends: Leave `\r\n` and `\r` in the texts as they are.
+        delimiter: What stands between the cells of a table, one character. None takes that of its `sep=` line (Excel's)
+            or its ending; `;` in a .csv file whose first row is not cut by commas.
+        quoting: "rfc4180": a cell in double quotes may hold delimiters, newlines and doubled quotes; "none": a quote is
+            a character like others. None takes rfc4180 for .csv and none for .tsv and .tab, and refuses a cell that
+            holds lines shaped like rows, as after a stray quote.
 
     Returns:
         The corpus. Its `source` is `source` as given, with the column: `"news.csv[title]"`.
@@ -75,6 +85,8 @@ def load_corpus(
         normalize=normalize,
         control=control,
         keep_line_ends=keep_line_ends,
+        delimiter=delimiter,
+        quoting=quoting,
     ).load()
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from tfgen.corpora.columns import Quoting
 from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
@@ -68,6 +69,8 @@ def load_pairs(
     normalize: Form | None = None,
     control: Control = "error",
     keep_line_ends: bool = False,
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
 ) -> Pairs:
     """Load two columns of a table: each row is a pair of a source and a text.
 
@@ -84,6 +87,8 @@ def load_pairs(
         normalize: A Unicode normalisation form.
         control: What to do with characters that cannot be learned.
         keep_line_ends: Leave `\\r\\n` and `\\r` in the cells as they are.
+        delimiter: What stands between cells.
+        quoting: How cells are quoted.
 
     Returns:
         The pairs, in the order of the rows.
@@ -110,6 +115,8 @@ def load_pairs(
         normalize=normalize,
         control=control,
         keep_line_ends=keep_line_ends,
+        delimiter=delimiter,
+        quoting=quoting,
     )
     return Pairs(sources.load(), texts.load())
 

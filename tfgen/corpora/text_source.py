@@ -21,6 +21,7 @@ Control: TypeAlias = Literal["error", "replace"]
 
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _CONTROLS = ("error", "replace")
+_QUOTINGS = ("rfc4180", "none")
 
 PIECE = 1 << 20  # characters that are worked on together
 _MOST_IN_MEMORY = 1 << 30  # characters; a small compressed file may hold any number
@@ -48,6 +49,8 @@ class Reading:
     control: Control = "error"
     beside: str | None = None
     keep_line_ends: bool = False
+    delimiter: str | None = None
+    quoting: columns.Quoting | None = None
 
     def __post_init__(self) -> None:
         """Check."""
@@ -55,6 +58,7 @@ class Reading:
             check_choice("normalize", self.normalize, _FORMS)
         check_choice("control", self.control, _CONTROLS)
         files.check_encoding(self.encoding)
+        self._check_table()
         if not isinstance(self.column, str | None):
             raise InputError(f"column must be a str such as 'title' or '2'; received {wording.shown(self.column)}.")
         if self.column is not None and self.lines:
@@ -62,6 +66,19 @@ class Reading:
                 f"a document is a row of the column {self.column!r} or a line, not both; remove --column (column=) or "
                 "--lines (lines=)."
             )
+
+    def _check_table(self) -> None:
+        if self.quoting is not None:
+            check_choice("quoting", self.quoting, _QUOTINGS)
+        delimiter = self.delimiter
+        is_one = isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'
+        if delimiter is not None and not is_one:
+            raise InputError(
+                f"delimiter must be one character, such as ';', and no quote; received {wording.shown(delimiter)}."
+            )
+        for name in ("delimiter", "quoting"):
+            if getattr(self, name) is not None and self.column is None:
+                raise InputError(f"{name} is that of a table; name a column of it too (column=, --column).")
 
     def clean(self, text: str) -> str:
         """Clean a text, or as many of its lines as there are."""
@@ -159,6 +176,8 @@ class TextSource:
             cell, other = (self._clean(_checked(each, self.reading).text) for each in row)
             if cell.strip() and other.strip():
                 yield cell + END_OF_TEXT
+            else:
+                self.noticed[columns.BLANK_ROWS] += 1
 
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
@@ -200,7 +219,8 @@ class TextSource:
         ending = columns.table_ending(text.path, text.place)
         table = files.decode(text.read(), text.place, self.reading.encoding)
         assert self.reading.column is not None
-        yield from columns.read_rows(table, ending, text.place, [self.reading.column, *beside])
+        names, dialect = [self.reading.column, *beside], columns.Dialect(self.reading.delimiter, self.reading.quoting)
+        yield from columns.read_rows(table, ending, text.place, names, dialect=dialect, noticed=self.noticed)
 
     def _cut(self, document: Document) -> Iterable[str]:
         text = document.text

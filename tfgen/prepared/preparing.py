@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfgen.corpora import TextSource, open_source
+from tfgen.corpora import TextSource, compressed, open_source
 from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import StrPath, TextFile
@@ -270,8 +270,10 @@ def _reading_of(text: TextSource, has_ends: bool) -> dict[str, Any]:
     later = {field.name: field.default for field in dataclasses.fields(text.reading) if field.name not in _FIRST}
     reading = {name: value for name, value in how.items() if name not in later or value != later[name]}
     is_utf8 = codecs.lookup(text.reading.encoding).name == "utf-8"
-    if has_ends or not is_utf8:
-        reading["rules"] = 2  # of the ends of lines, and of byte order marks
+    paths = [compressed.uncompressed_name(path) for path in _files(text)]
+    is_unquoted = text.reading.column is not None and any(path.suffix.lower() in (".tsv", ".tab") for path in paths)
+    if has_ends or is_unquoted or not is_utf8:
+        reading["rules"] = 2  # of the ends of lines, of quotes in a TSV file, and of byte order marks
     return reading
 
 
