@@ -14,7 +14,7 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.corpora import Corpus, files, line_ends, load_corpus
+from tfgen.corpora import Corpus, compressed, files, line_ends, load_corpus
 from tfgen.errors import InputError
 
 
@@ -228,8 +228,54 @@ def test_an_empty_file_among_several_is_no_document(tmp_path):
 
 def test_a_file_of_a_folder_that_cannot_be_decoded_is_named(tmp_path):
     write(tmp_path, a="A")
-    (tmp_path / "b.bin").write_bytes(b"\xff\0")
+    (tmp_path / "b.bin").write_bytes(b"\xff")
     assert "b.bin" in refusal(tmp_path)
+
+
+def test_what_is_passed_over_in_a_folder_is_counted(tmp_path):
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for each in (folder, folder / "sub", folder / "CVS", folder / ".git", elsewhere):
+        each.mkdir()
+    write(folder, a="A")
+    write(elsewhere, b="B")
+    (folder / "sub" / "wide.txt").write_bytes(b"W")
+    (folder / "picture.png").write_bytes(b"\x89PNG\0")
+    (folder / "data").write_bytes(b"ab\0")
+    (folder / ".hidden").write_text("no")
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "sub" / "again").symlink_to(elsewhere)
+    (folder / "sub" / "up").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    corpus = load_corpus(folder)
+    assert sorted(corpus.documents) == ["A", "B", "W"]
+    assert corpus.noticed == {
+        "binary_files": 2,
+        "hidden_files": 3,
+        "dangling_links": 1,
+        "special_files": 1,
+        "repeated_folders": 2,
+    }
+
+
+PARAGRAPHS = "\n \none\ntwo\n\n\t\nthree\r\nfour\n"
+
+
+@given(st.integers(1, 5), st.booleans())
+def test_paragraphs_and_what_lies_between_matches_are_documents(size, keep):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compressed, "PIECE", size)
+        how = {"keep_line_ends": keep}
+        third = "three\r\nfour" if keep else "three\nfour"
+        assert load_bytes(PARAGRAPHS.encode(), paragraphs=True, **how).documents == ("one\ntwo", third)
+        chat = b"--\nann: hi\n--\n\n--\nbob: -- ho\n"
+        assert load_bytes(chat, split_on="^--$", **how).documents == ("ann: hi", "bob: -- ho")
+        assert load_bytes(chat, split_on=r"\n(?=\w+:)", **how).documents == ("--", "ann: hi\n--\n\n--", "bob: -- ho")
+
+
+def test_a_document_is_one_thing():
+    assert "--lines (lines=) and --paragraphs (paragraphs=)" in refusal("x", lines=True, paragraphs=True)
+    assert "split_on must be a regular expression; received '('" in refusal("x", split_on="(")
 
 
 def test_globs(tmp_path, monkeypatch):

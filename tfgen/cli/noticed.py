@@ -8,6 +8,11 @@ from tfgen.support import wording
 _SAID = {
     "line_ends_changed": ("line end", "written \\r\\n or \\r became \\n; keep them with --keep-line-ends"),
     "blank_rows": ("row", "left out, for a cell was blank"),
+    "hidden_files": ("hidden file or folder", "passed over"),
+    "binary_files": ("binary file", "passed over; name files by a glob such as 'folder/*.txt' to choose"),
+    "special_files": ("file that is no regular one", "passed over"),
+    "dangling_links": ("link", "to nothing passed over"),
+    "repeated_folders": ("folder", "linked once more, and read once"),
 }
 
 
@@ -18,5 +23,5 @@ def described(noticed: Mapping[str, int]) -> Iterator[str]:
     ['2 line ends written \\\\r\\\\n or \\\\r became \\\\n; keep them with --keep-line-ends.']
     """
     for name, (thing, what) in _SAID.items():
-        if number := noticed.get(name, 0):
+        if isinstance(number := noticed.get(name, 0), int) and number:
             yield f"{wording.number(number, thing)} {what}."

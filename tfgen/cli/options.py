@@ -47,6 +47,8 @@ def _delimiter(context: click.Context, parameter: click.Parameter, value: str | 
 corpus = group(
     click.option("--column", help="Take this column of a CSV, TSV or JSON-lines file, one document a row."),
     click.option("--lines", is_flag=True, help="Take one document a line."),
+    click.option("--paragraphs", is_flag=True, help="Take what lies between blank lines as a document."),
+    click.option("--split-on", metavar="REGEX", help="Take what lies between matches of this as a document."),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the files."),
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),

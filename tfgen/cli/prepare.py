@@ -98,10 +98,11 @@ def reading_of_pairs(how: dict[str, Any]) -> dict[str, Any]:
     """
     if how["column"] is None:
         raise click.UsageError("--source needs --column, which names the column of the texts.")
-    for switch in ("lines", "strip_gutenberg"):
-        if how[switch]:
+    alone = ("lines", "paragraphs", "split_on", "strip_gutenberg")
+    for switch in alone:
+        if how[switch] not in (None, False):
             raise click.UsageError(f"--source goes without --{switch.replace('_', '-')}.")
-    return {name: value for name, value in how.items() if name not in ("lines", "strip_gutenberg")}
+    return {name: value for name, value in how.items() if name not in alone}
 
 
 def _prepared(text: Prepared) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tfgen.corpora import at_hand
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 
@@ -69,13 +70,17 @@ class Corpus:
             raise InputError(f"{self.source!r} holds no text; a corpus needs at least one character.")
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], source: str = "texts", ends: bool = True) -> Corpus:
-        """Make a corpus of texts at hand. Empty texts hold nothing to learn and are left out.
+    def from_texts(
+        cls, texts: Iterable[str | None], source: str = "texts", ends: bool = True, column: str | None = None
+    ) -> Corpus:
+        """Make a corpus of texts at hand. Empty and missing texts hold nothing to learn and are left out.
 
         Args:
-            texts: The documents, in order.
+            texts: The documents, in order: a list, or a column of pandas, Polars, Arrow or `datasets`, in which None,
+                NaN and the like are missing. With `column`, what has such columns, or rows that are mappings.
             source: What to call them in messages and in the model's provenance.
             ends: False if the texts are pieces of one running text.
+            column: Which column of a table `texts` is.
 
         Returns:
             The corpus.
@@ -83,13 +88,15 @@ class Corpus:
         Raises:
             InputError: As for `Corpus`, or `texts` is itself one `str`.
 
-        >>> Corpus.from_texts(["one", "", "two"]).documents
+        >>> Corpus.from_texts(["one", "", None, "two"]).documents
         ('one', 'two')
+        >>> Corpus.from_texts([{"id": 1, "title": "Rain"}], column="title").documents
+        ('Rain',)
         """
         if isinstance(texts, str):
             raise InputError("texts must be an iterable of texts; received one str: use Corpus.from_text for it.")
         check_instance("texts", texts, Iterable, "an iterable of texts")
-        return cls(tuple(text for text in texts if text != ""), ends, source)
+        return cls(tuple(text for text in at_hand.texts(texts, column) if text != ""), ends, source)
 
     @classmethod
     def from_text(cls, text: str, source: str = "text") -> Corpus:

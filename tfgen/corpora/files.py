@@ -124,7 +124,7 @@ def _advice(beginning: bytes, data: bytes, encoding: str) -> str:
     if (name := marked_encoding(beginning)) and codecs.lookup(name) != codecs.lookup(encoding):
         return f"it begins like {name.upper()}: give its encoding (encoding={name!r}, --encoding {name})."
     if b"\0" in data:
-        return "it looks like a binary file: use a text file."
+        return "it looks like a binary file: use a text file; of a folder, choose by a glob such as 'folder/*.txt'."
     return "if it is a text file, give its encoding (encoding='latin-1', --encoding latin-1)."
 
 
@@ -202,6 +202,30 @@ def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
             raise InputError(too_long(place))
     if rest.strip():
         yield rest
+
+
+def split_paragraphs(pieces: Iterable[str], place: str) -> Iterator[str]:
+    r"""Give what lies between blank lines, without the end of its last line.
+
+    >>> list(split_paragraphs(["one\ntwo\n", " \n\nthree\n"], "a.txt"))
+    ['one\ntwo', 'three']
+    """
+    held: list[str] = []
+    lines = Lines(pieces, place)
+    for line in lines:
+        if line.strip():
+            held.append(line)
+            continue
+        lines.budget = LONGEST_RECORD
+        if held:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(lines).rstrip("\r\n")
 
 
 def too_long(place: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ def load_corpus(
     keep_line_ends: bool = False,
     delimiter: str | None = None,
     quoting: Quoting | None = None,
+    paragraphs: bool = False,
+    split_on: str | None = None,
 ) -> Corpus:
     r"""Load text to learn from.
 
@@ -36,14 +39,15 @@ def load_corpus(
         source: One of these, or a list of them:
 
             - a path to a file; `.gz`, `.bz2`, `.xz` and, with the extra `zst`, `.zst` are decompressed;
-            - a folder: every regular file below it, in sorted order, save hidden ones;
+            - a folder: every file of text below it, in sorted order; linked folders are followed once; hidden, binary
+              and special files, those of version control, and links to nothing are counted and not read;
             - a name in `NAMED_CORPORA` (a path of that name, if there is one, comes first);
             - a glob such as `poems/*.txt`: the files it matches, in sorted order; `**` stands for any folders;
             - `"-"`: standard input.
         column: Take one column of a `.csv`, `.tsv`, `.tab`, `.jsonl`, `.ndjson` or `.json` file. In a table this is a
             name in its first row, which then is a header; or a number counted from 1, and then no row is taken for a
-            header. A table without a header laid out as AG News is published (three columns, the first of each row a class
-            from 1 to 4) also answers to `class`, `title` and `description`. In JSON it is a key
+            header. A table without a header laid out as AG News is published (three columns, the first of each row a
+            class from 1 to 4) also answers to `class`, `title` and `description`. In JSON it is a key
             (`a.b` for key b of the object under key a) of the objects, one a line or all in an array. Blank cells,
             `null` and missing keys are left out and counted.
         lines: Make a document of each line; not with `column`. Lines end with `\n`, `\r\n` or `\r`; other separators
@@ -60,6 +64,10 @@ def load_corpus(
         quoting: "rfc4180": a cell in double quotes may hold delimiters, newlines and doubled quotes; "none": a quote is
             a character like others. None takes rfc4180 for .csv and none for .tsv and .tab, and refuses a cell that
             holds lines shaped like rows, as after a stray quote.
+        paragraphs: Make a document of what lies between blank lines, such as a poem.
+        split_on: Make a document of what lies between the matches of this regular expression, in which `^` and `$`
+            stand for the borders of a line, such as `^---$`; blank documents, and ends of lines around one, are left
+            out. Each file is held in memory, of up to 16,777,216 characters.
 
     Returns:
         The corpus. Its `source` is `source` as given, with the column: `"news.csv[title]"`.
@@ -87,6 +95,8 @@ def load_corpus(
         keep_line_ends=keep_line_ends,
         delimiter=delimiter,
         quoting=quoting,
+        paragraphs=paragraphs,
+        split_on=split_on,
     ).load()
 
 
@@ -105,8 +115,9 @@ def open_source(source: StrPath | Sequence[StrPath], **reading: Any) -> TextSour
     """
     how = Reading(**reading)
     names = as_names(source)
-    texts = tuple(text for name in names for text in find(name))
-    return TextSource(texts, how, _label(names, how.column))
+    passed_over: Counter[str] = Counter()
+    texts = tuple(text for name in names for text in find(name, how.encoding, passed_over))
+    return TextSource(texts, how, _label(names, how.column), +passed_over)
 
 
 def _label(names: list[str], column: str | None) -> str:

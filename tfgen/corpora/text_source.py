@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -51,6 +52,8 @@ class Reading:
     keep_line_ends: bool = False
     delimiter: str | None = None
     quoting: columns.Quoting | None = None
+    paragraphs: bool = False
+    split_on: str | None = None
 
     def __post_init__(self) -> None:
         """Check."""
@@ -61,11 +64,38 @@ class Reading:
         self._check_table()
         if not isinstance(self.column, str | None):
             raise InputError(f"column must be a str such as 'title' or '2'; received {wording.shown(self.column)}.")
-        if self.column is not None and self.lines:
-            raise InputError(
-                f"a document is a row of the column {self.column!r} or a line, not both; remove --column (column=) or "
-                "--lines (lines=)."
-            )
+        self._check_document()
+
+    def _check_document(self) -> None:
+        ways = ("column", "lines", "paragraphs", "split_on")
+        given = [name for name in ways if getattr(self, name) not in (None, False)]
+        if len(given) > 1:
+            first, second = (f"--{name.replace('_', '-')} ({name}=)" for name in given[:2])
+            raise InputError(f"a document is one thing, not what both {first} and {second} say; remove one of them.")
+        if self.split_on is not None:
+            try:
+                re.compile(self.split_on, re.MULTILINE)
+            except (re.error, TypeError, OverflowError, RecursionError) as error:
+                raise InputError(
+                    f"split_on must be a regular expression; received {wording.shown(self.split_on)}: "
+                    f"{wording.clause(error)}."
+                ) from error
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a text is cut into documents."""
+        return self.lines or self.paragraphs or self.split_on is not None
+
+    def cut(self, pieces: Iterable[str], place: str) -> Iterator[str]:
+        """Cut a text into documents."""
+        if self.lines:
+            yield from files.split_lines(pieces, place)
+        elif self.paragraphs:
+            yield from files.split_paragraphs(pieces, place)
+        elif self.split_on is not None:
+            yield from _split(re.compile(self.split_on, re.MULTILINE), files.whole(pieces, place))
+        else:
+            yield from pieces
 
     def _check_table(self) -> None:
         if self.quoting is not None:
@@ -95,12 +125,14 @@ class TextSource:
         texts: The files and named corpora, in order; at least one.
         reading: How to read them.
         label: What to call them all.
-        noticed: What the last reading came across and did not leave as it was, by name, and how often.
+        passed_over: What was found and is not read, by name, and how often.
+        noticed: What the last reading came across and did not leave as it was; begins with what is passed over.
     """
 
     texts: tuple[TextFile | NamedCorpus, ...]
     reading: Reading
     label: str
+    passed_over: Counter[str] = dataclasses.field(default_factory=Counter, compare=False)
     noticed: Counter[str] = dataclasses.field(default_factory=Counter, compare=False)
 
     @property
@@ -108,7 +140,7 @@ class TextSource:
         """Whether each document ends by itself."""
         only = self.texts[0]
         by_itself = isinstance(only, NamedCorpus) and only.ends
-        return self.reading.column is not None or self.reading.lines or len(self.texts) > 1 or by_itself
+        return self.reading.column is not None or self.reading.cuts or len(self.texts) > 1 or by_itself
 
     def pieces(self) -> Iterator[str]:
         """Read the text.
@@ -120,6 +152,7 @@ class TextSource:
             InputError: As for `load_corpus`, but for a source without text.
         """
         self.noticed.clear()
+        self.noticed.update(self.passed_over)
         return gathered(self._pieces(), PIECE)
 
     def bytes_on_disk(self) -> int:
@@ -154,7 +187,7 @@ class TextSource:
             return f"{self.label!r} holds no pairs: no row has text in both {both}; choose other columns."
         if self.reading.column is not None:
             return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another."
-        if self.reading.lines:
+        if self.reading.cuts:
             return f"{self.label!r} holds no text: every line is blank; give a file with some text in it."
         return f"{self.label!r} is empty; give a file with some text in it."
 
@@ -165,8 +198,9 @@ class TextSource:
             elif isinstance(text, NamedCorpus) or self.reading.column is not None or self.reading.strip_gutenberg:
                 for document in self._documents(text):
                     yield from self._closed_each(self._cut(_checked(document, self.reading)))
-            elif self.reading.lines:
-                yield from self._closed_each(files.split_lines(self._checked_pieces(text), text.place))
+            elif self.reading.cuts:
+                pieces = self._checked_pieces(text) if self.reading.lines else self._decoded(text)
+                yield from self._closed_each(self.reading.cut(pieces, text.place))
             else:
                 yield from self._closed(self._running(text))
 
@@ -226,7 +260,10 @@ class TextSource:
         text = document.text
         if self.reading.strip_gutenberg:  # before lines are cut, for its markers are lines themselves
             text = cleaning.strip_gutenberg(text, document.place)
-        return files.split_lines([text], document.place) if self.reading.lines else [text]
+        pieces: Iterable[str] = [text]
+        if self.reading.cuts and not (self.reading.lines or self.reading.keep_line_ends):
+            pieces = line_ends.unified_pieces(pieces, self.noticed)
+        return self.reading.cut(pieces, document.place)
 
     def _running(self, text: TextFile) -> Iterator[str]:
         """Yield a file as one document, cleaned some lines at a time: no cleaning looks across a newline."""
@@ -249,6 +286,17 @@ class TextSource:
         for piece in files.decode(text.read(), text.place, self.reading.encoding):
             yield _checked(Document(piece, text.place), self.reading, offset).text
             offset += len(piece)
+
+
+def _split(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    """Give what lies between the matches, without ends of lines around it, unless it is blank."""
+    begin = 0
+    ends = [*(match.span() for match in pattern.finditer(text)), (len(text), len(text))]
+    for end, next_begin in ends:
+        document = text[begin:end].strip("\r\n")
+        if document.strip():
+            yield document
+        begin = next_begin
 
 
 def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
