@@ -7,6 +7,8 @@ from tfgen.support import wording
 # What was noticed: how it is counted, and what is said of it.
 _SAID = {
     "line_ends_changed": ("line end", "written \\r\\n or \\r became \\n; keep them with --keep-line-ends"),
+    "bytes_replaced": ("byte", "not of the encoding became U+FFFD"),
+    "bytes_ignored": ("byte", "not of the encoding left out"),
     "blank_rows": ("row", "left out, for a cell was blank"),
     "hidden_files": ("hidden file or folder", "passed over"),
     "binary_files": ("binary file", "passed over; name files by a glob such as 'folder/*.txt' to choose"),

@@ -50,6 +50,13 @@ corpus = group(
     click.option("--paragraphs", is_flag=True, help="Take what lies between blank lines as a document."),
     click.option("--split-on", metavar="REGEX", help="Take what lies between matches of this as a document."),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the files."),
+    click.option(
+        "--errors",
+        type=click.Choice(["strict", "replace", "ignore"]),
+        default="strict",
+        show_default=True,
+        help="What to do with bytes that are not of the encoding.",
+    ),
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),

@@ -10,6 +10,7 @@
 | `sources` | which files (or named corpora) a user means |
 | `compressed` | files to bytes, decompressed on the way |
 | `files` | bytes to text, nothing dropped |
+| `encodings` | what a file may be encoded in, for advice |
 | `line_ends` | what ends a line |
 | `columns` | columns of a CSV or TSV file |
 | `json_rows` | rows of JSON |

@@ -5,22 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 import pathlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from tfgen.corpora import line_ends
+from tfgen.corpora import encodings, line_ends
 from tfgen.errors import InputError
 from tfgen.support import wording
-
-# The longest first: one of UTF-32 begins with one of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (b"\x84\x31\x95\x33", "gb18030"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_LONGEST_MARK = max(len(mark) for mark, _ in _MARKS)
 
 LONGEST_RECORD = 1 << 24
 """Characters of the longest line, row or eBook, which are held in memory while they are read."""
@@ -57,13 +47,21 @@ def check_encoding(encoding: str) -> None:
         ) from error
 
 
-def decode(pieces: Iterable[bytes], place: str, encoding: str) -> Iterator[str]:
+def decode(
+    pieces: Iterable[bytes],
+    place: str,
+    encoding: str,
+    errors: encodings.Errors = "strict",
+    noticed: Counter[str] | None = None,
+) -> Iterator[str]:
     """Decode a text as it is, newlines of every kind included, save a byte order mark (U+FEFF) at its beginning.
 
     Args:
         pieces: The file's bytes; a character may lie across the border of two pieces.
         place: Where they come from, for the message.
         encoding: Their encoding, already known to exist.
+        errors: What to do with bytes that it does not allow.
+        noticed: Counts those that were not reported, as `encodings.REPLACED` or `encodings.IGNORED`.
 
     Yields:
         The text in pieces, none of them empty.
@@ -74,22 +72,26 @@ def decode(pieces: Iterable[bytes], place: str, encoding: str) -> Iterator[str]:
     >>> list(decode(["Grüße".encode()[:3], "Grüße".encode()[3:]], "'a.txt'", "utf-8"))
     ['Gr', 'üße']
     """
-    decoder = codecs.getincrementaldecoder(encoding)()
+    handler = encodings.HANDLERS[errors]
+    decoder = codecs.getincrementaldecoder(encoding)(handler)
     begun = False  # the codecs that drop a mark themselves, such as "utf-8-sig", give offsets that do not count it
     offset, newlines, beginning, last = 0, 0, b"", ""
     for piece in _with_last(pieces):
         offset += len(piece)
-        beginning = beginning + piece[: _LONGEST_MARK - len(beginning)]
+        beginning = beginning + piece[: encodings.LONGEST_MARK - len(beginning)]
         try:
-            text = decoder.decode(piece, final=not piece)
+            with encodings.counting(noticed):
+                text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             wrong = error.object[error.start]
             newlines += _newlines(error.object[: error.start], encoding, last)
             at = f"offset {offset - len(error.object) + error.start}"
             message = f"{place}: byte 0x{wrong:02x} at {at} is not {encoding} (line {newlines + 1})"
-            raise InputError(f"{message}; {_advice(beginning, error.object, encoding)}") from error
+            raise InputError(f"{message}; {encodings.advice(beginning, error, encoding)}") from error
         except UnicodeError as error:
-            raise InputError(f"{place} cannot be read as {encoding}; {_advice(beginning, piece, encoding)}") from error
+            raise InputError(
+                f"{place} cannot be read as {encoding}; {encodings.advice(beginning, None, encoding)}"
+            ) from error
         if text and not begun:
             text, begun = text.removeprefix("\ufeff"), True
         newlines += line_ends.count(text, last)
@@ -109,23 +111,6 @@ def _newlines(data: bytes, encoding: str, before: str) -> int:
         return line_ends.count(data.decode(encoding, errors="ignore"), before)
     except UnicodeError:
         return data.count(b"\n")
-
-
-def marked_encoding(beginning: bytes) -> str:
-    """Name the encoding whose byte order mark a file begins with; an empty string if there is none.
-
-    >>> marked_encoding("a".encode("utf-32")), marked_encoding("a".encode("utf-16")), marked_encoding(b"a")
-    ('utf-32', 'utf-16', '')
-    """
-    return next((name for mark, name in _MARKS if beginning.startswith(mark)), "")
-
-
-def _advice(beginning: bytes, data: bytes, encoding: str) -> str:
-    if (name := marked_encoding(beginning)) and codecs.lookup(name) != codecs.lookup(encoding):
-        return f"it begins like {name.upper()}: give its encoding (encoding={name!r}, --encoding {name})."
-    if b"\0" in data:
-        return "it looks like a binary file: use a text file; of a folder, choose by a glob such as 'folder/*.txt'."
-    return "if it is a text file, give its encoding (encoding='latin-1', --encoding latin-1)."
 
 
 def whole(pieces: Iterable[str], place: str) -> str:

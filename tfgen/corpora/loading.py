@@ -8,6 +8,7 @@ from typing import Any
 
 from tfgen.corpora.columns import Quoting
 from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.encodings import Errors
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
 from tfgen.corpora.text_source import Control, Form, Reading, TextSource
 
@@ -27,6 +28,7 @@ def load_corpus(
     quoting: Quoting | None = None,
     paragraphs: bool = False,
     split_on: str | None = None,
+    errors: Errors = "strict",
 ) -> Corpus:
     r"""Load text to learn from.
 
@@ -68,6 +70,8 @@ def load_corpus(
         split_on: Make a document of what lies between the matches of this regular expression, in which `^` and `$`
             stand for the borders of a line, such as `^---$`; blank documents, and ends of lines around one, are left
             out. Each file is held in memory, of up to 16,777,216 characters.
+        errors: What to do with bytes that are not of the encoding: report the first, with likely encodings ("strict"),
+            put U+FFFD in their place ("replace"), or leave them out ("ignore"); their number is in `noticed`.
 
     Returns:
         The corpus. Its `source` is `source` as given, with the column: `"news.csv[title]"`.
@@ -97,6 +101,7 @@ def load_corpus(
         quoting=quoting,
         paragraphs=paragraphs,
         split_on=split_on,
+        errors=errors,
     ).load()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfgen.corpora.columns import Quoting
 from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.encodings import Errors
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
 from tfgen.corpora.text_source import Control, Form, TextSource
@@ -71,6 +72,7 @@ def load_pairs(
     keep_line_ends: bool = False,
     delimiter: str | None = None,
     quoting: Quoting | None = None,
+    errors: Errors = "strict",
 ) -> Pairs:
     """Load two columns of a table: each row is a pair of a source and a text.
 
@@ -89,6 +91,7 @@ def load_pairs(
         keep_line_ends: Leave `\\r\\n` and `\\r` in the cells as they are.
         delimiter: What stands between cells.
         quoting: How cells are quoted.
+        errors: What to do with bytes that are not of the encoding.
 
     Returns:
         The pairs, in the order of the rows.
@@ -117,6 +120,7 @@ def load_pairs(
         keep_line_ends=keep_line_ends,
         delimiter=delimiter,
         quoting=quoting,
+        errors=errors,
     )
     return Pairs(sources.load(), texts.load())
 

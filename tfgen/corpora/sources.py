@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from tfgen.corpora import compressed, files
+from tfgen.corpora import compressed, encodings
 from tfgen.corpora.named import BY_NAME, NAMED_CORPORA, NamedCorpus
 from tfgen.errors import InputError
 from tfgen.support import wording
@@ -152,7 +152,7 @@ def _is_text(path: pathlib.Path, encoding: str, passed_over: Counter[str]) -> bo
     beginning = next(compressed.read_pieces(path), b"")[:_LOOKED_AT]
     wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     is_binary = beginning.startswith(_BINARY) or (
-        b"\0" in beginning and not wide and not files.marked_encoding(beginning).startswith(("utf-16", "utf-32"))
+        b"\0" in beginning and not wide and not encodings.marked_encoding(beginning).startswith(("utf-16", "utf-32"))
     )
     passed_over["binary_files"] += is_binary
     return not is_binary

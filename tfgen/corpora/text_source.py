@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from tfgen.corpora import cleaning, columns, compressed, files, line_ends
+from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
 from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
@@ -54,12 +54,14 @@ class Reading:
     quoting: columns.Quoting | None = None
     paragraphs: bool = False
     split_on: str | None = None
+    errors: encodings.Errors = "strict"
 
     def __post_init__(self) -> None:
         """Check."""
         if self.normalize is not None:
             check_choice("normalize", self.normalize, _FORMS)
         check_choice("control", self.control, _CONTROLS)
+        check_choice("errors", self.errors, tuple(encodings.HANDLERS))
         files.check_encoding(self.encoding)
         self._check_table()
         if not isinstance(self.column, str | None):
@@ -251,7 +253,7 @@ class TextSource:
             wrong = "column (--column)" if not beside else "source and column (--source, --column), or give a table"
             raise InputError(f"{text.name!r} is a named corpus and has no columns; remove {wrong}.")
         ending = columns.table_ending(text.path, text.place)
-        table = files.decode(text.read(), text.place, self.reading.encoding)
+        table = files.decode(text.read(), text.place, self.reading.encoding, self.reading.errors, self.noticed)
         assert self.reading.column is not None
         names, dialect = [self.reading.column, *beside], columns.Dialect(self.reading.delimiter, self.reading.quoting)
         yield from columns.read_rows(table, ending, text.place, names, dialect=dialect, noticed=self.noticed)
@@ -283,7 +285,7 @@ class TextSource:
 
     def _checked_pieces(self, text: TextFile) -> Iterator[str]:
         offset = 0
-        for piece in files.decode(text.read(), text.place, self.reading.encoding):
+        for piece in files.decode(text.read(), text.place, self.reading.encoding, self.reading.errors, self.noticed):
             yield _checked(Document(piece, text.place), self.reading, offset).text
             offset += len(piece)
 
