@@ -81,10 +81,11 @@ def generate(
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     if prompt == "-" and str(sources_file) == "-":
         raise click.UsageError("the prompt and the sources cannot both be standard input.")
-    prompt = terminal.read_standard_input() if prompt == "-" else prompt
-    if found := find_forbidden(prompt):
+    piped = terminal.read_standard_input() if prompt == "-" else None
+    if found := find_forbidden(piped or prompt):
         raise InputError(f"the prompt holds {found}; remove it.")
     config = model_files.read_config(model)  # says at once what is wrong with the file
+    prompt = prompt if piped is None else of_model.as_read_by(config, piped)
     lines = of_model.read(model, config, sources, sources_file)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}

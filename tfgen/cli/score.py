@@ -60,10 +60,12 @@ def score(
 
     A terminal with colours shows the whole text first, the hotter the less MODEL expected it.
     """
-    text = terminal.read_standard_input() if text == "-" else text
+    is_piped = text == "-"
+    text = terminal.read_standard_input() if is_piped else text
     if not text:
         raise InputError("there is no text to score.")
     config = model_files.read_config(model)
+    text = of_model.as_read_by(config, text) if is_piped else text
     lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and len(lines) > 1:
         raise InputError(f"a text is scored under one source; received {len(lines)}: give one.")

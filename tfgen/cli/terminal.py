@@ -77,7 +77,7 @@ def has_colours(console: Console) -> bool:
 
 
 def read_standard_input() -> str:
-    """Read all of standard input as UTF-8, newlines as they are but for the last, which the shell's `echo` adds.
+    """Read all of standard input as UTF-8, without a byte order mark and the last newline, which `echo` adds.
 
     Raises:
         InputError: A byte is no UTF-8, or there is no end of it.
@@ -109,8 +109,9 @@ def _text(file: BinaryIO, place: str) -> str:
         if len(data) > _LONGEST:
             raise InputError(f"{place} has more than {_LONGEST:,} bytes; give a shorter text.")
     try:
-        return data.decode().removesuffix("\n")
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None
+    return text.removesuffix("\n") if not text.endswith("\r\n") else text.removesuffix("\r\n")

@@ -85,7 +85,6 @@ def train(
     Names: python-docs and unicode-names come with Python;
     shakespeare, alice, nietzsche and ag-news are downloaded once.
     """
-    reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
     found = stopped_runs.to_resume(output, resume, overwrite)
@@ -99,7 +98,7 @@ def train(
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     again = [*map(quote, options_given), *texts]
-    how = {name: settings.pop(name) for name in reading}
+    how = {name: settings.pop(name) for name in options.READING}
     counting = {name: settings[name] for name in options.VOCABULARY}
     with stopped_runs.begun(output):
         text = (
