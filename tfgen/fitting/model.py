@@ -20,7 +20,7 @@ import tensorflow as tf
 from tfgen.errors import InputError, real_number, whole_number
 from tfgen.fitting import callback_lists, carried_state
 from tfgen.networks import kinds
-from tfgen.support import wording
+from tfgen.support import forks, wording
 from tfgen.vocabulary.vocabulary import PADDING
 
 _CARRIES = "the network carries the state of batch_size"
@@ -43,6 +43,7 @@ class TrainingModel(keras.Model):
         Raises:
             InputError: `restart` is no probability, or Keras runs on something else than TensorFlow.
         """
+        forks.check()
         super().__init__(**kwargs)
         if keras.backend.backend() != "tensorflow":
             raise InputError(
@@ -99,6 +100,7 @@ class TrainingModel(keras.Model):
             InputError: The batches do not have the batch size of a stateful network, its rows are to be shuffled, or a
                 callback is none.
         """
+        forks.check()
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         if isinstance(given.get("x"), tf.data.Dataset):
             given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
@@ -171,6 +173,7 @@ class TrainingModel(keras.Model):
         Raises:
             InputError: The batches do not have the batch size of a stateful network.
         """
+        forks.check()
         given = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
         options = given.pop("kwargs", {})
         self._check_batches(given)
@@ -183,6 +186,7 @@ class TrainingModel(keras.Model):
         Raises:
             InputError: The batches do not have the batch size of a stateful network.
         """
+        forks.check()
         given = inspect.signature(super().predict).bind(*args, **kwargs).arguments
         self._check_batches(given)
         with carried_state.zeroed(self.network), _one_line():
@@ -206,7 +210,8 @@ class TrainingModel(keras.Model):
             return super().predict_on_batch(x)
 
     def _check_batch(self, x: Any) -> None:
-        """Refuse one batch that has not as many rows as the network carries states."""
+        """Refuse one batch that has not as many rows as the network carries states, and a forked process."""
+        forks.check()
         self._check_batches({"x": x, "batch_size": len(tf.nest.flatten(x)[0])})
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
