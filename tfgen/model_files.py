@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfgen.errors import InputError, damage, path_of
-from tfgen.support import plain_files, wording
+from tfgen.support import forks, plain_files, wording
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
@@ -177,6 +177,7 @@ def load(path: str | os.PathLike[str]) -> "TextGenerator":
         InputError: There is no such file, it is no model of tfgen, or it is damaged.
     """
     read_config(path)
+    forks.check()
     import keras
 
     with damage(lambda error: _not_loaded(path, error)):

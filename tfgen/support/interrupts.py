@@ -85,8 +85,10 @@ def deferred() -> Iterator[None]:
 
 
 def finish() -> None:
-    """Let signals wait for ever: nothing that they could stop is left. The second of a kind still ends the process."""
+    """Let signals wait for ever: nothing that they could stop is left, but libraries take a moment to end."""
     _Heard.deferring += 1
+    if hasattr(signal, "pthread_sigmask"):  # Python itself hands the signals back before the libraries end
+        signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _HANDLED])
 
 
 def check() -> None:

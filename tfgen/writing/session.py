@@ -19,7 +19,7 @@ from tfgen.sampling.chain import Chain, chain_of
 from tfgen.terms.limits import Limits
 from tfgen.terms.stops import as_stops
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
-from tfgen.writing import session_file
+from tfgen.writing import places, session_file
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position
 from tfgen.writing.session_file import SamplerState, Stored
@@ -134,6 +134,7 @@ class Session:
         The session has moved on by each piece that was taken. A stream that is open when another answer begins is at
         its end; `fork` the session to write two.
         """
+        places.check()
         chain = chain_of(sampler, settings, self._vocabulary)
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         name = _name(chain)

@@ -20,11 +20,12 @@ from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
-from tfgen.support import wording
+from tfgen.support import forks, wording
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
 from tfgen.terms.stops import as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
+from tfgen.writing import places
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position, rows_of
 from tfgen.writing.scoring import Scorer
@@ -65,6 +66,7 @@ class Writer:
         Raises:
             InputError: One of them is something else, or the model predicts another number of tokens.
         """
+        forks.check()
         check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
         if not isinstance(model, LanguageModel):
             raise InputError(
@@ -142,6 +144,7 @@ class Writer:
             InputError: A setting is out of its range, a prompt or a source has unknown tokens and `unknown` is
                 "error", or the source is not what the model takes.
         """
+        places.check()
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         copies = whole_number("n", 1 if n is None else n, 1)
@@ -253,6 +256,7 @@ class Writer:
             InputError: The prompt has unknown tokens and `unknown` is "error", the seed is none, or the source is not
                 what the model takes.
         """
+        places.check()
         context = self._alone(prompt, source, unknown)
         position, of_prompt = self._read(_Prompts([prompt], context, unknown, seed), ())
         history = self._begun(prompt, unknown)
@@ -264,6 +268,7 @@ class Writer:
         Raises:
             InputError: The file is no session, is damaged, or belongs to another model.
         """
+        places.check()
         return Session.load(path, self._compiled, self.vocabulary)
 
     def stream(
@@ -304,6 +309,7 @@ class Writer:
         Raises:
             InputError: As for `generate`, before the first piece.
         """
+        places.check()
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
@@ -335,6 +341,7 @@ class Writer:
         Raises:
             InputError: A text is empty, or has unknown tokens and `unknown` is "error".
         """
+        places.check()
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
         for each, ids in zip(texts, encoded, strict=True):
