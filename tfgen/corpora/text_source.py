@@ -218,8 +218,10 @@ class TextSource:
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
         end = END_OF_TEXT if self.ends else ""
+        is_plain = not (self.reading.unescape or self.reading.normalize)
         for document in documents:
-            if cleaned := self._clean(document):
+            cleaned = document if is_plain and "\r" not in document else self._clean(document)
+            if cleaned:
                 yield cleaned + end
 
     def _clean(self, document: str) -> str:
