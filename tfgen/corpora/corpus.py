@@ -7,9 +7,9 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-from tfgen.errors import InputError, check_instance
+from tfgen.errors import InputError, check_choice, check_instance
 from tfgen.support import wording
 
 END_OF_TEXT = "\x03"
@@ -17,6 +17,10 @@ END_OF_TEXT = "\x03"
 
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
+
+
+Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
 
 class Document(NamedTuple):
@@ -35,6 +39,7 @@ class Corpus:
             (END OF TEXT, which marks where a document ends) or a lone surrogate in it.
         ends: True for separate texts that begin and end (titles, verses, files); False for one running text.
         source: What the user asked for: `"alice.txt"`, `"python-docs"`, `"news.csv[title]"`.
+        normalize: The Unicode normalisation form that the texts are in, if they were brought into one.
 
     Raises:
         InputError: There is no text, or a text holds a character that cannot be learned.
@@ -49,12 +54,15 @@ class Corpus:
     documents: tuple[str, ...]
     ends: bool
     source: str
+    normalize: Form | None = None
 
     def __post_init__(self) -> None:
         """Check what every later step relies on."""
         if isinstance(self.documents, str):
             raise InputError("documents must be a sequence of texts; received one str: use Corpus.from_text for it.")
         check_instance("documents", self.documents, Sequence, "a sequence of texts")
+        if self.normalize is not None:
+            check_choice("normalize", self.normalize, FORMS)
         for index, text in enumerate(self.documents, start=1):
             place = f"document {index} of {self.source!r}"
             if not isinstance(text, str):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.corpus import Corpus, Form
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
-from tfgen.corpora.text_source import Control, Form, Reading, TextSource
+from tfgen.corpora.text_source import Control, Reading, TextSource
 
 
 def load_corpus(

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.corpus import Corpus, Form
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
-from tfgen.corpora.text_source import Control, Form, TextSource
+from tfgen.corpora.text_source import Control, TextSource
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 

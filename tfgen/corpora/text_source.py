@@ -8,17 +8,15 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, files
-from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Document, Form, find_forbidden, replace_forbidden
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
 from tfgen.support import wording
 from tfgen.support.pieces import gathered
 
-Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 Control: TypeAlias = Literal["error", "replace"]
 
-_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _CONTROLS = ("error", "replace")
 
 PIECE = 1 << 20  # characters that are worked on together
@@ -50,7 +48,7 @@ class Reading:
     def __post_init__(self) -> None:
         """Check."""
         if self.normalize is not None:
-            check_choice("normalize", self.normalize, _FORMS)
+            check_choice("normalize", self.normalize, FORMS)
         check_choice("control", self.control, _CONTROLS)
         files.check_encoding(self.encoding)
         if not isinstance(self.column, str | None):
@@ -110,7 +108,7 @@ class TextSource:
         documents = text.split(END_OF_TEXT)[:-1] if self.ends else [text]
         if not text:
             raise InputError(self.no_text())
-        return Corpus(tuple(documents), self.ends, self.label)
+        return Corpus(tuple(documents), self.ends, self.label, self.reading.normalize)
 
     def _fitting(self, pieces: Iterator[str]) -> Iterator[str]:
         characters = 0

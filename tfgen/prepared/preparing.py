@@ -128,6 +128,9 @@ def prepare_text(
         InputError, OSError: As for `prepare_corpus`.
     """
     check_instance("show", show, Callable, "a function of one text")
+    if counting.vocabulary is not None and counting.vocabulary.normalize is not None:
+        reading = dataclasses.replace(text.reading, normalize=counting.vocabulary.normalize)
+        text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
@@ -243,6 +246,8 @@ def _key(text: TextSource, counted: Any) -> str:
     # What was added later is no part of the name where it is not asked for: texts that were prepared before stay found.
     reading = {name: value for name, value in dataclasses.asdict(text.reading).items() if name != "beside" or value}
     how = [FORMAT, reading, text.ends, counted, unicodedata.unidata_version]
+    if text.reading.normalize is not None:  # else what was prepared by a vocabulary without a form would be found
+        how.append("form")
     digest.update(json.dumps(how).encode())
     for each in text.texts:
         content = hashlib.sha256()
@@ -294,7 +299,13 @@ def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable
     counted = Counted(work.path(workspace.COUNTED))
     show(f"counting {counting.split}s{_except(counted.characters)}")
     vocabulary = Vocabulary.from_pieces(
-        text.pieces(), text.ends, counting.split, counting.limit, counting.min_count, counted
+        text.pieces(),
+        text.ends,
+        counting.split,
+        counting.limit,
+        counting.min_count,
+        counted,
+        text.reading.normalize,
     )
     return vocabulary, sum(vocabulary.counts) + text.ends
 
