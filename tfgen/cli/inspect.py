@@ -38,7 +38,7 @@ def inspect(model: Path, as_json: bool) -> None:
         return
     console = terminal.console()
     for name, value in _flat(facts):
-        console.print(f"{name:<24} {value}")
+        console.print(terminal.on_one_line(f"{name:<24} {value}"))
 
 
 def _layers(config: dict[str, Any]) -> Iterator[str]:
