@@ -165,7 +165,7 @@ def _numbers(text: Any) -> dict[str, Any]:
 
 def _write(text: str) -> None:
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(terminal.for_output(text))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has what it wants
         raise click.exceptions.Exit(0) from None

@@ -24,10 +24,11 @@ def inspect(model: Path, as_json: bool) -> None:
         network = list(_layers(config))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{str(model)!r} is damaged: {wording.clause(error)}; train or save it again.") from None
+    of_texts = {"split": vocabulary.split, "texts_end": vocabulary.ends, "normalize": vocabulary.normalize}
     facts = {
         "model": str(model),
         "bytes": model.stat().st_size,
-        "vocabulary": {"tokens": len(vocabulary), "split": vocabulary.split, "texts_end": vocabulary.ends},
+        "vocabulary": {"tokens": len(vocabulary), **of_texts},
         "network": network,
         **engines.described(config),
         **(config.get("provenance") or {}),
@@ -37,7 +38,7 @@ def inspect(model: Path, as_json: bool) -> None:
         return
     console = terminal.console()
     for name, value in _flat(facts):
-        console.print(f"{name:<24} {value}")
+        console.print(terminal.on_one_line(f"{name:<24} {value}"))
 
 
 def _layers(config: dict[str, Any]) -> Iterator[str]:

@@ -16,6 +16,32 @@ from tfgen.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+# What a terminal would obey rather than show: control characters, save tabs and ends of lines, as their pictures; what
+# turns the direction of writing, and what is half a character, as what cannot be shown.
+_OBEYED = (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_PICTURES = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    0x7F: "\u2421",
+    **dict.fromkeys((*_OBEYED, *range(0xD800, 0xE000)), "\ufffd"),
+}
+_SHOWN = {**_PICTURES, ord("\n"): "\n", ord("\t"): "\t"}
+_ESCAPED = {code: f"\\u{code:04x}" for code in (0x7F, *_OBEYED)}  # JSON itself escapes those below U+0020
+
+
+def visible(text: str) -> str:
+    """Give a text as a terminal can show it: pictures of the control characters that it would obey."""
+    return text.translate(_SHOWN)
+
+
+def on_one_line(text: str) -> str:
+    """Give a text of others as part of a line: pictures of ends of lines and tabs too."""
+    return text.translate(_PICTURES)
+
+
+def for_output(text: str) -> str:
+    """Give a text as it is written to standard output: raw into a pipe or file, visible on a terminal."""
+    return visible(text) if sys.stdout.isatty() else text
+
 
 _PIECE = 1 << 20  # bytes
 _LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
@@ -47,7 +73,7 @@ def quote(argument: str | Path) -> str:
 
 def as_json(value: Any) -> str:
     """Give one line of JSON; numbers that JSON lacks are strings: "Infinity", "-Infinity", "NaN", as in ProtoJSON."""
-    return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False).translate(_ESCAPED)
 
 
 def _in_json(value: Any) -> Any:

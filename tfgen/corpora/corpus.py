@@ -7,7 +7,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from tfgen.corpora import at_hand
 from tfgen.errors import InputError, check_instance
@@ -18,6 +18,10 @@ END_OF_TEXT = "\x03"
 
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
+
+
+Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
 
 class Document(NamedTuple):
@@ -68,6 +72,11 @@ class Corpus:
                 raise InputError(f"{place} holds {found}; remove it, or put U+FFFD in its place.")
         if not self.characters:
             raise InputError(f"{self.source!r} holds no text; a corpus needs at least one character.")
+
+    @property
+    def normalize(self) -> Form | None:
+        """The Unicode normalisation form that the texts were brought into, if they were."""
+        return cast("Form | None", self.reading.get("normalize"))
 
     @classmethod
     def from_texts(

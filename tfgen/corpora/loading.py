@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfgen.corpora.columns import Quoting
-from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.corpus import Corpus, Form
 from tfgen.corpora.encodings import Errors
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
-from tfgen.corpora.text_source import Control, Form, Reading, TextSource
+from tfgen.corpora.text_source import Control, Reading, TextSource
 
 
 def load_corpus(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfgen.corpora.columns import Quoting
-from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.corpus import Corpus, Form
 from tfgen.corpora.encodings import Errors
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
-from tfgen.corpora.text_source import Control, Form, TextSource
+from tfgen.corpora.text_source import Control, TextSource
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 

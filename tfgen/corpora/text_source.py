@@ -10,17 +10,15 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
-from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Document, Form, find_forbidden, replace_forbidden
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
 from tfgen.support import wording
 from tfgen.support.pieces import gathered
 
-Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 Control: TypeAlias = Literal["error", "replace"]
 
-_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _CONTROLS = ("error", "replace")
 _QUOTINGS = ("rfc4180", "none")
 
@@ -59,7 +57,7 @@ class Reading:
     def __post_init__(self) -> None:
         """Check."""
         if self.normalize is not None:
-            check_choice("normalize", self.normalize, _FORMS)
+            check_choice("normalize", self.normalize, FORMS)
         check_choice("control", self.control, _CONTROLS)
         check_choice("errors", self.errors, tuple(encodings.HANDLERS))
         files.check_encoding(self.encoding)

@@ -64,6 +64,8 @@ def of_sources(vocabulary: Vocabulary) -> dict[str, Any]:
 def _tokens(vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "split": vocabulary.split,
+        # A client brings texts into this form before it reads them: graphs of TensorFlow cannot. null: as they are.
+        "normalize": vocabulary.normalize,
         "tokens": list(vocabulary.tokens),
         "padding": PADDING,
         "unknown": UNKNOWN,

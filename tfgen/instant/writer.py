@@ -62,6 +62,7 @@ class Writer:
 
     def score(self, text: str, *, unknown: OnUnknown = "error") -> Score:
         """Tell how likely the model finds a text, see `tfgen.writing.Writer`."""
+        text = self.vocabulary.normalized(text)
         ids = self.vocabulary.encode(text, unknown)
         if not len(ids):
             raise InputError(f"there is nothing to score in {text!r}; give a text of at least one known character.")
@@ -86,7 +87,7 @@ class Writer:
     ) -> Iterator[list[str]]:
         """Check everything, then write to the end: the new text of each row, token by token."""
         chain = chains.default_chain(**settings)
-        limits = Limits(length, min_length, as_stops(stop), max_time=max_time)
+        limits = Limits(length, min_length, as_stops(stop, self.vocabulary.normalized), max_time=max_time)
         ids = self.vocabulary.encode(prompt, unknown)
         seeds = row_seeds(random.getrandbits(62) if seed is None else seed, rows)
         reading = self._read(ids)

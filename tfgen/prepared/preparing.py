@@ -132,6 +132,9 @@ def prepare_text(
         InputError, OSError: As for `prepare_corpus`.
     """
     check_instance("show", show, Callable, "a function of one text")
+    if counting.vocabulary is not None and counting.vocabulary.normalize is not None:
+        reading = dataclasses.replace(text.reading, normalize=counting.vocabulary.normalize)
+        text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
@@ -258,6 +261,8 @@ def _key(text: TextSource, counted: Any) -> str:
     # The ends of rows and lines are no text, and might be \r\n before too.
     changed = alone if text.reading.column is not None or text.reading.lines else returns
     how = [FORMAT, _reading_of(text, changed > 0), text.ends, counted, unicodedata.unidata_version]
+    if text.reading.normalize is not None:  # else what was prepared by a vocabulary without a form would be found
+        how.append("form")
     return hashlib.sha256(b"".join([json.dumps(how).encode(), *contents])).hexdigest()
 
 
@@ -317,7 +322,13 @@ def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable
     counted = Counted(work.path(workspace.COUNTED))
     show(f"counting {counting.split}s{_except(counted.characters)}")
     vocabulary = Vocabulary.from_pieces(
-        text.pieces(), text.ends, counting.split, counting.limit, counting.min_count, counted
+        text.pieces(),
+        text.ends,
+        counting.split,
+        counting.limit,
+        counting.min_count,
+        counted,
+        text.reading.normalize,
     )
     return vocabulary, sum(vocabulary.counts) + text.ends
 

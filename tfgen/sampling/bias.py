@@ -110,7 +110,8 @@ class Forbid(Transform):
         characters: Tokens with any of these characters.
         category: Tokens with a character of any of these Unicode categories, see `Allow`.
         pattern: Tokens that this regular expression of Python's matches as a whole.
-        strings: A string, or several, that must not be written: `["the", "THE"]`, as they are.
+        strings: A string, or several, that must not be written: `["the", "THE"]`, as they are
+            but for the normalisation form, which is that of the vocabulary.
 
     Raises:
         InputError: Not exactly one of these is given, a string is empty, or (when it meets a vocabulary) nothing would
@@ -195,6 +196,7 @@ def _strings(given: Any) -> tuple[str, ...]:
 
 def _without(strings: tuple[str, ...], vocabulary: Vocabulary) -> AutomatonMask:
     """Give the automaton of the texts in which none of the strings occurs."""
+    strings = tuple(dict.fromkeys(map(vocabulary.normalized, strings)))
     tokens = vocabulary.tokens[len(RESERVED) :]
     alphabet = "".join(sorted(set("".join(tokens))))
     moves, read = watching(strings, alphabet)

@@ -136,7 +136,9 @@ class Session:
         """
         places.check()
         chain = chain_of(sampler, settings, self._vocabulary)
-        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        limits = Limits(
+            length, min_length, as_stops(stop, self._vocabulary.normalized), keep_stop, max_time, jit_compile
+        )
         name = _name(chain)
         begun = self._position._replace(sampler=self._states(chain, name))
         answer = Drafts(self._compiled, self._vocabulary, chain, begun, limits, context=self._context)

@@ -145,7 +145,8 @@ class Writer:
                 "error", or the source is not what the model takes.
         """
         places.check()
-        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        stops = as_stops(stop, self.vocabulary.normalized)
+        limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         copies = whole_number("n", 1 if n is None else n, 1)
         texts, context, several = self._in_context(
@@ -312,7 +313,8 @@ class Writer:
         places.check()
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
-        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        stops = as_stops(stop, self.vocabulary.normalized)
+        limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         drafts = self._drafts(prompts, limits, chain)
@@ -336,13 +338,14 @@ class Writer:
                 several texts under a single one.
 
         Returns:
-            One `Score`, or a list of them.
+            One `Score`, or a list of them, of the texts in the normalisation form of the vocabulary.
 
         Raises:
             InputError: A text is empty, or has unknown tokens and `unknown` is "error".
         """
         places.check()
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
+        texts = [*map(self.vocabulary.normalized, texts)]
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
         for each, ids in zip(texts, encoded, strict=True):
             if not len(ids):
