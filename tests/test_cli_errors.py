@@ -158,6 +158,16 @@ def test_a_process_that_lacks_memory_ends_with_one_line(folder):
     assert "not enough memory" in assert_refusal(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+@pytest.mark.parametrize("most", [300 << 20, 1200 << 20])
+def test_a_limit_that_tensorflow_does_not_fit_in_is_one_line(folder, model_bytes, most):
+    resource = pytest.importorskip("resource", reason="this system sets no limits")
+    (folder / "old.keras").write_bytes(model_bytes)
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (most, most))
+    done = run("generate", "old.keras", "--engine", "tensorflow", cwd=folder, preexec_fn=limit)
+    message = assert_refusal(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert f"may take {most:,} bytes of memory (ulimit -v)" in message
+
+
 def test_what_has_no_end_is_read_no_further_than_a_text_may_be_long(before_tensorflow, monkeypatch):
     monkeypatch.setattr(terminal, "_LONGEST", 3 << 20)
     refused = before_tensorflow.refused

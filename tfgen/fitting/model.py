@@ -241,7 +241,7 @@ def _real_targets(y: Any, sample_weight: Any) -> Any:
 
 @contextlib.contextmanager
 def _one_line() -> Iterator[None]:
-    """Say in one line which size of batches is missing, where only a batch itself has told it."""
+    """Say in one line which size of batches is missing, where only a batch itself can show it."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
