@@ -42,6 +42,7 @@ _CONTEXT = 20
     is_flag=True,
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
+@click.option("--adapt", is_flag=True, help="Let MODEL learn from what it reads, each part after it was scored.")
 @of_model.given(
     "Score TEXT as written from this one, where MODEL has an encoder.",
     'The same from a file of one line; "-" reads standard input.',
@@ -52,6 +53,7 @@ def score(
     text: str,
     unknown: Any,
     as_json: bool,
+    adapt: bool,
     sources: tuple[str, ...],
     sources_file: Path | None,
     engine: str | None,
@@ -70,8 +72,10 @@ def score(
     if lines is not None and len(lines) > 1:
         raise InputError(f"a text is scored under one source; received {len(lines)}: give one.")
     with interrupts.deferred():
-        generator = engines.load(model, config, engine, len(text), {})
-        under = {} if lines is None else {"source": lines[0]}
+        generator = engines.load(model, config, engine, len(text), {"adapt": adapt})
+        under: dict[str, Any] = {} if lines is None else {"source": lines[0]}
+        if adapt:
+            under["adapt"] = True
         result = generator.score(text, unknown=unknown, **under)
     totals = {
         "characters": result.characters,
@@ -87,12 +91,13 @@ def score(
             "bits": result.bits.tolist(),
             "ranks": result.ranks.tolist(),
         }
-        click.echo(terminal.as_json({"model": str(model), **totals, **tokens}))
+        protocol = {"protocol": "adapted" if adapt else "static"}
+        click.echo(terminal.as_json({"model": str(model), **protocol, **totals, **tokens}))
         return
-    _show(result, generator.vocabulary, unknown)
+    _show(result, generator.vocabulary, unknown, adapt)
 
 
-def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
+def _show(result: Score, vocabulary: Vocabulary, unknown: str, adapted: bool) -> None:
     console = terminal.console()
     if terminal.has_colours(console):
         console.print(heat.legend(), end="\n\n")
@@ -101,6 +106,7 @@ def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
     console.print(
         f"{result.bits_per_character:.3f} bits, {result.nats_per_character:.3f} nats per character; "
         f"perplexity {result.perplexity:.2f}; {result.characters:,} characters"
+        + (", each part scored before it was learned from" if adapted else "")
     )
     console.print("\nThe greatest surprises:")
     for place in np.argsort(result.log_probabilities, kind="stable")[:_SURPRISES]:

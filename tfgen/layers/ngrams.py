@@ -79,11 +79,15 @@ class NGrams(keras.layers.Layer):
         self._backoff = self._array("backoff", self._nodes, "float32")
         self._following = self._array("following", self._entries, ids)
         self._shares = self._array("shares", self._entries, "float32")
+        # What is added to while a text is read, see `tfgen.ngrams.adaptive`; nothing is looked up in them here.
+        self._array("totals", self._nodes, "int32")
+        self._array("discounts", (self.order, 3), "float32")
         self.built = True
 
-    def _array(self, name: str, size: int, dtype: str) -> Any:
+    def _array(self, name: str, shape: int | tuple[int, ...], dtype: str) -> Any:
+        shape = shape if isinstance(shape, tuple) else (shape,)
         return self.add_weight(
-            name=name, shape=(size,), dtype=dtype, initializer="zeros", trainable=False, autocast=False
+            name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False, autocast=False
         )
 
     def call(self, inputs: Any) -> Any:

@@ -10,6 +10,7 @@
 | `source_shapes` | which arrays an encoder takes |
 | `text_encoder` | a network that reads a text in both directions |
 | `conditioned` | an encoder and a decoder as a language model |
+| `adapting` | models that go on learning while they read |
 | `counts` | n-grams that were counted, as a language model |
 | `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |

@@ -94,6 +94,7 @@ class Mixed:
 
     Attributes:
         network: The mixture.
+        members: Its members, as language models.
     """
 
     context = ()
@@ -102,41 +103,41 @@ class Mixed:
         """Take a mixture, and each of its members as a language model."""
         check_instance("the network", network, Mixture, "a tfgen.networks.Mixture")
         self.network = network
-        self._models = list(models)
+        self.members = list(models)
 
     @property
     def size(self) -> int:
         """Give V."""
-        return self._models[0].size
+        return self.members[0].size
 
     @property
     def dtype(self) -> tf.DType:
         """Give the widest type of the members' logits."""
-        return tf.float64 if any(model.dtype == tf.float64 for model in self._models) else tf.float32
+        return tf.float64 if any(model.dtype == tf.float64 for model in self.members) else tf.float32
 
     @property
     def supports_jit(self) -> bool:
         """Whether XLA may compile all of them."""
-        return all(model.supports_jit for model in self._models)
+        return all(model.supports_jit for model in self.members)
 
     def start(self, context: Any, rows: Any) -> tuple[Any, ...]:
         """Give the states of the members before the first token."""
-        return tuple(model.start((), rows) for model in self._models)
+        return tuple(model.start((), rows) for model in self.members)
 
     def read(
         self, ids: tf.Tensor, lengths: tf.Tensor | None, state: Any, context: Any = ()
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Read texts: what each member's head reads, and the states after."""
-        read = [model.read(ids, lengths, of, ()) for model, of in zip(self._models, state, strict=True)]
+        read = [model.read(ids, lengths, of, ()) for model, of in zip(self.members, state, strict=True)]
         return tuple(features for features, _ in read), tuple(after for _, after in read)
 
     def logits(self, features: Any) -> tf.Tensor:
         """Give the logarithm of the weighted sum of the members' distributions, (..., V)."""
-        return self._mixed([model.logits(of) for model, of in zip(self._models, features, strict=True)])
+        return self._mixed([model.logits(of) for model, of in zip(self.members, features, strict=True)])
 
     def step(self, ids: tf.Tensor, state: Any, context: Any = ()) -> tuple[tf.Tensor, tuple[Any, ...]]:
         """Read one token a row: logits (B, V) of the next token, and the states after this one."""
-        stepped = [model.step(ids, of, ()) for model, of in zip(self._models, state, strict=True)]
+        stepped = [model.step(ids, of, ()) for model, of in zip(self.members, state, strict=True)]
         return self._mixed([logits for logits, _ in stepped]), tuple(after for _, after in stepped)
 
     def _mixed(self, logits: list[tf.Tensor]) -> tf.Tensor:

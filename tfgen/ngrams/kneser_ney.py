@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 _USUAL = (0.5, 1.0, 1.5)
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """The n-grams of one length, in order of their contexts, and the contexts of one length.
 
     Attributes:
@@ -39,6 +39,8 @@ class _Level(NamedTuple):
         following: Its last token.
         shares: Its discounted share of the count of its context.
         backoff: Of each context (N,), what is left for the shorter one.
+        totals: Of each context (N,), its count.
+        discounts: What was taken from counts of 1, of 2 and of more, (3,).
     """
 
     parents: Array
@@ -47,6 +49,8 @@ class _Level(NamedTuple):
     following: Array
     shares: Array
     backoff: Array
+    totals: Array
+    discounts: Array
 
 
 def discounts(counts: Array) -> Array:
@@ -81,7 +85,7 @@ def smoothed(counts: Counts, possible: npt.NDArray[np.bool_]) -> Tables:
     base = np.where(possible, 1 / possible.sum(), 0.0)
     new = changes(counts.tokens[:1])
     context = np.zeros(len(counts.times), np.int64)  # of the length of this level, for each of the longest n-grams
-    levels = []
+    levels, of_tokens = [], np.array(_USUAL)
     for length in range(order):
         starts = np.flatnonzero(new)
         longer = new | changes(counts.tokens[length + 1 : length + 2]) if length + 1 < order else new
@@ -99,10 +103,11 @@ def smoothed(counts: Counts, possible: npt.NDArray[np.bool_]) -> Tables:
         if length:
             levels.append(level)
         elif len(starts):
+            of_tokens = level.discounts
             base *= level.backoff[0]
             base[level.following] += level.shares
         new = longer
-    return _joined(base, levels, order)
+    return joined(base, levels, of_tokens)
 
 
 def _times(counts: Counts, starts: Array, longer: Array, length: int) -> Array:
@@ -114,17 +119,25 @@ def _times(counts: Counts, starts: Array, longer: Array, length: int) -> Array:
     return np.where(begins_a_text, np.add.reduceat(counts.times, starts), different)
 
 
-def _level(parents: Array, oldest: Array, contexts: Array, following: Array, times: Array, size: int) -> _Level:
+def _level(parents: Array, oldest: Array, contexts: Array, following: Array, times: Array, size: int) -> Level:
     order = np.argsort(contexts * size + following, kind="stable")
     contexts, following, times = contexts[order], following[order], times[order]
-    taken = discounts(times)[np.minimum(times, 3) - 1]
+    of_counts = discounts(times)
+    taken = of_counts[np.minimum(times, 3) - 1]
     totals = np.bincount(contexts, times, minlength=len(parents))
     backoff = np.bincount(contexts, taken, minlength=len(parents)) / np.maximum(totals, 1)
-    return _Level(parents, oldest, contexts, following, (times - taken) / totals[contexts], backoff)
+    shares = (times - taken) / totals[contexts]
+    return Level(parents, oldest, contexts, following, shares, backoff, totals, of_counts)
 
 
-def _joined(base: Array, levels: list[_Level], order: int) -> Tables:
-    """Number the contexts of all lengths, the shorter ones first, and lay their n-grams one after another."""
+def joined(base: Array, levels: list[Level], of_tokens: Array) -> Tables:
+    """Number the contexts of all lengths, the shorter ones first, and lay their n-grams one after another.
+
+    Args:
+        base: The distribution without any context (V,).
+        levels: Of contexts of one token, of two, and so on.
+        of_tokens: What was taken from the counts of single tokens, (3,).
+    """
     kind = np.min_scalar_type(len(base) - 1)
     above = [1, *(len(level.parents) for level in levels)]
     children = [np.bincount(level.parents, minlength=number) for level, number in zip(levels, above, strict=False)] + [
@@ -133,7 +146,7 @@ def _joined(base: Array, levels: list[_Level], order: int) -> Tables:
     entries = [np.zeros(1, np.int64)] + [np.bincount(level.contexts, minlength=len(level.parents)) for level in levels]
     nothing = [np.zeros(1)]
     return Tables(
-        order=order,
+        order=len(levels) + 1,
         base=base.astype(np.float32),
         oldest=np.concatenate([*nothing, *(level.oldest for level in levels), *nothing]).astype(kind),
         children=_offsets(children, 1),
@@ -141,6 +154,8 @@ def _joined(base: Array, levels: list[_Level], order: int) -> Tables:
         backoff=np.concatenate([[1.0], *(level.backoff for level in levels), [1.0]]).astype(np.float32),
         following=np.concatenate([*(level.following for level in levels), *nothing]).astype(kind),
         shares=np.concatenate([*(level.shares for level in levels), *nothing]).astype(np.float32),
+        totals=np.concatenate([*nothing, *(level.totals for level in levels), *nothing]).astype(np.int32),
+        discounts=np.array([of_tokens, *(level.discounts for level in levels)], np.float32),
     )
 
 

@@ -33,6 +33,8 @@ class Tables:
         backoff: The weight of the distribution of its parent, float32 (N + 1,); that of the root and the last one is 1.
         following: The last token of each n-gram (E + 1,), in the smallest integer type.
         shares: What the n-gram adds to the probability of that token, float32 (E + 1,).
+        totals: How often the context of each node was counted, int32 (N + 1,): what new counts are added to.
+        discounts: What was taken from counts of 1, of 2 and of more, float32 (order, 3), a row for each length.
     """
 
     order: int
@@ -43,6 +45,8 @@ class Tables:
     backoff: Array
     following: Array
     shares: Array
+    totals: Array
+    discounts: Array
 
     @property
     def arrays(self) -> list[Array]:

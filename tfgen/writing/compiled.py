@@ -1,5 +1,7 @@
 """The loop compiled over one model: shapes of batch, prompt and text are free, so it compiles once a sampler."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +79,23 @@ class CompiledLoop:
         rows = None if copies == 1 else np.repeat(np.arange(len(prompts)), copies)
         logits, state, sampler = rows_of((logits, state, self.start(chain, prompts)), rows)
         return begin(logits, state, sampler, tf.constant(seeds))
+
+    def read_on(self, ids: npt.NDArray[np.int32], position: Position, context: Any) -> Position:
+        """Read more of one text, ids (T,) of at least one token: the position after it."""
+
+        def run(ids: tf.Tensor, context: Any, state: Any) -> tuple[tf.Tensor, Any]:
+            return prefill(self.model, ids, None, context, state)
+
+        signature = [_IDS, *_with_rows((context, position.state), None)]
+        read = self._compile("read on", run, signature)
+        logits, state = read(tf.constant(ids[np.newaxis], tf.int32), context, position.state)
+        if np.isnan(logits.numpy()).any():
+            raise InputError(NO_DISTRIBUTION)
+        return position._replace(logits=logits, state=state)
+
+    def over(self, model: LanguageModel) -> CompiledLoop:
+        """Give the same over another model of the same vocabulary."""
+        return CompiledLoop(model, self._allowed.numpy())
 
     def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:
         """Give the states of a sampler that goes on from texts."""

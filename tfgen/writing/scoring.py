@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import time_major
+from tfgen.networks import adapting
+from tfgen.networks.adapting import Learner
 from tfgen.networks.model import LanguageModel
 from tfgen.support import interrupts
 from tfgen.terms.faults import NO_DISTRIBUTION
@@ -118,6 +120,34 @@ def score_tokens(model: LanguageModel, ids: tf.Tensor, context: Any) -> tuple[tf
     )
     log_p, ranks = (_side_by_side(array.stack())[:, :total] for array in of_pieces)
     return log_p, ranks
+
+
+def score_learning(
+    learner: Learner, ids: npt.NDArray[np.integer[Any]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    """Score one text with a model that learns from it: each part is scored before it is learned from.
+
+    Args:
+        learner: The model.
+        ids: Of the text (T,), at least one.
+
+    Returns:
+        Log-probabilities (nats, float64) and ranks (int32), (T,).
+
+    Raises:
+        InputError: The model's output is not a number.
+    """
+    text = np.concatenate([np.array([END], np.int32), ids])
+    reading = learner.begin(text[:1])
+    log_p, ranks = [], []
+    for piece in adapting.pieces(text):
+        each = reading.read(piece)
+        of_target = np.take_along_axis(each, piece[1:, np.newaxis].astype(np.intp), axis=1)
+        log_p.append(of_target[:, 0])
+        ranks.append(1 + (each > of_target).sum(axis=1, dtype=np.int32))
+        if np.isnan(log_p[-1]).any():
+            raise InputError(NO_DISTRIBUTION)
+    return np.concatenate(log_p), np.concatenate(ranks)
 
 
 def _scored(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,6 +7,7 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
+from tfgen.networks.adapting import Learner, learner_of
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import forks, wording
@@ -28,7 +30,7 @@ from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
 from tfgen.writing import places
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position, rows_of
-from tfgen.writing.scoring import Scorer
+from tfgen.writing.scoring import Scorer, score_learning
 from tfgen.writing.session import Session
 from tfgen.writing.sources import Sources
 from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Look
@@ -80,6 +82,10 @@ class Writer:
         self._compiled = CompiledLoop(model, vocabulary.writable)
         self._scorer = Scorer(model)
         self._sources = Sources(model)
+
+    @functools.cached_property
+    def _learner(self) -> Learner:
+        return learner_of(self.model)
 
     def generate(
         self,
@@ -321,13 +327,23 @@ class Writer:
         return (text for (text,) in drafts.pieces(STREAMED) if text)
 
     @overload
-    def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None) -> Score: ...
+    def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None, adapt: bool = False) -> Score: ...
     @overload
     def score(
-        self, text: list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", source: Any = None
+        self,
+        text: list[str] | tuple[str, ...],
+        *,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+        adapt: bool = False,
     ) -> list[Score]: ...
     def score(
-        self, text: str | list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", source: Any = None
+        self,
+        text: str | list[str] | tuple[str, ...],
+        *,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+        adapt: bool = False,
     ) -> Score | list[Score]:
         """Tell how likely the model finds a text, or each of several, read from the beginning.
 
@@ -336,14 +352,19 @@ class Writer:
             unknown: What a token outside the vocabulary does: "error", "skip" it, or score it as "unknown".
             source: As for `generate`, one for each text; a single text is scored under each of several sources, and
                 several texts under a single one.
+            adapt: Whether the model learns from each text while it reads it (dynamic evaluation, see
+                `tfgen.networks.adapting`): every part is scored first and learned from after it, each text begins with
+                the model as it is, and nothing of the model changes. A figure of it is another protocol than a static
+                one: say which. Recurrent networks, counts and mixtures of them.
 
         Returns:
             One `Score`, or a list of them, of the texts in the normalisation form of the vocabulary.
 
         Raises:
-            InputError: A text is empty, or has unknown tokens and `unknown` is "error".
+            InputError: A text is empty, or has unknown tokens and `unknown` is "error"; or the model cannot adapt.
         """
         places.check()
+        check_instance("adapt", adapt, bool, "True or False")
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
         texts = [*map(self.vocabulary.normalized, texts)]
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
@@ -351,11 +372,10 @@ class Writer:
             if not len(ids):
                 raise InputError(f"there is nothing to score in {each!r}; give a text of at least one known character.")
         read = [self.vocabulary.decode_each(ids) for ids in encoded]
+        scored = [score_learning(self._learner, ids) for ids in encoded] if adapt else self._scorer(encoded, context)
         scores = [
             Score(each, tokens, len("".join(tokens) if unknown == "skip" else each), log_probabilities, ranks)
-            for each, tokens, (log_probabilities, ranks) in zip(
-                texts, read, self._scorer(encoded, context), strict=True
-            )
+            for each, tokens, (log_probabilities, ranks) in zip(texts, read, scored, strict=True)
         ]
         return scores if several else scores[0]
 
