@@ -155,6 +155,8 @@ class Settings:
         usual_length = window if transformer and cut == "windows" else _LENGTHS[cut]
         length = usual_length if self.length is None else self.length
         of_training = tokens * (1 - self.validation)
+        if cut == "streams" and self.length is None and length is not None:
+            length = int(np.clip(of_training - 2, 1, length))  # a text of a line or two is one short row
         row = tokens / texts.number_of_documents if cut in ("documents", "pairs") else tokens
         row = row if length is None else min(row, length)
         most = _BATCH_SIZE_OF_PAIRS if of_pairs else _BATCH_SIZE

@@ -121,7 +121,7 @@ if __name__ == "__main__":
         options.error("the temperature and the seed are at least 0")
     try:
         writer = Writer(given.directory)
-    except (OSError, LookupError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, re.error) as error:
         sys.exit(f"{given.directory} is no export for {RUNTIME}, or damaged: {error}")
     if (given.source is None) == bool(writer.encoder):
         options.error("a model with an encoder takes a --source, and no other does")

@@ -8,6 +8,7 @@ usage, 128 and its number stopped by a signal, such as 130 interrupted.
 import contextlib
 import importlib
 import os
+import re
 import sys
 
 import click
@@ -75,6 +76,8 @@ def _run() -> int:
     except OSError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # and the terminal was gone already
             return _fail(*signals.outcome(error.__context__))
+        if error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # as NumPy puts it
+            return _fail("the disk is full; free some space, or name another directory in TMPDIR.", 1)
         return _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
     except InputError as error:
         return _fail(error.offered(_settings()), 1)

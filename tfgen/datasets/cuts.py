@@ -68,8 +68,13 @@ def streams(
     check(batch_size=batch_size, length=length, validation=validation)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
+    if len(training) < 2:
+        raise InputError(
+            f"the text is too short: it has {wording.number(len(ids), 'token')}, and none of the training part has one "
+            "before it to be predicted from; give more text, or split it into characters rather than words."
+        )
     if len(training) - 1 < batch_size * length:
-        raise InputError(_too_short(max(len(training) - 1, 0), batch_size, length))
+        raise InputError(_too_short(len(training) - 1, batch_size, length))
     if not validation:
         return _streams(training, batch_size, length), None
     transitions = max(len(held_out) - 1, 0)

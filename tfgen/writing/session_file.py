@@ -24,6 +24,7 @@ from tfgen.writing.loop import PLAIN, Position
 _FORMAT = "tfgen session 1"
 # A state is some kilobytes; what claims more than this is no session.
 _LARGEST = 2**30
+_MOST_DRAWN = 2**30  # far below the end of int32, in which they are counted
 
 
 class SamplerState(NamedTuple):
@@ -90,6 +91,8 @@ def read(path: Path, compiled: CompiledLoop, vocabulary: Vocabulary) -> Stored:
         sampler = SamplerState(str(meta["sampler"]), leaves) if meta["sampler"] else None
         context = tf.nest.pack_sequence_as(model.context, _leaves(arrays, "context"))
         vocabulary.decode(arrays["history"])  # refuses what are no ids
+        if not 0 <= (drawn := int(plain["drawn"])) < _MOST_DRAWN:
+            raise ValueError(f"it claims that {drawn:,} tokens were drawn.")
         position = Position(state, sampler=(), **plain)
         context = checked_context(model, context, 1)
         return Stored(str(meta["text"]), arrays["history"], position, sampler, context)

@@ -151,6 +151,7 @@ class Writer:
                 "error", or the source is not what the model takes.
         """
         places.check()
+        prompt = _plain(prompt)
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
@@ -365,6 +366,7 @@ class Writer:
         """
         places.check()
         check_instance("adapt", adapt, bool, "True or False")
+        text = _plain(text)
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
         texts = [*map(self.vocabulary.normalized, texts)]
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
@@ -378,6 +380,22 @@ class Writer:
             for each, tokens, (log_probabilities, ranks) in zip(texts, read, scored, strict=True)
         ]
         return scores if several else scores[0]
+
+
+def _plain(given: Any) -> Any:
+    """Give texts that are strings of TensorFlow or NumPy as those of Python; all else as it is."""
+    array = given.numpy() if tf.is_tensor(given) and hasattr(given, "numpy") else given
+    if isinstance(array, bytes) and array is not given:
+        return array.decode("utf-8", "replace")
+    if isinstance(array, np.ndarray) and (array.dtype.kind == "U" or (array is not given and array.dtype.kind == "O")):
+        return tf.nest.map_structure(
+            lambda each: each.decode("utf-8", "replace") if isinstance(each, bytes) else each, array.tolist()
+        )
+    if isinstance(array, np.ndarray) or tf.is_tensor(given):
+        raise InputError(
+            f"texts are str, or strings of TensorFlow or NumPy; received {wording.shown(array.dtype.name)}."
+        )
+    return given
 
 
 def _texts(name: str, given: Any) -> list[str]:
