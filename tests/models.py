@@ -1,6 +1,7 @@
 """Every kind of language model that there is, and fakes of kinds to come, small: what holds of one must hold of all.
 
-The fake is a model that attends to a context whose rows have different lengths.
+The fakes are a model that attends to a context whose rows have different lengths, and one that sees a window of the
+last tokens.
 """
 
 import functools
@@ -13,7 +14,7 @@ import tensorflow as tf
 from tfgen import Vocabulary, networks
 from tfgen.networks import kinds
 from tfgen.networks.model import where
-from tfgen.vocabulary import END
+from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
@@ -64,6 +65,21 @@ class Attending(Fake):
         weights = tf.nn.softmax(tf.where(mask, tf.einsum("bd,bsd->bs", query, memory), -np.inf))
         read = tf.einsum("bs,bsd->bd", weights, memory)
         return tf.tanh(query + read) @ tf.constant(3 * table(3, V, seed=1), tf.float32), [query]
+
+
+class Windowed(Fake):
+    """Adds up what each of the last four tokens says at its place; the state is a window, and where it stands."""
+
+    def start(self, context, rows):
+        return {"window": tf.fill([rows, 4], PADDING), "place": tf.zeros([rows], tf.int32)}
+
+    def step(self, ids, state, context):
+        here = tf.one_hot(state["place"] % 4, 4, on_value=True, off_value=False)
+        window = tf.where(here, ids[:, tf.newaxis], state["window"])
+        ages = (state["place"][:, tf.newaxis] - tf.range(4)) % 4
+        says = tf.gather_nd(tf.constant(table(V, 4, V), tf.float32), tf.stack([window, ages], axis=-1))
+        seen = tf.cast(window != PADDING, tf.float32)[..., tf.newaxis]
+        return tf.reduce_sum(says * seen, axis=1), {"window": window, "place": state["place"] + 1}
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -172,6 +188,7 @@ MODELS = {
     "counts of single tokens": functools.partial(_counts, order=1),
     "mixture": _mixture,
     "attending": Attending,
+    "windowed": Windowed,
 }
 
 

@@ -36,7 +36,7 @@ CORPORA = {
     "a column of no table": (["text.txt", "--column", "title"], ["text.txt", ".csv"]),
     "rows and lines": (
         ["news.csv", "--column", "title", "--lines"],
-        ["'title'", "--column", "--lines", "remove --column"],
+        ["--column", "--lines", "remove one of them"],
     ),
     "an unknown corpus": (["shakespear"], ["'shakespear'", "did you mean 'shakespeare'"]),
     "a glob of nothing": (["*.nothing"], ["*.nothing", "check the pattern"]),

@@ -61,7 +61,8 @@ def begun(output: Path) -> Iterator[None]:
         OSError: It cannot be written.
     """
     directory(output).mkdir(exist_ok=True)
-    _write(output, ended=False)
+    if ended(output) is not False:  # of a run that goes on it is there
+        _write(output, ended=False)
     try:
         yield
     except KeyboardInterrupt:
