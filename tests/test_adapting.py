@@ -103,6 +103,7 @@ def test_a_score_that_adapts_leaves_the_model_as_it_is(name):
     np.testing.assert_array_equal(again.log_probabilities, adapted.log_probabilities)
 
 
+@pytest.mark.slow
 def test_a_session_reads_on():
     generator = generator_of("lstm")
     whole, parts = generator.start("abcdeab", seed=1), generator.start("abcd", seed=1)

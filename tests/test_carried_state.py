@@ -195,6 +195,7 @@ def ordered() -> tuple[Any, np.ndarray, np.ndarray]:
     return training, *(np.concatenate([batch[i] for batch in batches]) for i in (0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"batch_size": B}, {"shuffle": False}])
 def test_arrays_are_read_in_order_as_a_dataset_is(options: dict[str, Any]) -> None:
     training, x, y = ordered()

@@ -143,6 +143,7 @@ def test_what_was_never_seen_is_equally_likely():
     assert np.exp(generator.score("fadebc").log_probabilities) == pytest.approx(1 / 6)
 
 
+@pytest.mark.slow
 def test_texts_end_where_they_ended(tmp_path):
     titles = ["Rain", "Wind", "Snow"] * 20
     (tmp_path / "titles.txt").write_text("\n".join(titles))
@@ -164,6 +165,7 @@ def test_a_network_of_them_gives_what_the_tables_give():
     np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_of_them_is_loaded_in_safe_mode_and_writes_the_same(tmp_path):
     generator = TextGenerator(VOCABULARY, networks.ngram(VOCABULARY.encode("abcdeabcde" * 9), VOCABULARY))
     generator.save(tmp_path / "counts.keras")

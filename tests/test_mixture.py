@@ -71,6 +71,7 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
             call()
 
 
+@pytest.mark.slow
 def test_the_command_mixes_files(here):
     for name, each in zip("ab", members(), strict=True):
         each.save(here.folder / f"{name}.keras")

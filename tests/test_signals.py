@@ -85,6 +85,7 @@ with interrupts.handled(), interrupts.deferred():
     assert done.returncode == -number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_stopped_before_it_has_learned_saves_nothing_and_begins_anew(here, monkeypatch, number):
     (here.folder / "fox.txt").write_text(TEXT)

@@ -67,6 +67,8 @@ class Reading:
         self._check_document()
 
     def _check_document(self) -> None:
+        if not isinstance(self.split_on, str | None):
+            raise InputError(f"split_on must be a str; received {wording.shown(self.split_on)}.")
         ways = ("column", "lines", "paragraphs", "split_on")
         given = [name for name in ways if getattr(self, name) not in (None, False)]
         if len(given) > 1:

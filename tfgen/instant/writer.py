@@ -57,13 +57,11 @@ class Writer:
 
     def stream(self, prompt: str = "", **call: Any) -> Iterator[str]:
         """Give a text token by token; for the arguments, as far as there are any, see `tfgen.writing.Writer`."""
-        pieces = self._write(prompt, 1, **call)
-        return (text for (text,) in pieces if text)
+        return (text for (text,) in self._write(prompt, 1, **call) if text)
 
     def score(self, text: str, *, unknown: OnUnknown = "error") -> Score:
         """Tell how likely the model finds a text, see `tfgen.writing.Writer`."""
-        text = self.vocabulary.normalized(text)
-        ids = self.vocabulary.encode(text, unknown)
+        ids = self.vocabulary.encode(text := self.vocabulary.normalized(text), unknown)
         if not len(ids):
             raise InputError(f"there is nothing to score in {text!r}; give a text of at least one known character.")
         reading = self._read(ids)
@@ -105,12 +103,11 @@ class Writer:
         finished, watches = np.zeros(rows, bool), [StopStrings(limits.stops) for _ in seeds]
         deadline = np.inf if limits.max_time is None else time.monotonic() + limits.max_time
         draws = (uniform for block in itertools.count() for uniform in uniforms(seeds, block))
-        may_come, no_end = self.vocabulary.writable, places != END
         for t, uniform in zip(range(limits.length), draws, strict=False):
             if finished.all() or time.monotonic() >= deadline:
                 break
             interrupts.check()
-            allowed = may_come if t >= limits.min_length else may_come & no_end
+            allowed = self.vocabulary.writable & ((places != END) | (t >= limits.min_length))
             shaped = chains.apply(chain, np.where(allowed, logits.astype(np.float64), -np.inf), counts)
             ids = np.where(finished, PADDING, chains.select(shaped, uniform))
             if ((ids == PADDING) & ~finished).any():
@@ -128,7 +125,6 @@ class Writer:
         begun = [each for each in self._readings if np.array_equal(each.ids, ids[: len(each.ids)])]
         reading = max(begun, key=lambda each: len(each.ids), default=self._nothing)
         while len(reading.ids) < len(ids):
-            interrupts.check()
             reading = self._read_piece(reading, ids[len(reading.ids) :][:_PIECE])
         self._readings = [*self._readings, reading][-_KEPT:]
         return reading
