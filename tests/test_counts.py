@@ -191,6 +191,8 @@ def test_what_counts_cannot_do_is_said(tmp_path):
     generator.compile("adam", "sparse_categorical_crossentropy")
     with pytest.raises(InputError, match=r"counts are not trained by fit; TextGenerator\.count"):
         generator.fit(np.ones((2, 3)), np.ones((2, 3)))
+    with pytest.raises(InputError, match=r"counts are not trained by fit"):
+        generator.train_on_batch(np.ones((2, 3)), np.ones((2, 3)))
     for format, name in (("onnx", "ONNX"), ("litert", "LiteRT")):
         with pytest.raises(InputError, match=f"{name} holds the step of a network"):
             generator.export(tmp_path / "export", format)
@@ -209,6 +211,7 @@ def test_the_command_counts_and_says_what_next(here):
     assert here.done("generate", "fox.keras", "the q", "--temperature", 0, "--length", 14) == "the quick brown fox\n"
     assert "NGrams(order 5" in here.done("inspect", "fox.keras")
     here.refused("train", "fox.txt", "--cell", "ngram", "--units", 5, "-o", "a.keras")
+    here.done("train", "fox.txt", "--cell", "ngram", "--paragraphs", "--no-sample", "-o", "b.keras")
     here.refused("train", "fox.txt", "--order", 5, "-o", "a.keras")
     here.refused("train", "fox.txt", "--init-from", "fox.keras", "-o", "a.keras")
 

@@ -78,6 +78,7 @@ def test_the_command_mixes_files(here):
     (here.folder / "on.txt").write_text("abcdeabcdecba" * 3)
     out = here.done("mix", "a.keras", "b.keras", "-o", "both.keras", "--on", "on.txt")
     assert len(out.splitlines()) == 9
+    assert "{" not in here.done("inspect", "both.keras")
     assert "The model is both.keras" in out
     assert here.done("generate", "both.keras", "ab", "--length", 5, "--seed", 1).startswith("ab")
     assert "NGrams(order 3" in here.done("inspect", "both.keras")

@@ -108,18 +108,24 @@ def generate(
             given = [_numbers(text) if scores else text for texts in groups for text in texts]
             about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
             click.echo(terminal.as_json({**about, "texts": given}))
-        elif lines is not None and len(lines) > 1:
+        elif lines is None or len(lines) == 1:
+            _show(generator, prompt, written, call)
+        else:
             for texts in _groups(generator, prompt, lines, {**written, **call}):
                 _write("".join(f"{text}\n" for text in texts))
-        elif count == num_beams == 1:
-            pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
-            _write(prompt if echo else "")
-            for piece in pieces:
-                _write(piece)
-            _write("\n")
-        else:
-            separator = "\n" if generator.vocabulary.ends else "\n\n"
-            _write(separator.join(generator.generate(prompt, **written, **call)) + "\n")
+
+
+def _show(generator: Any, prompt: str, written: dict[str, Any], call: dict[str, Any]) -> None:
+    """Show one text while it is written, or several when they are."""
+    if written["n"] == written.get("num_beams", 1) == 1:
+        pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
+        _write(prompt if written["echo"] else "")
+        for piece in pieces:
+            _write(piece)
+        _write("\n")
+    else:
+        separator = "\n" if generator.vocabulary.ends else "\n\n"
+        _write(separator.join(generator.generate(prompt, **written, **call)) + "\n")
 
 
 def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str, Any]) -> Iterator[list[Any]]:

@@ -70,6 +70,8 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):  # members of a mixture
+            yield from _flat({f"{name}.{number}": each for number, each in enumerate(value, start=1)}, prefix)
         elif isinstance(value, list):
             yield prefix + name, ", ".join(map(str, value))
         else:

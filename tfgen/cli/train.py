@@ -100,24 +100,16 @@ def train(
     again = [*map(quote, options_given), *texts]
     how = {name: settings.pop(name) for name in options.READING}
     counting = {name: settings[name] for name in options.VOCABULARY}
+    shown = (prompts or ("",)) if sample else ()
     with stopped_runs.begun(output):
-        text = (
-            _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
-        )
-        if prompts and isinstance(text, Pairs | PreparedPairs):
-            raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
+        given = (how, counting, init_from)
+        text = _read_pairs(corpus, source, *given) if source else _read(corpus, *given)
+        _check_kind(text, settings, prompts, ngrams)
         if settings["cell"] == "ngram":
-            options_of_counts()
             with interrupts.deferred():
-                count(text, settings, output, (prompts or ("",)) if sample else ())
+                count(text, settings, output, shown)
             click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
             return
-        if settings["order"] is not None:
-            raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
-        if ngrams and (isinstance(text, Pairs | PreparedPairs) or settings["validation"] == 0):
-            raise click.UsageError(
-                "--ngrams needs a text without sources, and a validation part to fit the weights on."
-            )
         job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
         for prompt in prompts:
             job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
@@ -126,7 +118,7 @@ def train(
             job=job,
             output=output,
             continue_command=f"tfgen train {' '.join(again)} -o {quote(output)} --resume",
-            prompts=(prompts or ("",)) if sample else (),
+            prompts=shown,
             plot=plot,
             checkpoints=Checkpoints(stopped_runs.directory(output)),
             every=checkpoint_every,
@@ -145,6 +137,19 @@ def _first(prompts: tuple[str, ...]) -> str:
     return next((prompt for prompt in prompts if not prompt.startswith("-")), "")
 
 
+def _check_kind(text: Text, settings: dict[str, Any], prompts: tuple[str, ...], ngrams: int | None) -> None:
+    """Refuse options that do not suit the kind of text, or of model."""
+    is_paired = isinstance(text, Pairs | PreparedPairs)
+    if prompts and is_paired:
+        raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
+    if settings["cell"] == "ngram":
+        options_of_counts()
+    elif settings["order"] is not None:
+        raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
+    if ngrams and (is_paired or settings["validation"] == 0):
+        raise click.UsageError("--ngrams needs a text without sources, and a validation part to fit the weights on.")
+
+
 def options_of_counts() -> None:
     """Refuse options that have no meaning where nothing is trained.
 
@@ -152,8 +157,7 @@ def options_of_counts() -> None:
         UsageError: Names the first of them.
     """
     meant = {"corpus", "output", "overwrite", "prompts", "sample", "cell", "order", "cut", "validation", "seed"}
-    meant |= {*options.VOCABULARY}
-    meant |= {"column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control"}
+    meant |= {*options.VOCABULARY, *options.READING}
     if given := _given(*meant):
         raise click.UsageError(f"--cell ngram counts, and trains nothing: remove {given[0]}.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import pathlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -14,18 +13,6 @@ from tfgen.support import wording
 
 LONGEST_RECORD = 1 << 24
 """Characters of the longest line, row or eBook, which are held in memory while they are read."""
-
-
-def read_file(path: pathlib.Path) -> bytes:
-    """Read a file whole.
-
-    Raises:
-        InputError: The operating system refuses.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
 
 def check_encoding(encoding: str) -> None:

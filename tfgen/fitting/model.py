@@ -199,6 +199,7 @@ class TrainingModel(keras.Model):
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.train_on_batch` does, on the state that the last batch has left."""
+        kinds.check_learns(self.network)
         self._check_batch(x)
         return super().train_on_batch(x, *args, **kwargs)
 

@@ -85,7 +85,7 @@ class Session:
             text: What comes next, of at least one known token.
             adapt: Whether the model learns from it, see `TextGenerator.score`. What it has learned belongs to the
                 session, and to its forks: the model itself stays as it is. The first token of each such text is not
-                learned from by a network's head. The loop is compiled anew then, which takes a second or two.
+                learned from by a network's head. The loop is compiled anew then, which takes seconds.
             unknown: What a token outside the vocabulary does, see `TextGenerator.start`.
 
         Raises:
