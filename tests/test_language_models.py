@@ -40,6 +40,7 @@ LIKE_OTHERS = (
     "a layer of one's own",
     "counts of single tokens",
     "attending",
+    "windowed",
 )
 every_writer = pytest.mark.parametrize(
     "name", [pytest.param(each, marks=pytest.mark.slow if each in LIKE_OTHERS else ()) for each in MODELS]
@@ -113,7 +114,7 @@ def test_a_row_of_nothing_keeps_its_state(name):
         assert_same(row_of(after, row), row_of(state, row), atol=0)
 
 
-@every_model
+@every_writer
 def test_graph_and_xla_and_a_saved_model_agree(name, tmp_path):
     model, context = model_of(name), context_of(model_of(name), 3)
     _, state = read(model, IDS)
