@@ -25,8 +25,10 @@ from tfgen.sampling import (
     LogitBias,
     Mask,
     MinP,
+    XTC,
     Temperature,
     TopK,
+    TopNSigma,
     TopP,
     Typical,
     default_chain,
@@ -66,13 +68,15 @@ SAMPLERS = {  # for given logits (B, V)
     "MinP": lambda logits: st.builds(lambda p: (MinP(p),), MIN_PS),
     "Typical": lambda logits: st.builds(lambda p: (Typical(p),), PS),
     "Epsilon": lambda logits: st.builds(lambda p: (Epsilon(p),), MIN_PS),
+    "TopNSigma": lambda logits: st.builds(lambda n: (TopNSigma(n),), st.floats(0.05, 10)),
+    "XTC": lambda logits: st.builds(lambda *settings: (XTC(*settings),), MIN_PS, MIN_PS),
     "LogitBias": biases_of,
     "Mask": masks_of,
     "default_chain": lambda logits: st.builds(
         default_chain, TEMPERATURES, st.none() | KS, st.none() | PS, st.none() | MIN_PS, st.none() | PS
     ),
 }
-CUTTING = ["TopK", "TopP", "MinP", "Typical", "Epsilon", "Mask"]  # which change no logit that they keep
+CUTTING = ["TopK", "TopP", "MinP", "Typical", "Epsilon", "TopNSigma", "Mask"]  # which change no logit that they keep
 
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 
@@ -111,6 +115,8 @@ def test_fifty_thousand_tokens(name, dtype):
         "MinP": (MinP(0.01),),
         "Typical": (Typical(0.9),),
         "Epsilon": (Epsilon(0.0003),),
+        "TopNSigma": (TopNSigma(1.5),),
+        "XTC": (XTC(0.7, 0.0003),),
         "LogitBias": (LogitBias(np.arange(50_000) % 7),),
         "Mask": (Mask(np.arange(50_000) % 7 > 3),),
         "default_chain": default_chain(0.7, 1000, 0.9, 0.01, 0.95),
@@ -219,6 +225,24 @@ def _epsilon(transform, p, log_p):
     return _keep(log_p, (p >= wanted) | (p == p.max()))
 
 
+def _top_n_sigma(transform, p, log_p):
+    possible = log_p[log_p > NEVER]
+    border = possible.max() - float(transform.n) * possible.std()
+    clear((np.abs(possible - border) > 1e-9).all() or possible.std() == 0)
+    return _keep(log_p, log_p >= border)
+
+
+def _xtc(transform, p, log_p):
+    """A coin decides whether the top choices are left out: the mean of both sides."""
+    probability, threshold = float(transform.probability), float(transform.threshold)
+    clear((np.abs(p - threshold) > 1e-9 * threshold).all())
+    top = (p >= threshold) & (p > 0)
+    left = ~top | (log_p == log_p[top].min()) if top.any() else ~top
+    without = np.where(left, p, 0) / p[left].sum()
+    with np.errstate(divide="ignore"):
+        return np.log((1 - probability) * p + probability * without)
+
+
 def _logit_bias(transform, p, log_p):
     return log_p + transform.biases.numpy()
 
@@ -235,6 +259,8 @@ _REFERENCE = {
     MinP: _min_p,
     Typical: _typical,
     Epsilon: _epsilon,
+    TopNSigma: _top_n_sigma,
+    XTC: _xtc,
     LogitBias: _logit_bias,
     Mask: _mask,
 }
@@ -287,6 +313,11 @@ def test_narrow_types_agree_with_the_reference_as_far_as_they_can_tell(name, dty
         (Epsilon(0.19), "abc"),
         (Epsilon(0.06), "abcd"),
         (Epsilon(0), "abcde"),
+        # The deviation of the logits is 0.69; they lie 0, 0.69, 0.69, 0.98 and 2.08 below the largest.
+        (TopNSigma(0.9), "a"),
+        (TopNSigma(1.1), "abc"),
+        (TopNSigma(2), "abcd"),
+        (TopNSigma(4), "abcde"),
         (Mask(np.array(list("eabdc")) > "b"), "cde"),
     ],
     ids=str,

@@ -51,9 +51,6 @@ def generate(
     prompt: str,
     count: int,
     num_beams: int,
-    pattern: str | None,
-    dry: float | None,
-    mirostat: float | None,
     echo: bool,
     as_json: bool,
     scores: bool,
@@ -76,7 +73,11 @@ def generate(
     prompt = terminal.read_standard_input() if prompt == "-" else prompt
     config = model_files.read_config(model)  # says at once what is wrong with the file
     lines = of_model.read(model, config, sources, sources_file)
-    shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
+    transforms = {name: settings.pop(name) for name in options.TRANSFORMS}
+    for name, of in (("xtc_threshold", "xtc_probability"), ("adaptive_decay", "adaptive_target")):
+        if transforms[name] is not None and transforms[of] is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --{of.replace('_', '-')}.")
+    shown = {**transforms, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}
     generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
     shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
@@ -86,7 +87,7 @@ def generate(
     if isinstance(generator, Writer):
         call = engines.arguments(settings)
     else:
-        call = _arguments(settings, pattern, dry, mirostat)
+        call = _arguments(settings, transforms)
         written["num_beams"] = num_beams
     if lines is not None and len(lines) == 1:
         call["source"] = lines[0]
@@ -123,19 +124,24 @@ def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str
         yield from generator.generate(prompt, source=some, **{**call, "seed": seeds})
 
 
-def _arguments(
-    settings: dict[str, Any], pattern: str | None, dry: float | None, mirostat: float | None
-) -> dict[str, Any]:
+def _arguments(settings: dict[str, Any], transforms: dict[str, Any]) -> dict[str, Any]:
     """Give the arguments of `generate`; transforms that are asked for stand around the chain of the plain settings."""
     from tfgen import sampling
 
     names = inspect.signature(sampling.default_chain).parameters
     plain = {name: value for name, value in settings.items() if name in names}
     others = {name: value for name, value in settings.items() if name not in names}
-    before = [sampling.DRY(dry)] if dry is not None else []
-    after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
-    masks = [sampling.Pattern(pattern)] if pattern is not None else []
-    return {**others, "sampler": [*masks, *before, *sampling.default_chain(**plain), *after]}
+    asked = {name: value for name, value in transforms.items() if value is not None}
+    before = {"pattern": sampling.Pattern, "dry": sampling.DRY, "top_n_sigma": sampling.TopNSigma}
+    chain = [transform(asked[name]) for name, transform in before.items() if name in asked]
+    chain += sampling.default_chain(**plain)
+    if "xtc_probability" in asked:
+        chain.append(sampling.XTC(asked["xtc_probability"], asked.get("xtc_threshold", 0.1)))
+    if "mirostat" in asked:
+        chain.append(sampling.Mirostat(asked["mirostat"]))
+    if "adaptive_target" in asked:
+        chain.append(sampling.AdaptiveP(asked["adaptive_target"], asked.get("adaptive_decay", 0.9)))
+    return {**others, "sampler": chain}
 
 
 def _numbers(text: Any) -> dict[str, Any]:

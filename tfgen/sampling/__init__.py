@@ -7,11 +7,12 @@ is a plain sequence of transforms, applied in that order.
 |---|---|
 | `transform` | what a transform is |
 | `temperature` | sharper or flatter |
-| `truncation` | cutting off the tail |
+| `truncation` | cutting off the tail, or the top |
 | `bias` | which tokens may come, and which are helped |
 | `penalties` | against the same token again |
 | `repetition` | against the same passage again |
 | `mirostat` | a steady surprise |
+| `adaptive` | a steady probability |
 | `patterns` | text that matches a regular expression |
 | `chain` | transforms in a row |
 | `selection` | the draw |
@@ -19,6 +20,7 @@ is a plain sequence of transforms, applied in that order.
 Axis letters: B batch, T time, V vocabulary, W window.
 """
 
+from tfgen.sampling.adaptive import AdaptiveP
 from tfgen.sampling.bias import Allow, Forbid, LogitBias, Mask
 from tfgen.sampling.chain import default_chain
 from tfgen.sampling.mirostat import Mirostat
@@ -28,11 +30,13 @@ from tfgen.sampling.repetition import DRY, NoRepeatNgram
 from tfgen.sampling.selection import draws, select
 from tfgen.sampling.temperature import DynamicTemperature, Temperature
 from tfgen.sampling.transform import Transform
-from tfgen.sampling.truncation import Epsilon, MinP, TopK, TopP, Typical
+from tfgen.sampling.truncation import XTC, Epsilon, MinP, TopK, TopNSigma, TopP, Typical
 from tfgen.terms.seeds import row_seeds
 
 __all__ = [
     "DRY",
+    "XTC",
+    "AdaptiveP",
     "Allow",
     "DynamicTemperature",
     "Epsilon",
@@ -48,6 +52,7 @@ __all__ = [
     "RepetitionPenalty",
     "Temperature",
     "TopK",
+    "TopNSigma",
     "TopP",
     "Transform",
     "Typical",
