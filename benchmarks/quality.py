@@ -3,6 +3,8 @@
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
        python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
        python benchmarks/quality.py TEXT transformer # nanoGPT's configuration in PyTorch and in tfgen, three seeds
+       python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
+       python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
 
 The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
 protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
@@ -122,6 +124,49 @@ def tfgen(path: str, name: str) -> dict[str, float]:
     }
 
 
+def counts(path: str) -> None:
+    """Print a Markdown table of n-grams of orders 1 to 10."""
+    from tfgen import TextGenerator, Vocabulary, load_corpus, networks
+
+    text = load_corpus(path).documents[0]
+    vocabulary = Vocabulary.from_texts([text])
+    ids = vocabulary.encode(text)
+    cut = len(ids) - round(0.1 * len(ids))
+    print("| order | n-grams | MB | CPU seconds to count | carried | µs a character |\n|---|---|---|---|---|---|")
+    for order in range(1, 11):
+        begun = time.process_time()
+        generator = TextGenerator(vocabulary, networks.ngram(ids[:cut], vocabulary, order=order))
+        counted = time.process_time()
+        loss_carried(generator, ids[cut : cut + 1000])  # compiles
+        scored = time.process_time()
+        loss = loss_carried(generator, ids[cut:])
+        each = 1e6 * (time.process_time() - scored) / (len(ids) - cut)
+        size = sum(array.nbytes for array in generator.network.get_weights()) / 1e6
+        number = generator.network.layers[-1].ngrams
+        print(f"| {order} | {number:,} | {size:.1f} | {counted - begun:.1f} | {loss:.4f} | {each:.1f} |", flush=True)
+
+
+def adapting(path: str, model: str) -> None:
+    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+    turns.use_threads()
+    from tfgen import TextGenerator, load_corpus, model_files
+
+    mixed = model_files.load(model)
+    text = load_corpus(path).documents[0]
+    held_out = text[len(text) - round(0.1 * len(text)) :]
+    members = [TextGenerator(mixed.vocabulary, each) for each in mixed.network.members]
+    print("| | protocol | whole | its play | the other play | µs a character |\n|---|---|---|---|---|---|")
+    for name, generator in [*zip(("network", "counts"), members, strict=True), ("mixture", mixed)]:
+        for adapt in (False, True):
+            generator.score(held_out[:3000], adapt=adapt)  # compiles
+            begun = time.process_time()
+            nats = -generator.score(held_out, adapt=adapt).log_probabilities
+            each = 1e6 * (time.process_time() - begun) / len(nats)
+            known = round(0.71 * len(nats))
+            losses = " | ".join(f"{part.mean():.4f}" for part in (nats, nats[:known], nats[known:]))
+            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
+
+
 def measured(path: str, name: str, seed: int = 0) -> dict[str, float]:
     """Train one row in a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -139,8 +184,14 @@ def beside(path: str) -> dict[str, list[dict[str, float]]]:
     return rows
 
 
-def main(path: str, which: str = "soon") -> None:
+def main(path: str, which: str = "soon", model: str = "") -> None:
     """Print a Markdown table."""
+    if which == "adapting":
+        adapting(path, model)
+        return
+    if which == "counts":
+        counts(path)
+        return
     print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
     names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
     rows = beside(path) if which == "transformer" else {}

@@ -1,7 +1,7 @@
 """Every kind of language model that there is, and fakes of kinds to come, small: what holds of one must hold of all.
 
-The fakes are a table of counts (minus infinity among its logits, and no number of floating point in its state), and a
-model that attends to a context whose rows have different lengths.
+The fakes are a model that attends to a context whose rows have different lengths, and one that sees a window of the
+last tokens.
 """
 
 import functools
@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import Vocabulary, networks
+from tfgen.networks import kinds
 from tfgen.networks.model import where
-from tfgen.vocabulary import END
+from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
@@ -49,21 +50,6 @@ class Fake:
         return hashlib.sha256(salt + type(self).__name__.encode()).hexdigest()
 
 
-class Counts(Fake):
-    """How often each token has followed the last two: some never have."""
-
-    dtype = tf.float64
-    _table = np.where(table(V, V, V) > 1, -np.inf, table(V, V, V, seed=1))
-    _table[..., END] = -4
-
-    def start(self, context, rows):
-        return tf.zeros([rows, 2], tf.int32)
-
-    def step(self, ids, state, context):
-        state = tf.concat([state[:, 1:], ids[:, tf.newaxis]], axis=1)
-        return tf.gather_nd(tf.constant(self._table), state), state
-
-
 class Attending(Fake):
     """Looks at those places of a memory (B, S, 3) that its mask (B, S) shows."""
 
@@ -79,6 +65,21 @@ class Attending(Fake):
         weights = tf.nn.softmax(tf.where(mask, tf.einsum("bd,bsd->bs", query, memory), -np.inf))
         read = tf.einsum("bs,bsd->bd", weights, memory)
         return tf.tanh(query + read) @ tf.constant(3 * table(3, V, seed=1), tf.float32), [query]
+
+
+class Windowed(Fake):
+    """Adds up what each of the last four tokens says at its place; the state is a window, and where it stands."""
+
+    def start(self, context, rows):
+        return {"window": tf.fill([rows, 4], PADDING), "place": tf.zeros([rows], tf.int32)}
+
+    def step(self, ids, state, context):
+        here = tf.one_hot(state["place"] % 4, 4, on_value=True, off_value=False)
+        window = tf.where(here, ids[:, tf.newaxis], state["window"])
+        ages = (state["place"][:, tf.newaxis] - tf.range(4)) % 4
+        says = tf.gather_nd(tf.constant(table(V, 4, V), tf.float32), tf.stack([window, ages], axis=-1))
+        seen = tf.cast(window != PADDING, tf.float32)[..., tf.newaxis]
+        return tf.reduce_sum(says * seen, axis=1), {"window": window, "place": state["place"] + 1}
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -151,6 +152,18 @@ def _conditioned(encoder, attention=False, **build):
     return networks.Conditioned(_shaken(networks.EncoderDecoder(encoder, decoder, attention=attention)))
 
 
+def _counts(order=4):
+    ids = np.random.default_rng(3).choice(V - END, p=[0.05, 0.4, 0.25, 0.15, 0.1, 0.05], size=300) + END
+    return networks.Counts(networks.ngram(ids, VOCABULARY, order=order))
+
+
+def _mixture():
+    members = [_network(cell="rnn", units=4).network, _counts(order=3).network]
+    mixture = networks.Mixture(members)
+    mixture.shares.assign([0.7, 0.3])
+    return kinds.language_model(mixture)
+
+
 MODELS = {
     "lstm": functools.partial(_network, units=6),
     "gru": functools.partial(_network, cell="gru", units=5, layers=2, embedding=3, batch_size=2),
@@ -171,8 +184,11 @@ MODELS = {
     "from a picture, with attention": lambda: _conditioned(_pictures(places=True), cell="rnn", attention=True),
     "transformer from a text": lambda: _conditioned(_texts(), True, cell="transformer", units=4, heads=2, window=6),
     "from two inputs": lambda: _conditioned(_two_inputs(), cell="rnn"),
-    "counts": Counts,
+    "counts": _counts,
+    "counts of single tokens": functools.partial(_counts, order=1),
+    "mixture": _mixture,
     "attending": Attending,
+    "windowed": Windowed,
 }
 
 

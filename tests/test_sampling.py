@@ -20,12 +20,12 @@ from sampling_support import (
 
 from tfgen import InputError
 from tfgen.sampling import (
+    XTC,
     DynamicTemperature,
     Epsilon,
     LogitBias,
     Mask,
     MinP,
-    XTC,
     Temperature,
     TopK,
     TopNSigma,
@@ -468,6 +468,26 @@ def test_a_tiny_temperature_is_greedy(t, logits):
     np.testing.assert_array_equal(out.max(axis=1), 0)
 
 
+def xtc_with_a_coin(p, probability, threshold, rng):
+    """Draw as llama.cpp does: by a coin, all that reach the threshold but the last of them are left out."""
+    order = np.argsort(-p, kind="stable")
+    reach = int((p >= threshold).sum())
+    if reach >= 2 and rng.random() < probability:
+        order = order[reach - 1 :]
+    return rng.choice(order, p=p[order] / p[order].sum())
+
+
+@pytest.mark.parametrize(("probability", "threshold"), [(0.5, 0.1), (1.0, 0.06), (0.3, 0.29)])
+def test_xtc_draws_what_is_drawn_with_a_coin(probability, threshold):
+    p, times, rng = np.array([0.05, 0.4, 0.15, 0.1, 0.3]), 20_000, np.random.default_rng(5)
+    drawn = np.bincount([xtc_with_a_coin(p, probability, threshold, rng) for _ in range(times)], minlength=5)
+    expected = times * distribution(XTC(probability, threshold)(np.log(p)).numpy())
+    can = expected > 0
+    assert not drawn[~can].any()
+    # Chi-square with 4 degrees of freedom exceeds 34 in one case of a million.
+    assert ((drawn[can] - expected[can]) ** 2 / expected[can]).sum() < 34
+
+
 # Symmetries
 
 
@@ -492,8 +512,8 @@ def test_the_order_of_the_vocabulary_does_not_matter(name, data):
     order = data.draw(st.permutations(range(logits.shape[1])))
     plain = apply(sampler, logits)[:, order]
     other = apply([permuted(transform, order) for transform in sampler], logits[:, order])
-    if any(isinstance(transform, DynamicTemperature | Typical) for transform in sampler):
-        reference(sampler, logits)  # which assumes that no rounding of the entropy decides
+    if any(isinstance(transform, DynamicTemperature | Typical | TopNSigma | XTC) for transform in sampler):
+        reference(sampler, logits)  # which assumes that no rounding of sums decides
         np.testing.assert_allclose(distribution(other), distribution(plain), rtol=0, atol=1e-3)
         np.testing.assert_array_equal(support(other), support(plain))
     else:
@@ -550,6 +570,9 @@ REFUSED = [
     ("min_p", MinP, [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
     ("typical_p", Typical, [0, 0.0, -0.5, 1.5, 2, np.inf, *NO_NUMBERS]),
     ("epsilon", Epsilon, [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
+    ("top_n_sigma", TopNSigma, [-1, 0, 1e7, np.inf, *NO_NUMBERS]),
+    ("xtc_probability", XTC, [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
+    ("xtc_threshold", lambda threshold: XTC(0.5, threshold), [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
 ]
 
 
@@ -573,6 +596,8 @@ def test_a_setting_that_cannot_be_is_named_with_its_value(name, kind, value):
         (TopP, "p", 0.5),
         (MinP, "p", 0.5),
         (Typical, "p", 0.5),
+        (TopNSigma, "n", 0.5),
+        (XTC, "probability", 0.5),
         (Epsilon, "epsilon", 0.5),
     ],
     ids=lambda part: getattr(part, "__name__", None),

@@ -152,6 +152,7 @@ def test_adamw_is_that_of_keras_but_for_vectors(decay):
     assert AdamW.from_config(adam.get_config()).get_config() == adam.get_config()
 
 
+@pytest.mark.slow
 def test_it_learns_from_windows_as_long_as_its_own():
     corpus = Corpus(["the cat sat on the mat. " * 80], False, "cats")
     settings = {"units": 16, "layers": 1, "heads": 2, "window": 16, "epochs": 12, "learning_rate": 0.02}

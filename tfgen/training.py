@@ -25,14 +25,17 @@ from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
 from tfgen.fitting.adamw import AdamW
 from tfgen.layers.stepping import CELLS, TRANSFORMER
-from tfgen.networks import kinds, recurrent
+from tfgen.networks import counts, kinds, mixture, recurrent
 from tfgen.networks.building import usual
 from tfgen.networks.text_encoder import text_encoder
+from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
 from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary.vocabulary import Split, Vocabulary, checked_limits, default_max_tokens
+from tfgen.vocabulary.vocabulary import PADDING, Split, Vocabulary, checked_limits, default_max_tokens
+
+__all__ = ["Floor", "Job", "Settings", "count", "floor", "mix", "optimizer", "prepare", "retry", "run"]
 
 Text = Corpus | Prepared | Pairs | PreparedPairs
 Cut = Literal["streams", "windows", "documents", "pairs"]
@@ -53,6 +56,8 @@ _UPDATES = 30
 # So many tokens are read in all, if the number of epochs is left open.
 _TOKENS = 6_000_000
 _WARM_UP = 50
+# So many tokens are counted beside a training run, some 20 seconds.
+_MOST_COUNTED = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Settings:
         cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams,
             and windows for a transformer, which has no state to carry.
             Texts that have sources are "pairs", and nothing else.
-        cell: "lstm", "gru", "rnn" or "transformer".
+        cell: "lstm", "gru", "rnn" or "transformer"; or "ngram" for counts, see `count`.
+        order: How many tokens the n-grams of counts have at most; None: 7.
         units: U, of each layer; None: 256, and 128 of a transformer.
         layers: How many layers; None: 1, and 4 of a transformer.
         dropout: Share of each layer's outputs that is dropped while training.
@@ -92,6 +98,7 @@ class Settings:
     min_count: int = 1
     cut: Cut | None = None
     cell: str = "lstm"
+    order: int | None = None
     units: int | None = None
     layers: int | None = None
     dropout: float = 0.0
@@ -120,7 +127,8 @@ class Settings:
         }
         if self.learning_rate is not None:
             checked["learning_rate"] = real_number("learning_rate", self.learning_rate, above=0)
-        for name in ("batch_size", "length", "embedding", "heads", "window", "encoder_units", "epochs", "patience"):
+        whole = ("order", "batch_size", "length", "embedding", "heads", "window", "encoder_units", "epochs", "patience")
+        for name in whole:
             if (value := getattr(self, name)) is not None:
                 checked[name] = whole_number(name, value, 1)
         for name, value in checked.items():  # as Python's own numbers, which a model's provenance can hold
@@ -149,6 +157,8 @@ class Settings:
         usual_length = window if transformer and cut == "windows" else _LENGTHS[cut]
         length = usual_length if self.length is None else self.length
         of_training = tokens * (1 - self.validation)
+        if cut == "streams" and self.length is None and length is not None:
+            length = int(np.clip(of_training - 2, 1, length))  # a text of a line or two is one short row
         row = tokens / texts.number_of_documents if cut in ("documents", "pairs") else tokens
         row = row if length is None else min(row, length)
         most = _BATCH_SIZE_OF_PAIRS if of_pairs else _BATCH_SIZE
@@ -244,6 +254,8 @@ def prepare(
     check_instance("settings", settings, Settings | None, "a tfgen.training.Settings")
     check_instance("generator", generator, TextGenerator | None, "a tfgen.TextGenerator")
     check_instance("retried", retried, Sequence, "a list of learning rates")
+    if generator is not None:
+        kinds.check_learns(generator.network)
     retried = [real_number("each rate of retried", rate, above=0) for rate in retried]
     settings = Settings() if settings is None else settings
     before: dict[str, Any] | None = None
@@ -277,6 +289,168 @@ def prepare(
         settings.learning_rate,
     )
     return _compiled(job, retried)
+
+
+def count(corpus: Corpus | Prepared, settings: Settings | None = None) -> TextGenerator:
+    """Count the n-grams of the training part of a corpus, in the place of training a network.
+
+    Args:
+        corpus: What to count.
+        settings: Those of the vocabulary, `order`, `cut`, `validation` and `seed` matter; None for the defaults.
+
+    Returns:
+        The counts. Their provenance has under `result` how long they took, and the loss on the validation part, read
+        as a network reads it.
+
+    Raises:
+        InputError: An argument is something else, a setting is out of range, or the corpus is too short for it.
+    """
+    check_instance("the corpus", corpus, Corpus | Prepared, "what load_corpus or prepare_corpus gives, without sources")
+    check_instance("settings", settings, Settings | None, "a tfgen.training.Settings")
+    begun = time.monotonic()
+    settings = Settings() if settings is None else settings
+    vocabulary = _vocabulary(corpus, settings)
+    tokens = sum(vocabulary.counts) if isinstance(corpus, Corpus) else len(corpus.ids)
+    settings = dataclasses.replace(settings, split=vocabulary.split, order=settings.order or 7)
+    settings = settings.suited_to(corpus, tokens)
+    _, validation = _batches(corpus, vocabulary, settings, None)
+    tables = _tables(corpus, vocabulary, settings)
+    generator = TextGenerator(vocabulary, counts.of_tables(tables))
+    chosen = ("split", "max_tokens", "min_count", "cut", "validation", "seed", "order")
+    generator.provenance = {
+        **_provenance(corpus, settings, generator),
+        "settings": {"cell": "ngram", **{name: getattr(settings, name) for name in chosen}},
+        "ngrams": tables.ngrams,
+    }
+    result: dict[str, Any] = {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+    if validation is not None:
+        result["val_nats"] = round(float(_log_p(tables, validation, settings).mean() * -1), 4)
+    result["seconds"] = round(time.monotonic() - begun, 1)
+    generator.provenance["result"] = result
+    return generator
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Floor:
+    """What counts of the training part make of the validation part: what a network should do better.
+
+    Attributes:
+        generator: The counts.
+        nats: Per token, on the validation part, read as the network reads it.
+        log_p: The log-probabilities of its targets, (T,), in the order of the batches.
+    """
+
+    generator: TextGenerator
+    nats: float
+    log_p: np.ndarray
+
+
+def floor(corpus: Text, job: Job, order: int = 7) -> Floor | None:
+    """Count what a job trains on, and look how well that predicts its validation part.
+
+    Args:
+        corpus: Of the job.
+        job: From `prepare`.
+        order: How many tokens an n-gram has at most.
+
+    Returns:
+        None where texts have sources, which counts do not read; where there is no validation; or where there are more
+        than 16 million tokens, for counting must not take long beside the training.
+
+    Raises:
+        InputError: An argument is something else, or out of its range.
+    """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("the corpus", corpus, Text, "what load_corpus or prepare_corpus gives")
+    order = whole_number("order", order, 1, most=32)
+    if isinstance(corpus, Pairs | PreparedPairs) or job.validation is None or job.tokens > _MOST_COUNTED:
+        return None
+    settings = dataclasses.replace(job.settings, order=order)
+    tables = _tables(corpus, job.generator.vocabulary, settings)
+    log_p = _log_p(tables, job.validation, settings)
+    generator = TextGenerator(job.generator.vocabulary, counts.of_tables(tables))
+    generator.provenance = {"corpus": _summary(corpus), "settings": {"cell": "ngram", "order": order}}
+    return Floor(generator, -float(log_p.mean()), log_p)
+
+
+def mix(job: Job, floor: Floor) -> tuple[TextGenerator, float]:
+    """Mix a network that was trained with the counts of what it was trained on.
+
+    Args:
+        job: The network, and its validation part.
+        floor: From `floor`.
+
+    Returns:
+        The mixture, whose weights are fitted on the validation part, which the counts have not seen and the network was
+        not trained on (its best epoch was chosen by it); and nats per token there, each half of its batches weighted as
+        the other half wants, so that nothing is scored with weights that were fitted on it.
+
+    Raises:
+        InputError: An argument is something else, or the job has no validation part.
+    """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("floor", floor, Floor, "what tfgen.training.floor gives")
+    if job.validation is None:
+        raise InputError("the weights of a mixture are fitted on the validation part; this job has none.")
+    of_network = _log_p_of(job.generator.writer.model, job.validation, job.settings)
+    log_p = np.stack([of_network, floor.log_p])
+    half = log_p.shape[1] // 2
+    crossed = [
+        np.log(mixture.fitted(seen) @ np.exp(scored))
+        for seen, scored in ((log_p[:, :half], log_p[:, half:]), (log_p[:, half:], log_p[:, :half]))
+        if seen.size
+    ]
+    nats = -float(np.concatenate(crossed).mean())
+    shares = mixture.fitted(log_p)
+    mixed = TextGenerator.mix([job.generator, floor.generator], weights=(shares / shares.sum()).tolist())
+    mixed.provenance = {**mixed.provenance, "shares_fitted": True, "result": {"val_nats": round(nats, 4)}}
+    return mixed, nats
+
+
+def _log_p_of(model: Any, dataset: tf.data.Dataset, settings: Settings) -> np.ndarray:
+    """Give the log-probabilities of all targets of some batches, as `_log_p` does for counts."""
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def read(inputs: tf.Tensor, targets: tf.Tensor, state: Any) -> Any:
+        features, after = model.read(inputs, None, state, ())
+        log_p = tf.nn.log_softmax(tf.cast(model.logits(features), tf.float64))
+        return tf.gather(log_p, targets, batch_dims=2), after
+
+    found, state = [], None
+    for inputs, targets in dataset:
+        if state is None or settings.cut != "streams":
+            state = model.start((), tf.shape(inputs)[0])
+        log_p, state = read(inputs, targets, state)
+        found.append(log_p.numpy()[targets.numpy() != PADDING])
+    return np.concatenate(found)
+
+
+def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Settings) -> Tables:
+    """Count what a network of these settings is trained on."""
+    parts = cuts.parts_of_training(
+        corpus,
+        vocabulary,
+        documents=settings.cut == "documents",
+        validation=settings.validation,
+        seed=settings.seed,
+        unknown=vocabulary.on_unknown,
+    )
+    return counts.tables_of(parts, vocabulary, settings.order or 7)
+
+
+def _log_p(tables: Tables, dataset: tf.data.Dataset, settings: Settings) -> np.ndarray:
+    """Give the log-probabilities of all targets of some batches; of streams, rows go on from batch to batch."""
+    found, before, order = [], None, tables.order
+    for inputs, targets in dataset.as_numpy_iterator():
+        if before is None or settings.cut != "streams":
+            before = np.full((len(inputs), order - 1), PADDING)
+        text = np.concatenate([before, inputs], axis=1)
+        steps = inputs.shape[1]
+        tokens = [targets, *(text[:, order - 1 - back + 1 :][:, :steps] for back in range(1, order))]
+        real = targets != PADDING
+        found.append(np.log(tables.probabilities([each[real] for each in tokens])))
+        before = text[:, steps:]
+    return np.concatenate(found)
 
 
 def _compiled(job: Job, retried: Sequence[float]) -> Job:
@@ -469,3 +643,7 @@ def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:
     best = int(np.argmin(np.nan_to_num(judged, nan=np.inf))) if judged else -1
     losses = {name: float(history[name][best]) for name in ("nats", "val_nats") if name in history}
     return {name: round(loss, 4) for name, loss in losses.items() if math.isfinite(loss)}  # JSON has no NaN
+
+
+def __dir__() -> list[str]:
+    return __all__

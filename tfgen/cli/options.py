@@ -1,10 +1,13 @@
 """Options that several commands share, with the range of each number."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from tfgen.corpora.text_source import Reading
 
 
 def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -36,10 +39,24 @@ def whole(least: int, most: int) -> click.IntRange:
 
 share = Real(0, 1, max_open=True)
 
+
+def _delimiter(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return "\t" if value in ("tab", "\\t") else value
+
+
 corpus = group(
     click.option("--column", help="Take this column of a CSV, TSV or JSON-lines file, one document a row."),
     click.option("--lines", is_flag=True, help="Take one document a line."),
+    click.option("--paragraphs", is_flag=True, help="Take what lies between blank lines as a document."),
+    click.option("--split-on", metavar="REGEX", help="Take what lies between matches of this as a document."),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the files."),
+    click.option(
+        "--errors",
+        type=click.Choice(["strict", "replace", "ignore"]),
+        default="strict",
+        show_default=True,
+        help="What to do with bytes that are not of the encoding.",
+    ),
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
@@ -50,7 +67,13 @@ corpus = group(
         show_default=True,
         help="What to do with NUL and U+0003 in a text.",
     ),
+    click.option("--delimiter", help="What stands between the cells of a table; 'tab' for a tab.", callback=_delimiter),
+    click.option("--quoting", type=click.Choice(["rfc4180", "none"]), help="Quotes of a table.  [TSV: none]"),
+    click.option("--keep-line-ends", is_flag=True, help="Leave \\r\\n and \\r as they are: they become \\n."),
 )
+
+# These are keywords of `load_corpus`.
+READING = tuple(field.name for field in dataclasses.fields(Reading) if field.name != "beside")
 
 
 def as_source(corpus: tuple[str, ...]) -> str | list[str]:
@@ -82,7 +105,12 @@ settings = group(
         type=click.Choice(["streams", "windows", "documents"]),
         help="How text becomes batches.  [documents if they are short, else streams; transformer: windows]",
     ),
-    click.option("--cell", type=click.Choice(["lstm", "gru", "rnn", "transformer"]), help="What is trained.  [lstm]"),
+    click.option(
+        "--cell",
+        type=click.Choice(["lstm", "gru", "rnn", "transformer", "ngram"]),
+        help="What is trained, or ngram to count.  [lstm]",
+    ),
+    click.option("--order", type=whole(1, 32), help="With --cell ngram: tokens of an n-gram.  [7]"),
     click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256; transformer: 128]"),
     click.option("--layers", type=whole(1, 128), help="Layers, or blocks.  [1; transformer: 4]"),
     click.option("--heads", type=whole(1, 1024), help="Heads of a transformer.  [4]"),
@@ -118,7 +146,9 @@ transforms = group(
     click.option("--pattern", help="Write only what this regular expression matches."),
     click.option("--dry", type=Real(0), help="Penalise passages that the text already has; 0.8 is usual."),
     click.option("--mirostat", type=Real(0, 64, min_open=True), help="Keep the surprise at so many bits."),
-    click.option("--top-n-sigma", type=Real(0, 1e6, min_open=True), help="Draw within n deviations of the largest logit."),
+    click.option(
+        "--top-n-sigma", type=Real(0, 1e6, min_open=True), help="Draw this many deviations below the best, at most."
+    ),
     click.option("--xtc-probability", type=Real(0, 1), help="Leave top choices out so often; 0.5 is usual."),
     click.option("--xtc-threshold", type=Real(0, 1), help="What is a top choice: its least probability.  [0.1]"),
     click.option("--adaptive-target", type=Real(0, 1), help="Prefer tokens near this probability."),

@@ -78,3 +78,7 @@ from tfgen.interop.plain_keras import from_keras, to_keras
 from tfgen.interop.pytorch import from_torch, load_torch, save_torch, to_torch
 
 __all__ = ["from_keras", "from_torch", "load_torch", "save_torch", "to_keras", "to_torch"]
+
+
+def __dir__() -> list[str]:
+    return __all__

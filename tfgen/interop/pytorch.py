@@ -13,7 +13,7 @@ import numpy as np
 from tfgen.errors import InputError, check_instance, damage, path_of
 from tfgen.interop import state_dicts
 from tfgen.interop.parts import Arrays, Part
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, plain_files, wording
 from tfgen.text_generator import TextGenerator
 
 
@@ -101,8 +101,8 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
             f"{str(path.with_suffix('.safetensors'))!r})."
         )
     safetensors = _safetensors()
-    with damage(lambda error: _unreadable(path, error)):
-        arrays = safetensors.load(path.read_bytes())
+    with damage(lambda error: _unreadable(path, error)), plain_files.opened(path) as file:
+        arrays = safetensors.load(file.read())
     from_torch(generator, arrays)
 
 
@@ -112,6 +112,8 @@ def _parts(generator: TextGenerator) -> list[Part]:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
     if isinstance(error, OSError):
         return f"{str(path)!r} cannot be read: {error.strerror or error}."
     if isinstance(error, KeyError):
@@ -148,5 +150,5 @@ def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise InputError("safetensors files need the package safetensors: pip install 'tfgen[safetensors]'.") from None
+        raise InputError("safetensors files need the package safetensors: pip install safetensors.") from None
     return safetensors.numpy
