@@ -28,8 +28,8 @@ KINDS = {
 def folder_fixture(tmp_path_factory):
     """Model files of four kinds, and texts."""
     folder = tmp_path_factory.mktemp("compared")
-    (folder / "text.txt").write_text(TEXT)
-    (folder / "on.txt").write_text("the lazy fox jumps over the quick dog.\nthe brown é dog.\n")
+    (folder / "text.txt").write_text(TEXT + "zebra\n")
+    (folder / "on.txt").write_text("the lazy fox jumps over the zebra.\nthe brown é dog.\n")
     for name, settings in KINDS.items():
         more = [] if name == "counts" else SHORT
         done = run("train", "text.txt", "-o", f"{name}.keras", *settings, *more, "--no-sample", cwd=folder)

@@ -151,7 +151,7 @@ transforms = group(
     ),
     click.option("--xtc-probability", type=Real(0, 1), help="Leave top choices out so often; 0.5 is usual."),
     click.option("--xtc-threshold", type=Real(0, 1), help="What is a top choice: its least probability.  [0.1]"),
-    click.option("--adaptive-target", type=Real(0, 1), help="Prefer tokens near this probability."),
+    click.option("--adaptive-target", type=Real(0, 1), help="Prefer tokens near this probability; cut with --min-p."),
     click.option("--adaptive-decay", type=Real(0, 0.99), help="How long that remembers what was drawn.  [0.9]"),
 )
 TRANSFORMS = (
