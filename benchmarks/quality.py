@@ -2,6 +2,8 @@
 
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
        python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
+       python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
+       python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
 
 The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
 protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
@@ -25,7 +27,9 @@ LONG = {
     **{"units": 512, "layers": 2, "dropout": 0.45, "weight_drop": 0.4},
     **{"batch_size": 32, "length": 64, "learning_rate": 6e-3, "epochs": 24, "patience": None},
 }
-ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}, "long": LONG}
+# nanoGPT's configuration, at its rate: about as many batches of 12 windows of 64 as it reads.
+TRANSFORMER = {"cell": "transformer", "batch_size": 12, "learning_rate": 1e-3, "epochs": 1}
+ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "transformer": TRANSFORMER, "defaults": {}, "long": LONG}
 
 
 def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:
@@ -83,6 +87,49 @@ def tfgen(path: str, name: str) -> dict[str, float]:
     }
 
 
+def counts(path: str) -> None:
+    """Print a Markdown table of n-grams of orders 1 to 10."""
+    from tfgen import TextGenerator, Vocabulary, load_corpus, networks
+
+    text = load_corpus(path).documents[0]
+    vocabulary = Vocabulary.from_texts([text])
+    ids = vocabulary.encode(text)
+    cut = len(ids) - round(0.1 * len(ids))
+    print("| order | n-grams | MB | CPU seconds to count | carried | µs a character |\n|---|---|---|---|---|---|")
+    for order in range(1, 11):
+        begun = time.process_time()
+        generator = TextGenerator(vocabulary, networks.ngram(ids[:cut], vocabulary, order=order))
+        counted = time.process_time()
+        loss_carried(generator, ids[cut : cut + 1000])  # compiles
+        scored = time.process_time()
+        loss = loss_carried(generator, ids[cut:])
+        each = 1e6 * (time.process_time() - scored) / (len(ids) - cut)
+        size = sum(array.nbytes for array in generator.network.get_weights()) / 1e6
+        number = generator.network.layers[-1].ngrams
+        print(f"| {order} | {number:,} | {size:.1f} | {counted - begun:.1f} | {loss:.4f} | {each:.1f} |", flush=True)
+
+
+def adapting(path: str, model: str) -> None:
+    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+    turns.use_threads()
+    from tfgen import TextGenerator, load_corpus, model_files
+
+    mixed = model_files.load(model)
+    text = load_corpus(path).documents[0]
+    held_out = text[len(text) - round(0.1 * len(text)) :]
+    members = [TextGenerator(mixed.vocabulary, each) for each in mixed.network.members]
+    print("| | protocol | whole | its play | the other play | µs a character |\n|---|---|---|---|---|---|")
+    for name, generator in [*zip(("network", "counts"), members, strict=True), ("mixture", mixed)]:
+        for adapt in (False, True):
+            generator.score(held_out[:3000], adapt=adapt)  # compiles
+            begun = time.process_time()
+            nats = -generator.score(held_out, adapt=adapt).log_probabilities
+            each = 1e6 * (time.process_time() - begun) / len(nats)
+            known = round(0.71 * len(nats))
+            losses = " | ".join(f"{part.mean():.4f}" for part in (nats, nats[:known], nats[known:]))
+            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
+
+
 def measured(path: str, name: str) -> dict[str, float]:
     """Train one row in a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -91,8 +138,14 @@ def measured(path: str, name: str) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main(path: str, which: str = "soon") -> None:
+def main(path: str, which: str = "soon", model: str = "") -> None:
     """Print a Markdown table."""
+    if which == "adapting":
+        adapting(path, model)
+        return
+    if which == "counts":
+        counts(path)
+        return
     print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
     names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
     columns = ("fresh 64", "fresh 256", "carried")

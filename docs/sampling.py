@@ -85,7 +85,7 @@ ENTRIES = [
     Entry(
         sampling.Forbid("aeiou"),
         'Forbid("aeiou")',
-        "Leaves tokens out, chosen in the same ways.",
+        'Leaves tokens out, chosen in the same ways; or strings, `Forbid(strings=["the"])`, however tokens cut them.',
         "keep i unless the token has one of the characters",
     ),
     Entry(
@@ -173,7 +173,7 @@ make demo
 .venv/bin/python docs/sampling.py demo/python-docs.keras
 ```
 
-A sampler is a sequence of transforms, applied in the order given:
+A sampler is a sequence of transforms, applied in the order given, but for what forbids:
 
 ```python
 from tfgen.sampling import DRY, MinP, Temperature
@@ -184,6 +184,13 @@ generator.generate("The ", sampler=[DRY(), Temperature(0.8), MinP(0.05)])
 The plain settings `repetition_penalty`, `temperature`, `top_k`, `typical_p`, `top_p`, `min_p` build a chain in this
 order. A setting is a tensor of the compiled loop: a new temperature, k or p compiles nothing; a new kind or order of
 transforms compiles once. Each transform is also a function of logits: `TopK(2)([[0.0, 1.0, 2.0]])`.
+
+What forbids (`Forbid`, `Allow`, `Mask`, biases of minus infinity, `Pattern`, `NoRepeatNgram`) holds wherever it stands:
+it comes before all else, and nothing after it brings a token back. Masks, banned strings and patterns are intersected
+as automata, so that a text is never led to where they contradict; what no text at all could satisfy is refused. Where
+`NoRepeatNgram` or `min_length` leaves a text nothing, it ends there, and not the batch: `finish_reason` of the
+`Generated` that `return_scores=True` gives says "nothing_left". What could do nothing, such as `DRY` after
+`Temperature(0)`, is refused.
 
 One uniform number, a function of seed, row and step, decides each token by inverting the cumulative distribution in
 float64. Padding and the unknown token have probability zero before any transform sees them.

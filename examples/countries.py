@@ -8,7 +8,7 @@ Counts of one to four characters in a row (naive Bayes) are scored beside it, an
     python examples/countries.py                              # two minutes
     tfgen generate countries.keras --source "Perù, Malta e Ciad"
 
-The lists are written by Babel, the counts by scikit-learn (pip install 'tfgen[examples]'); nothing is downloaded.
+The lists are written by Babel, the counts by scikit-learn (pip install '.[examples]'); nothing is downloaded.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main(argv=None):
     vocabulary = tfgen.Vocabulary.from_texts(train.languages, split="word", ends=True)
     pairs = {"vocabulary": vocabulary, "source_vocabulary": letters, "validation": 0}
     batches, _ = tfgen.datasets.pairs(train.written, train.languages, batch_size=64, **pairs)
-    held_out, _ = tfgen.datasets.pairs(test.written, test.languages, batch_size=256, **pairs)
+    held_out, _ = tfgen.datasets.pairs(test.written, test.languages, batch_size=256, unknown="unknown", **pairs)
 
     # Network. Dropout before the word: names are soon known by heart, and these names will not come again.
     encoder = tfgen.networks.text_encoder(letters, units=64, embedding=48, seed=args.seed)

@@ -9,7 +9,7 @@ not been shown at all.
     python examples/dates.py --compare                # and the same network without attention, beside it
     tfgen generate dates.keras --source "5 mai 1952"  # afterwards
 
-The dates are written by Babel (pip install 'tfgen[examples]'); nothing is downloaded.
+The dates are written by Babel (pip install '.[examples]'); nothing is downloaded.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def learn(args, train, test, *, attention):
         train.written, train.iso, vocabulary, source_vocabulary=letters, batch_size=64, validation=0
     )
     held_out, _ = tfgen.datasets.pairs(
-        test.written, test.iso, vocabulary, source_vocabulary=letters, batch_size=256, validation=0
+        test.written, test.iso, vocabulary, source_vocabulary=letters, batch_size=256, validation=0, unknown="unknown"
     )
 
     # Network. The encoder reads from both ends, since a year may come first or last; half the decoder's units each.

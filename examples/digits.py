@@ -6,7 +6,7 @@ other writers, and a logistic regression is scored beside it.
 
     python examples/digits.py      # half a minute
 
-The digits come with scikit-learn (pip install 'tfgen[examples]'); nothing is downloaded.
+The digits come with scikit-learn (pip install '.[examples]'); nothing is downloaded.
 """
 
 import argparse

@@ -9,7 +9,7 @@ the ceiling.
 
     python examples/glyphs.py      # four minutes
 
-The faces come with matplotlib (pip install 'tfgen[examples]'), the names with Python; nothing is downloaded.
+The faces come with matplotlib (pip install '.[examples]'), the names with Python; nothing is downloaded.
 """
 
 import argparse

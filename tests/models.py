@@ -1,7 +1,7 @@
 """Every kind of language model that there is, and fakes of kinds to come, small: what holds of one must hold of all.
 
-The fakes are a table of counts (minus infinity among its logits, and no number of floating point in its state), a model
-that attends to a context whose rows have different lengths, and one that sees a window of the last tokens.
+The fakes are a model that attends to a context whose rows have different lengths, and one that sees a window of the
+last tokens.
 """
 
 import functools
@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import Vocabulary, networks
+from tfgen.networks import kinds
 from tfgen.networks.model import where
 from tfgen.vocabulary import END, PADDING
 from tfgen.writing import Writer
@@ -47,21 +48,6 @@ class Fake:
 
     def fingerprint(self, salt=b""):
         return hashlib.sha256(salt + type(self).__name__.encode()).hexdigest()
-
-
-class Counts(Fake):
-    """How often each token has followed the last two: some never have."""
-
-    dtype = tf.float64
-    _table = np.where(table(V, V, V) > 1, -np.inf, table(V, V, V, seed=1))
-    _table[..., END] = -4
-
-    def start(self, context, rows):
-        return tf.zeros([rows, 2], tf.int32)
-
-    def step(self, ids, state, context):
-        state = tf.concat([state[:, 1:], ids[:, tf.newaxis]], axis=1)
-        return tf.gather_nd(tf.constant(self._table), state), state
 
 
 class Attending(Fake):
@@ -166,6 +152,18 @@ def _conditioned(encoder, attention=False, **build):
     return networks.Conditioned(_shaken(networks.EncoderDecoder(encoder, decoder, attention=attention)))
 
 
+def _counts(order=4):
+    ids = np.random.default_rng(3).choice(V - END, p=[0.05, 0.4, 0.25, 0.15, 0.1, 0.05], size=300) + END
+    return networks.Counts(networks.ngram(ids, VOCABULARY, order=order))
+
+
+def _mixture():
+    members = [_network(cell="rnn", units=4).network, _counts(order=3).network]
+    mixture = networks.Mixture(members)
+    mixture.shares.assign([0.7, 0.3])
+    return kinds.language_model(mixture)
+
+
 MODELS = {
     "lstm": functools.partial(_network, units=6),
     "gru": functools.partial(_network, cell="gru", units=5, layers=2, embedding=3, batch_size=2),
@@ -178,13 +176,17 @@ MODELS = {
         keras.layers.GRU(4, return_sequences=True),
     ),
     "a layer of one's own": lambda: _network(keras.layers.Embedding(V, 6), Doubling()),
+    "transformer": lambda: _network(cell="transformer", units=6, layers=2, heads=2, window=4),
     "no recurrence, float64": _in_float64,
     "from a text, with attention": lambda: _conditioned(_texts(), attention=True),
     "from a text, without attention": lambda: _conditioned(_texts(cell="gru"), cell="gru"),
     "from a picture": lambda: _conditioned(_pictures(), cell="rnn", layers=2),
     "from a picture, with attention": lambda: _conditioned(_pictures(places=True), cell="rnn", attention=True),
+    "transformer from a text": lambda: _conditioned(_texts(), True, cell="transformer", units=4, heads=2, window=6),
     "from two inputs": lambda: _conditioned(_two_inputs(), cell="rnn"),
-    "counts": Counts,
+    "counts": _counts,
+    "counts of single tokens": functools.partial(_counts, order=1),
+    "mixture": _mixture,
     "attending": Attending,
     "windowed": Windowed,
 }

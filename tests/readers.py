@@ -52,6 +52,27 @@ def read_table(data: bytes, chance: random.Random, folder: pathlib.Path, name: s
     return load_corpus(written(folder, name, data), column=chance.choice(columns))
 
 
+def read_pairs(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    from tfgen.corpora.pairs import load_pairs
+
+    columns = ["id"] * 9 + ["title", "2", "1", "9" * 30, "", "x"]
+    name = chance.choice(["a.csv", "a.csv", "a.jsonl"])
+    return load_pairs(written(folder, name, data), source=chance.choice(columns), column="title")
+
+
+def read_prepared_pairs(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
+    """Two sides, one of which has a damaged manifest."""
+    from tfgen.prepared.pairs import open_prepared_pairs
+
+    good = json.dumps({**json.loads(manifest()), "ends": True}).encode()
+    damaged = chance.choice(["source", "text"])
+    for side in ("source", "text"):
+        (folder / side).mkdir()
+        written(folder / side, "ids.bin", bytes([3, 4, 5]))
+        written(folder / side, "manifest.json", data if side == damaged else good)
+    return open_prepared_pairs(folder).sources.ids.tolist()
+
+
 def read_json_lines(data: bytes, chance: random.Random, folder: pathlib.Path) -> Any:
     return read_table(data, chance, folder, "a.jsonl")
 
@@ -279,6 +300,13 @@ def plain_readers(model: bytes) -> list[Reader]:
         Reader("text", read_text, [book, book.decode().encode("utf-16"), b"a\r\nb\n"], share=3),
         Reader("CSV", read_table, [table, b'"3","Rain","It rains."\n'], share=2),
         Reader("JSON lines", read_json_lines, [lines], share=2),
+        Reader("pairs", read_pairs, [table, lines], share=1),
+        Reader(
+            "prepared pairs",
+            read_prepared_pairs,
+            [json.dumps({**json.loads(manifest()), "ends": True}).encode()],
+            "json",
+        ),
         Reader("gzip", compressed(".gz"), [gzip.compress(book)]),
         Reader("bzip2", compressed(".bz2"), [bz2.compress(book)]),
         Reader("xz", compressed(".xz"), [lzma.compress(book)], share=0.5),

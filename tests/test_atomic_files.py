@@ -362,6 +362,29 @@ def test_links_and_files_and_other_names_are_left_alone(folder, mark):
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("mark", MARKS)
+def test_links_in_what_was_abandoned_are_not_followed(folder, mark):
+    """As they can come out of an archive."""
+    precious = make(folder / "precious", TWO_DAYS_AGO)
+    path = make(folder / name_of(DEAD, mark), TWO_DAYS_AGO)
+    (path / "inner").mkdir()
+    for where in (path, path / "inner"):
+        (where / "directory").symlink_to(precious)
+        (where / "file").symlink_to(precious / "half")
+    clear(folder)
+    atomic_files.discard(path)
+    assert (precious / "half").read_bytes() == b"half"
+
+
+def test_a_link_is_not_replaced_by_what_was_moved_out_of_the_way(folder):
+    (folder / "model").symlink_to("nowhere yet")
+    path = folder / name_of(DEAD, ASIDE)
+    path.mkdir()
+    (path / "model").write_bytes(b"old")
+    clear(folder)
+    assert (folder / "model").is_symlink()
+
+
 def test_a_directory_of_another_user_is_left_alone(folder):
     path = make(folder / name_of(DEAD), TWO_DAYS_AGO)
     try:

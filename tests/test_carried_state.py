@@ -131,8 +131,8 @@ def test_a_reader_begins_at_zero_whatever_the_state(generator: TextGenerator, re
 
 def test_the_state_is_put_back_even_after_an_error(generator: TextGenerator) -> None:
     state = moved(generator)
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        generator.evaluate(ROWS, ROWS, batch_size=2, verbose=0)
+    with pytest.raises(InputError, match="a batch has another number"):
+        generator.evaluate(Batches(), verbose=0)
     np.testing.assert_equal(state_of(generator), state)
 
 
@@ -185,7 +185,74 @@ def test_a_stateless_network_has_nothing_to_restart() -> None:
     carried_state.restart_rows(networks.build(8, units=2), 0.5, tf.constant(0))
 
 
+# The order of rows
+
+
+def ordered() -> tuple[Any, np.ndarray, np.ndarray]:
+    """The same batches as a dataset and as arrays."""
+    training, _ = streams()
+    batches = list(training.as_numpy_iterator())
+    return training, *(np.concatenate([batch[i] for batch in batches]) for i in (0, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"batch_size": B}, {"shuffle": False}])
+def test_arrays_are_read_in_order_as_a_dataset_is(options: dict[str, Any]) -> None:
+    training, x, y = ordered()
+    one, other = stateful(), stateful()
+    history = one.fit(training, epochs=2, verbose=0).history
+    assert other.fit(x, y, epochs=2, verbose=0, **options).history == history
+    assert other.evaluate(x, y, verbose=0) == one.evaluate(training, verbose=0)
+    np.testing.assert_equal(learned(other), learned(one))
+
+
+@pytest.mark.parametrize("shuffle", [True, "batch", 1])
+def test_shuffled_rows_are_refused(generator: TextGenerator, shuffle: Any) -> None:
+    _, x, y = ordered()
+    with pytest.raises(InputError, match=r"shuffled rows do not continue; received shuffle="):
+        generator.fit(x, y, shuffle=shuffle, verbose=0)
+
+
+def test_a_network_that_carries_nothing_shuffles_as_keras_does() -> None:
+    _, x, y = ordered()
+    one, other = stateful(batch_size=None), stateful(batch_size=None)
+    keras.utils.set_random_seed(1)
+    one.fit(x, y, batch_size=B, verbose=0)
+    other.fit(x, y, batch_size=B, shuffle=False, verbose=0)
+    assert any(not np.array_equal(a, b) for a, b in zip(learned(one), learned(other), strict=True))
+
+
 # Batches of another size
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return ROWS, ROWS
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda generator: generator.fit(ROWS, ROWS, verbose=0),
+        lambda generator: generator.fit(ROWS[:4], ROWS[:4], batch_size=4, verbose=0),
+        lambda generator: generator.fit(ROWS[:4], ROWS[:4], validation_split=0.25, verbose=0),
+        lambda generator: generator.fit(ROWS[:4], ROWS[:4], validation_data=(ROWS, ROWS), verbose=0),
+        lambda generator: generator.fit(tf.constant(ROWS), tf.constant(ROWS), verbose=0),
+        lambda generator: generator.fit(Batches(), verbose=0),
+        lambda generator: generator.fit(((ROWS, ROWS) for _ in range(1)), verbose=0),
+        lambda generator: generator.evaluate(ROWS, ROWS, verbose=0),
+        lambda generator: generator.predict(ROWS, verbose=0),
+        lambda generator: generator.train_on_batch(ROWS, ROWS),
+        lambda generator: generator.test_on_batch(ROWS, ROWS),
+        lambda generator: generator.predict_on_batch(ROWS),
+    ],
+)
+def test_a_batch_of_another_size_is_one_line_however_it_comes(generator: TextGenerator, attempt: Any) -> None:
+    with pytest.raises(InputError, match=r"^the network carries the state of batch_size 2 rows, but .*\.$"):
+        attempt(generator)
 
 
 def test_fit_names_a_wrong_batch_size(generator: TextGenerator) -> None:

@@ -13,6 +13,7 @@ from effort import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from memory_support import forget_peak, peak
 
 from tfgen.errors import InputError
 from tfgen.support import checkpoints
@@ -167,6 +168,24 @@ def test_some_checkpoints_are_kept(tmp_path, keep):
         Checkpoints(tmp_path, keep)
 
 
+def test_a_sparse_file_of_gigabytes_is_refused_unread(tmp_path):
+    path = Checkpoints(tmp_path).save(1)
+    os.truncate(path, 30 << 30)
+    before = forget_peak()
+    with pytest.raises(InputError, match="damaged"):
+        checkpoints.read(path)
+    assert peak() - before < 100 << 20
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_checkpoint_is_a_file(tmp_path, kind):
+    path = Checkpoints(tmp_path).save(1)
+    path.unlink()
+    path.symlink_to("/dev/zero") if kind == "device" else os.mkfifo(path)
+    with pytest.raises(InputError, match="is a pipe, a socket or a device, and must be a file"):
+        checkpoints.read(path)
+
+
 def forged(folder, content):
     """A file whose checksum is right, whoever wrote it."""
     path = folder / f"checkpoint-00000001-{hashlib.sha256(content).hexdigest()}.npz"
@@ -268,9 +287,34 @@ def test_a_look_at_a_lock_is_one_that_a_network_file_system_grants(tmp_path, mon
         kept.check_free()
 
 
-def test_clearing_leaves_what_is_not_ours(tmp_path):
-    kept = Checkpoints(tmp_path / "run")
-    kept.save(1)
-    (tmp_path / "run" / "notes.txt").write_text("mine")
+def test_what_is_not_ours_is_left_alone(tmp_path):
+    folder = tmp_path / "run"
+    kept = Checkpoints(folder)
+    name = kept.save(1).name.replace("00000001", "00000000")
+    for mine in ("notes.txt", "checkpoint-notes.unfinished", "checkpoint-00000001-notes.npz"):
+        (folder / mine).write_text("mine")
+    (folder / name).mkdir()
+    for state in (2, 3):
+        kept.save(state)
     kept.clear()
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
+    assert {path.name for path in folder.iterdir()} == {
+        "notes.txt",
+        "checkpoint-notes.unfinished",
+        "checkpoint-00000001-notes.npz",
+        name,
+    }
+
+
+def test_a_link_of_a_checkpoints_name_is_removed_itself_and_not_followed(tmp_path):
+    folder, precious = tmp_path / "run", tmp_path / "precious"
+    precious.write_text("mine")
+    kept = Checkpoints(folder)
+    name = kept.save(1).name
+    next_ = Checkpoints(tmp_path / "twin")
+    next_.save(1)
+    (folder / next_.save(2).with_suffix(".unfinished").name).symlink_to(precious)
+    (folder / name.replace("00000001", "00000000")).symlink_to(precious)
+    kept.save(2)
+    kept.clear()
+    assert precious.read_text() == "mine"
+    assert not folder.exists()

@@ -27,7 +27,7 @@ from tfgen.corpora import Corpus
 
 EPOCH = re.compile(
     r"epoch (\d+)/(\d+) · training [\d.]+ nats \([\d.]+ bits\) · validation [\d.]+ nats \([\d.]+ bits\)"
-    r" · [\d,]+ characters/s · \d+ s left"
+    r" · n-grams [\d.]+ bits · [\d,]+ characters/s · \d+ s left"
 )
 TITLES = "Rain in May\nA dog barks\nThe sun also rises\nSnow on the hill\n" * 10
 
@@ -78,6 +78,8 @@ def test_training_into_a_pipe_is_plain_lines(trained):
     assert lines[0] == f"fox.txt: {len(TEXT):,} characters"
     assert lines[1] == "vocabulary: 29 characters; covers the whole corpus"
     assert "8 streams of up to 16 tokens" in lines[3]
+    assert lines[4].startswith("to beat: counted n-grams of order 7, ")
+    assert any(line.startswith("the network has not beaten counted n-grams of order 7 yet, ") for line in lines)
     samples = [lines[number + 1] for number, line in enumerate(lines) if line.startswith("--- epoch ")]
     assert len(samples) == 2
     assert all(sample.startswith("the ") for sample in samples)
@@ -245,7 +247,7 @@ def test_a_name_that_begins_with_a_dash_is_no_option_in_the_next_command(here, m
     assert terminal.quote("-e") == "-e"
 
 
-def test_an_interruption_before_the_first_epoch_leaves_an_older_model_as_it_was(here, model, monkeypatch):
+def test_an_interruption_before_anything_was_learned_saves_nothing(here, model, monkeypatch):
     import tfgen.training
 
     def interrupted(*args):
@@ -256,11 +258,11 @@ def test_an_interruption_before_the_first_epoch_leaves_an_older_model_as_it_was(
     before = (here.folder / model).read_bytes()
     code, _, err = here("train", "fox.txt", *TINY, "-o", model, "--overwrite", "--no-sample")
     assert (code, (here.folder / model).read_bytes()) == (130, before)
-    assert "as it was before" in err
+    assert "Nothing was learned yet, and nothing is saved." in err
     code, _, err = here("train", "fox.txt", *TINY, "-o", "fresh.keras", "--no-sample")
     assert code == 130
-    assert "fresh.keras has what was learned" in err
-    assert (here.folder / "fresh.keras").exists()
+    assert "Nothing was learned yet, and nothing is saved." in err
+    assert not (here.folder / "fresh.keras").exists()
 
 
 @pytest.mark.parametrize(
@@ -341,7 +343,7 @@ def test_inspect_tells_what_the_file_holds(trained, here):
     path = trained[0] / "fox.keras"
     facts = json.loads(here.done("inspect", path, "--json"))
     assert facts["bytes"] == path.stat().st_size
-    assert facts["vocabulary"] == {"tokens": 32, "split": "character", "texts_end": False}
+    assert facts["vocabulary"] == {"tokens": 32, "split": "character", "texts_end": False, "normalize": None}
     assert facts["network"] == ["LSTM(8)", "Dense(32)"]
     assert facts["corpus"]["characters"] == len(TEXT)
     assert facts["settings"]["batch_size"] == 8

@@ -3,6 +3,7 @@
 import functools
 import gzip
 import io
+import os
 import pathlib
 import re
 import zipfile
@@ -20,7 +21,7 @@ from cli_support import (  # noqa: F401 - fixtures
     run,
 )
 
-from tfgen.cli import cli, tensorflow_log
+from tfgen.cli import cli, tensorflow_log, terminal
 
 # What each wrong corpus says, and how it says to repair it. All of these are refused before TensorFlow is imported.
 CORPORA = {
@@ -35,7 +36,7 @@ CORPORA = {
     "a column of no table": (["text.txt", "--column", "title"], ["text.txt", ".csv"]),
     "rows and lines": (
         ["news.csv", "--column", "title", "--lines"],
-        ["'title'", "--column", "--lines", "remove --column"],
+        ["--column", "--lines", "remove one of them"],
     ),
     "an unknown corpus": (["shakespear"], ["'shakespear'", "did you mean 'shakespeare'"]),
     "a glob of nothing": (["*.nothing"], ["*.nothing", "check the pattern"]),
@@ -157,6 +158,23 @@ def test_a_process_that_lacks_memory_ends_with_one_line(folder):
     assert "not enough memory" in assert_refusal(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+@pytest.mark.parametrize("most", [300 << 20, 1200 << 20])
+def test_a_limit_that_tensorflow_does_not_fit_in_is_one_line(folder, model_bytes, most):
+    resource = pytest.importorskip("resource", reason="this system sets no limits")
+    (folder / "old.keras").write_bytes(model_bytes)
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (most, most))
+    done = run("generate", "old.keras", "--engine", "tensorflow", cwd=folder, preexec_fn=limit)
+    message = assert_refusal(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert f"may take {most:,} bytes of memory (ulimit -v)" in message
+
+
+def test_what_has_no_end_is_read_no_further_than_a_text_may_be_long(before_tensorflow, monkeypatch):
+    monkeypatch.setattr(terminal, "_LONGEST", 3 << 20)
+    refused = before_tensorflow.refused
+    assert "standard input has more than 3,145,728 bytes" in refused("score", "old.keras", "-", given=bytes(4 << 20))
+    assert "'/dev/zero' has more than 3,145,728 bytes" in refused("novelty", "/dev/zero", "text.txt")
+
+
 def test_exit_codes_tell_wrong_usage_from_failure(here):
     assert here("train", "missing.txt")[0] == 1
     assert here("train", "missing.txt", "--units", "none")[0] == 2
@@ -209,8 +227,17 @@ def test_a_damaged_model_is_refused_by_every_command(before_tensorflow, model_by
             assert re.search("give a|wrap it|save the model", message), (name, message)
 
 
-@pytest.mark.parametrize(("name", "word"), [("missing.keras", "does not exist"), ("folder.keras", "is a directory")])
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("missing.keras", "does not exist"),
+        ("folder.keras", "is a directory"),
+        ("pipe.keras", "is a pipe"),
+        ("/dev/zero", "is a pipe, a socket or a device"),
+    ],
+)
 def test_a_model_that_is_no_file(before_tensorflow, name, word):
+    os.mkfifo(before_tensorflow.folder / "pipe.keras")
     for command in (["inspect", name], ["generate", name], ["score", name, "the "]):
         assert_says(before_tensorflow.refused(*command), name, word, "give the path")
 

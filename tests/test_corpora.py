@@ -1,10 +1,12 @@
 """What a corpus is, where it is looked for, and how bytes become text."""
 
+import collections
 import dataclasses
 import hashlib
 import io
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -13,7 +15,7 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.corpora import Corpus, load_corpus
+from tfgen.corpora import Corpus, compressed, files, line_ends, load_corpus
 from tfgen.errors import InputError
 
 
@@ -79,7 +81,8 @@ def test_what_is_no_corpus_is_refused(make, fact):
 
 @given(TEXT.filter(lambda text: text and not text.startswith("\ufeff")))
 def test_a_file_is_loaded_as_it_was_written(text):
-    corpus = load_bytes(text.encode())
+    assert load_bytes(text.encode()).documents == (io.StringIO(text, newline=None).read(),)
+    corpus = load_bytes(text.encode(), keep_line_ends=True)
     assert corpus.documents == (text,)
     assert corpus.ends is False
     assert corpus.characters == len(text)
@@ -87,18 +90,59 @@ def test_a_file_is_loaded_as_it_was_written(text):
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\rb", "a\x85b\u2028c\u2029d\x0be\x0cf\x1c", "a\n\n", " \n"])
 def test_newlines_of_every_kind_are_kept(text):
-    assert load_bytes(text.encode()).documents == (text,)
+    assert load_bytes(text.encode(), keep_line_ends=True).documents == (text,)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf8", "UTF-8", "U8"])
+def test_line_ends_become_one_and_are_counted():
+    corpus = load_bytes(b"a\r\nb\rc\r\r\nd\ne")
+    assert corpus.documents == ("a\nb\nc\n\nd\ne",)
+    assert corpus.noticed == {"line_ends_changed": 4}
+    assert load_bytes(b'{"t": "a\\r\\nb"}\r\n', "a.jsonl", column="t").noticed == {"line_ends_changed": 1}
+    assert corpus.summary()["reading"]["keep_line_ends"] is False
+
+
+LETTERS = st.text(st.sampled_from("ab \r\n\x0b\x0c\x1c\x85\u2028\u2029"), min_size=1, max_size=30)
+
+
+@given(LETTERS, st.integers(1, 4))
+def test_one_definition_of_a_line_wherever_pieces_end(text, size):
+    pieces = [text[begin : begin + size] for begin in range(0, len(text), size)]
+    expected = io.StringIO(text, newline=None).read()
+    assert "".join(line_ends.unified_pieces(pieces)) == line_ends.unified(text) == expected
+    assert line_ends.split(text) == expected.split("\n")
+    counted = sum(line_ends.count(piece, before) for piece, before in zip(pieces, ["", *pieces], strict=False))
+    assert counted == line_ends.count(text) == expected.count("\n")
+    assert list(files.Lines(pieces, "a.txt")) == list(io.StringIO(text, newline=""))
+    assert [*files.split_lines(pieces, "a.txt")] == [line for line in expected.split("\n") if line.strip()]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+@pytest.mark.parametrize("keep", [False, True])
+def test_every_reader_ends_lines_alike(end, keep):
+    how = {"keep_line_ends": keep}
+    assert load_bytes(end.join(["one", "two\x85", ""]).encode(), lines=True, **how).documents == ("one", "two\x85")
+    rows = end.join(['{"t": "one"}', '{"t": "two\u2028"}', ""]).encode()
+    assert load_bytes(rows, "a.jsonl", column="t", **how).documents == ("one", "two\u2028")
+    for name in ("a.csv", "a.tsv"):
+        assert load_bytes(end.join(["t", "one", "two\x0b"]).encode(), name, column="t", **how).documents == (
+            "one",
+            "two\x0b",
+        )
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "U8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "gb18030"]
+)
 def test_one_byte_order_mark_is_no_text(encoding):
-    assert load_bytes("\ufeffa\ufeff".encode(), encoding=encoding).documents == ("a\ufeff",)
+    assert load_bytes("\ufeffa\ufeff".encode(encoding), encoding=encoding).documents == ("a\ufeff",)
+    table = "\ufefftitle\nRain\n".encode(encoding)
+    assert load_bytes(table, "a.csv", column="title", encoding=encoding).documents == ("Rain",)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig", "shift_jis"])
 def test_other_encodings_are_read_when_named(encoding):
     text = "Grün\r\n" if encoding != "shift_jis" else "かな\n"
-    assert load_bytes(text.encode(encoding), encoding=encoding).documents == (text,)
+    assert load_bytes(text.encode(encoding), encoding=encoding, keep_line_ends=True).documents == (text,)
 
 
 @given(st.text("aé😀\n", max_size=20), st.sampled_from([b"\xff", b"\x80", b"\xed\xa0\x80"]), st.booleans())
@@ -106,13 +150,43 @@ def test_a_bad_byte_is_reported_with_its_offset(before, bad, mark):
     start = (b"\xef\xbb\xbf" if mark else b"") + before.encode()
     message = refusal_of_bytes(start + bad + b" after")
     assert f"byte 0x{bad[0]:02x} at offset {len(start)} is not utf-8" in message
-    assert "encoding='latin-1', --encoding latin-1" in message
+    assert "latin-1" not in message
+
+
+WINDOWS = "Plain.\nIt’s “raining” – says Zoë, and she’s right.\n" * 3
+CHINESE = "今天天气很好，我们去公园散步。\n你好，世界。\n" * 3
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(WINDOWS, "cp1252"), (CHINESE, "gb18030"), (CHINESE, "gbk")])
+def test_other_encodings_are_advised_with_a_line_as_each_reads_it(text, encoding):
+    message = refusal_of_bytes(text.encode(encoding))
+    line = next(line for line in text.split("\n") if not line.isascii())
+    assert line[:12] in message
+    assert "--encoding" in message
+    assert "latin-1" not in message
+
+
+@given(data=st.binary(max_size=40), encoding=st.sampled_from(["utf-8", "ascii", "utf-16-le", "gb18030", "shift_jis"]))
+@pytest.mark.parametrize("errors", ["replace", "ignore"])
+def test_errors_are_those_of_python_and_counted(data, encoding, errors):
+    seen = collections.Counter()
+    text = "".join(files.decode([data[i : i + 1] for i in range(len(data))], "x", encoding, errors, seen))
+    assert text == data.decode(encoding, errors).removeprefix("\ufeff")
+    assert bool(seen.total()) == (data.decode(encoding, "ignore") != data.decode(encoding, "backslashreplace"))
+
+
+def test_what_errors_change_is_in_the_summary():
+    corpus = load_bytes(b"a\xffb\xfe\xfd", errors="replace")
+    assert (corpus.documents, corpus.noticed) == (("a\ufffdb\ufffd\ufffd",), {"bytes_replaced": 3})
+    assert load_bytes(b"a\xffb", errors="ignore").summary()["noticed"] == {"bytes_ignored": 1}
 
 
 def test_a_binary_file_is_called_one():
     assert "binary file" in refusal_of_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "picture.png")
     assert "binary file" in refusal_of_bytes(b"MZ\0\1", "program.exe")
     assert "encoding='utf-16'" in refusal_of_bytes("text".encode("utf-16"))
+    assert "encoding='utf-32'" in refusal_of_bytes("text".encode("utf-32"))
+    assert "encoding='gb18030'" in refusal_of_bytes("\ufefftext".encode("gb18030"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "hex", "undefined", "a\0b", "", None])
@@ -143,7 +217,7 @@ def test_a_file_without_text_is_refused(options, fact):
 # --- lines ----------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(TEXT.map(lambda text: text.replace("\n", "").rstrip("\r")).filter(str.strip), min_size=1), st.data())
+@given(st.lists(TEXT.map(lambda text: re.sub("[\r\n]", "", text)).filter(str.strip), min_size=1), st.data())
 def test_a_line_is_a_document(lines, data):
     newlines = data.draw(st.lists(st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\r\n"]), min_size=len(lines)))
     text = "".join(line + newline for line, newline in zip(lines, newlines, strict=False))
@@ -183,8 +257,54 @@ def test_an_empty_file_among_several_is_no_document(tmp_path):
 
 def test_a_file_of_a_folder_that_cannot_be_decoded_is_named(tmp_path):
     write(tmp_path, a="A")
-    (tmp_path / "b.bin").write_bytes(b"\xff\0")
+    (tmp_path / "b.bin").write_bytes(b"\xff")
     assert "b.bin" in refusal(tmp_path)
+
+
+def test_what_is_passed_over_in_a_folder_is_counted(tmp_path):
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for each in (folder, folder / "sub", folder / "CVS", folder / ".git", elsewhere):
+        each.mkdir()
+    write(folder, a="A")
+    write(elsewhere, b="B")
+    (folder / "sub" / "wide.txt").write_bytes(b"W")
+    (folder / "picture.png").write_bytes(b"\x89PNG\0")
+    (folder / "data").write_bytes(b"ab\0")
+    (folder / ".hidden").write_text("no")
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "sub" / "again").symlink_to(elsewhere)
+    (folder / "sub" / "up").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    corpus = load_corpus(folder)
+    assert sorted(corpus.documents) == ["A", "B", "W"]
+    assert corpus.noticed == {
+        "binary_files": 2,
+        "hidden_files": 3,
+        "dangling_links": 1,
+        "special_files": 1,
+        "repeated_folders": 2,
+    }
+
+
+PARAGRAPHS = "\n \none\ntwo\n\n\t\nthree\r\nfour\n"
+
+
+@given(st.integers(1, 5), st.booleans())
+def test_paragraphs_and_what_lies_between_matches_are_documents(size, keep):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compressed, "PIECE", size)
+        how = {"keep_line_ends": keep}
+        third = "three\r\nfour" if keep else "three\nfour"
+        assert load_bytes(PARAGRAPHS.encode(), paragraphs=True, **how).documents == ("one\ntwo", third)
+        chat = b"--\nann: hi\n--\n\n--\nbob: -- ho\n"
+        assert load_bytes(chat, split_on="^--$", **how).documents == ("ann: hi", "bob: -- ho")
+        assert load_bytes(chat, split_on=r"\n(?=\w+:)", **how).documents == ("--", "ann: hi\n--\n\n--", "bob: -- ho")
+
+
+def test_a_document_is_one_thing():
+    assert "--lines (lines=) and --paragraphs (paragraphs=)" in refusal("x", lines=True, paragraphs=True)
+    assert "split_on must be a regular expression; received '('" in refusal("x", split_on="(")
 
 
 def test_globs(tmp_path, monkeypatch):
@@ -223,7 +343,7 @@ class StandardInput:
 
 def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", StandardInput("a\r\nß".encode()))
-    assert load_corpus("-") == Corpus(("a\r\nß",), False, "standard input")
+    assert load_corpus("-") == Corpus(("a\nß",), False, "standard input")
     monkeypatch.setattr(sys, "stdin", StandardInput(b"a\xff"))
     assert "standard input: byte 0xff at offset 1" in refusal("-")
     monkeypatch.setattr(sys, "stdin", StandardInput(b""))

@@ -9,7 +9,7 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes, shared_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.corpora import columns, load_corpus
+from tfgen.corpora import columns, compressed, load_corpus
 from tfgen.errors import InputError
 
 NOT_BLANK = TEXT.filter(str.strip)
@@ -25,7 +25,7 @@ def table(rows, **dialect) -> bytes:
 def test_cells_come_back_as_csv_wrote_them(cells, kind):
     name, delimiter = kind
     data = table([["id", "title"], *([i, cell] for i, cell in enumerate(cells))], delimiter=delimiter)
-    corpus = load_bytes(data, name, column="title")
+    corpus = load_bytes(data, name, column="title", keep_line_ends=True, quoting="rfc4180")
     assert corpus.documents == tuple(cells)
     assert corpus.ends is True
     assert corpus.source.endswith("[title]")
@@ -34,11 +34,13 @@ def test_cells_come_back_as_csv_wrote_them(cells, kind):
 @given(st.lists(NOT_BLANK, min_size=1), st.booleans(), st.sampled_from(["a.jsonl", "a.ndjson"]))
 def test_strings_come_back_as_json_wrote_them(cells, ascii_only, name):
     lines = [json.dumps({"id": i, "title": cell}, ensure_ascii=ascii_only) for i, cell in enumerate(cells)]
-    assert load_bytes("\n".join(lines).encode(), name, column="title").documents == tuple(cells)
+    data = "\n".join(lines).encode()
+    assert load_bytes(data, name, column="title", keep_line_ends=True).documents == tuple(cells)
 
 
 def test_blank_cells_and_blank_lines_are_no_documents():
     assert load_bytes(b'title\nRain\n\n""\n  \nSun\n', "a.csv", column="title").documents == ("Rain", "Sun")
+    assert load_bytes(b'{"t": 3}\n{"t": "Rain"}', "a.jsonl", column="t").documents == ("3", "Rain")
     assert load_bytes(b'{"t": "Rain"}\r\n\n{"t": ""}\n', "a.jsonl", column="t").documents == ("Rain",)
 
 
@@ -129,10 +131,11 @@ def test_what_is_wrong_in_a_table_is_named(data, column, fact):
         (b'{"t": "a"}\n{"t": "b"', "line 2 is not JSON"),
         (b"title\n", "line 1 is not JSON"),
         (b"[1]", "line 1 holds a JSON list"),
-        (b'{"t": "a"}\n\n{"u": "b"}', "line 3 has no column 't'; it has 'u'"),
-        (b"{}", "it has nothing"),
-        (b'{"t": 3}', "line 1: column 't' is int, not a string"),
-        (b'{"t": null}', "is null"),
+        (b'{"v": "a"}\n\n{"u": "b"}', "has no column 't' in any row; the first one has 'v'"),
+        (b"{}", "the first one has nothing"),
+        (b'{"t": 3.5}', "line 1: column 't' is float, neither a string nor a whole number"),
+        (b'{"t": true}', "line 1: column 't' is bool, neither a string nor a whole number"),
+        (b'{"t": null}', "empty in each"),
         (b'{"t": ' + b"[" * 100_000, "line 1 is JSON too deep"),
         (b'{"t": ' + b"1" * 10_000 + b"}", "too long"),
         (b'{"t": ""}\n{"t": " "}', "empty in each"),
@@ -149,7 +152,7 @@ def test_half_characters_are_replaced_on_request():
 
 
 def test_only_tables_have_columns(monkeypatch):
-    endings = ".csv, .tsv, .tab, .jsonl, .ndjson"
+    endings = ".csv, .tsv, .tab, .jsonl, .ndjson, .json"
     assert endings in refusal_of_bytes(b"a", "a.txt", column="t")
     assert endings in refusal("-", column="t")
     assert "has no columns" in refusal("unicode-names", column="t")
@@ -164,3 +167,67 @@ def test_a_refused_table_leaves_the_csv_module_as_it_was():
     assert csv.field_size_limit() == limit
     assert load_bytes(b"id,title\n1,a\n", "a.csv", column="title").documents == ("a",)
     assert caught.value is not None
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_json_is_read_as_an_array_or_object_after_object(size, monkeypatch):
+    monkeypatch.setattr(compressed, "PIECE", size)
+    rows = [{"a": {"b": "Ra]in"}, "n": [1]}, {"a": None}, {}, {"a": {"b": "Sun\r\n\u2028"}}, {"a.b": "Snow"}]
+    spaced = "\n\r\n".join(json.dumps(row, indent=1, ensure_ascii=False) for row in rows)
+    for text in (json.dumps(rows), json.dumps(rows, indent=2), spaced):
+        corpus = load_bytes(text.encode(), "a.json", column="a.b")
+        assert corpus.documents == ("Ra]in", "Sun\n\u2028", "Snow")
+        assert corpus.noticed["blank_rows"] == 2
+    assert "line 2 is not JSON" in refusal_of_bytes(b'[{"t": "a"},\n{"t" 3}]', "a.json", column="t")
+    assert "ends inside the array" in refusal_of_bytes(b'[{"t": "a"},\n', "a.json", column="t")
+    assert "line 1 holds a JSON int" in refusal_of_bytes(b"[1]", "a.json", column="t")
+
+
+def test_blank_rows_are_counted_in_every_table():
+    for name, data in {
+        "a.csv": b"t,u\n,x\na,x\n  ,x\n",
+        "a.tsv": b"t\tu\n\tx\na\tx\n \tx\n",
+        "a.jsonl": b'{"t": null}\n{"t": "a"}\n{"u": "b"}',
+    }.items():
+        corpus = load_bytes(data, name, column="t")
+        assert (corpus.documents, corpus.noticed) == (("a",), {"blank_rows": 2})
+
+
+def test_quotes_are_characters_in_tsv_unless_asked_for():
+    data = b'id\ttitle\n1\t"Rain\n2\tSun\n3\t5" disk\n'
+    assert load_bytes(data, "a.tsv", column="title").documents == ('"Rain', "Sun", '5" disk')
+    assert load_bytes(b't\n"a\tb"\n', "a.tsv", column="t", quoting="rfc4180").documents == ("a\tb",)
+    assert load_bytes(b't\n"a"\n', "a.csv", column="t", quoting="none").documents == ('"a"',)
+
+
+def test_a_cell_that_swallowed_rows_is_refused_with_its_line():
+    data = b'id,title\n1,Hail\n2,"Rain\n3,Sun\n4,Moon"\n'
+    assert "line 3: a cell in quotes holds lines that look like rows" in refusal_of_bytes(data, "a.csv", column="title")
+    assert load_bytes(data, "a.csv", column="title", quoting="rfc4180").documents == ("Hail", "Rain\n3,Sun\n4,Moon")
+    poem = b'id,poem\n1,"Roses, red\nviolets, blue\nsugar,sweet"\n'
+    assert load_bytes(poem, "a.csv", column="poem").number_of_documents == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (b"sep=;\nid;title\n1;a,b\n", {}),
+        (b'"sep=|"\r\nid|title\r\n1|a,b\r\n', {}),
+        (b"id;title\n1;a,b\n", {}),
+        (b"id;title;x, y\n1;a,b;2\n", {}),
+        (b"id|title\n1|a,b\n", {"delimiter": "|"}),
+    ],
+)
+def test_delimiters_are_understood_or_given(data, options):
+    assert load_bytes(data, "a.csv", column="title", **options).documents == ("a,b",)
+
+
+def test_delimiters_are_not_guessed_in_prose():
+    assert load_bytes(b"Rain; then sun\n", "a.csv", column="1").documents == ("Rain; then sun",)
+    assert "delimiter must be one character" in refusal("a.csv", column="t", delimiter="ab")
+    assert "quoting is that of a table" in refusal("a.txt", quoting="none")
+
+
+def test_two_columns_of_one_name_ask_for_the_number():
+    message = refusal_of_bytes(b"t,u,t\n1,2,3\n", "a.csv", column="t")
+    assert "numbers 1 and 3; give the number of one" in message

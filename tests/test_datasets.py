@@ -441,7 +441,7 @@ def test_the_error_says_which_setting_to_lower_to_what(cut: Cut, settings_: dict
 @pytest.mark.parametrize("cut", [datasets.streams, datasets.windows])
 @pytest.mark.parametrize("text", ["", "一"])
 def test_where_there_is_no_transition_only_more_text_helps(cut: Cut, text: str) -> None:
-    with pytest.raises(InputError, match=r"0 tokens to predict.*; give more text") as error:
+    with pytest.raises(InputError, match=r"[01] tokens?.*; give more text") as error:
         cut(SimpleNamespace(documents=[text], ends=False), VOCABULARY, batch_size=1, length=1, validation=0)
     assert "lower" not in str(error.value)
 

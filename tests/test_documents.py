@@ -1,7 +1,9 @@
 """Every fenced example of the documents runs: in the order in which they stand, small, on texts beside the checkout."""
 
+import configparser
 import dataclasses
 import functools
+import re
 import tempfile
 
 import documents
@@ -72,3 +74,17 @@ def test_a_block_that_nobody_would_run_is_an_error(text, said):
 def test_commands_are_whole_lines_without_comments():
     code = "# first\ntfgen train a \\\n    --units 3  # second\n\nhead 'a # b'\n"
     assert documents.commands(code) == ["tfgen train a --units 3  # second", "head 'a # b'"]
+
+
+def test_nobody_is_told_to_install_the_package_of_somebody_else():
+    # The index has a stranger's package under the name of ours; the distribution is called tfgen-text.
+    folders = ("tfgen", "examples", "docs", "tests", "benchmarks")
+    files = [path for folder in folders for path in (documents.ROOT / folder).rglob("*.*")]
+    files = [path for path in files if path.suffix in {".py", ".md", ".ipynb", ".html", ".js"}]
+    wrong = re.compile(r"""pip install[^\n#]*["'` ]tfgen(?![-\w/])""")
+    for path in [*files, *documents.ROOT.glob("*.md"), documents.ROOT / "requirements.txt"]:
+        found = wrong.search(path.read_text("utf-8"))
+        assert found is None, f"{path}: {found and found.group()}"
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(documents.ROOT / "setup.cfg")
+    assert config["metadata"]["name"] == "tfgen-text"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgen import InputError, TextGenerator, Vocabulary, callbacks, datasets, metrics, model_files, networks
+from tfgen import Corpus, InputError, TextGenerator, Vocabulary, callbacks, datasets, metrics, model_files, networks
 from tfgen.vocabulary import PADDING
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
@@ -25,7 +25,9 @@ def vectors(width=6):
 
 
 def places():
-    return keras.Sequential([keras.Input((4, 4)), keras.layers.Dense(5, "tanh")])
+    # Pixels saturate it: of other first weights it may see no difference between two pictures.
+    first = keras.initializers.GlorotUniform(seed=0)
+    return keras.Sequential([keras.Input((4, 4)), keras.layers.Dense(5, "tanh", kernel_initializer=first)])
 
 
 def translator(attention=True, **build):
@@ -254,6 +256,13 @@ def two_outputs():
     return keras.Model(x, [x, keras.layers.Dense(2)(x)])
 
 
+def carrying():
+    x = keras.Input((None, 3))
+    model = keras.Model(x, keras.layers.SimpleRNN(2)(x))
+    model.layers[-1].stateful = True  # Keras makes none without a batch size, but a file may claim one
+    return model
+
+
 @pytest.mark.parametrize(
     ("encoder", "attention", "said"),
     [
@@ -262,6 +271,8 @@ def two_outputs():
         (keras.Sequential([keras.layers.Dense(3)]), False, "that knows its input"),
         (keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 2)]), False, r"\(B, S, D\).*\(B, 3, 3, 2\)"),
         (two_outputs(), False, "several tensors"),
+        (keras.Sequential([keras.Input((4,), batch_size=3), keras.layers.Dense(2)]), False, "of batch_size 3"),
+        (carrying(), False, "'simple_rnn.*' carries its state"),
         (vectors(), True, r"one vector a row, \(B, 6\): give attention=False"),
         (vectors(), "yes", "attention is True or False; received 'yes'"),
         (None, True, "received attention=True without an encoder"),
@@ -294,7 +305,7 @@ def test_a_decoder_that_carries_its_state_or_has_none_is_refused():
         (3, "a source must be a str, or a list of them; received 3"),
         ([1, 2], "a source must be a str"),
         ("xq", "in the source, .*'q'"),
-        (["x", "y", "z"], "received 3 for 2 texts"),
+        (["x", "y", "z"], "received 3 sources for 2 texts"),
     ],
 )
 def test_a_source_that_does_not_fit_is_refused(source, said):
@@ -308,7 +319,7 @@ def test_a_source_that_does_not_fit_is_refused(source, said):
 def test_pictures_that_do_not_fit_are_refused():
     generator = TextGenerator.build(VOCABULARY, cell="rnn", units=3, encoder=vectors())
     for source in (np.zeros((3, 5, 4)), np.zeros(4), "picture", [[1], [2, 3]], {"a": np.zeros((4, 4))}, object()):
-        with pytest.raises(InputError, match=r"writes from a source, of float32 \(4, 4\); received") as caught:
+        with pytest.raises(InputError, match=r"writes from a source, float32 \(4, 4\).*; received") as caught:
             generator.generate(source=source)
         assert str(caught.value).endswith(".")
         assert "\n" not in str(caught.value)
@@ -321,6 +332,68 @@ def test_a_source_that_is_no_number_is_refused_and_not_the_weights(value):
     for verb in (generator.generate, generator.start, lambda **source: generator.score("ab", **source)):
         with pytest.raises(InputError, match="a source must be of finite numbers"):
             verb(source=np.full((4, 4), value))
+
+
+def of_features(*inputs, **named):
+    """An encoder of vectors of these sizes; a size of None is a row of ids."""
+    tensors = [keras.Input((n,), dtype="float32" if n else "int32") for n in (*inputs, *named.values())]
+    read = [
+        keras.layers.Dense(3)(x) if x.shape[1] else keras.layers.SimpleRNN(3)(keras.layers.Embedding(5, 2)(x))
+        for x in tensors
+    ]
+    x = keras.layers.Add()(read) if len(read) > 1 else read[0]
+    encoder = keras.Model(dict(zip(named, tensors, strict=True)) if named else tensors, x)
+    return TextGenerator.build(VOCABULARY, cell="rnn", units=3, encoder=encoder, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "source", "said"),
+    [
+        ({"a": 2}, {"b": [[1, 2]]}, r"a dict of 'a': float32 \(2\); received a dict of 'b'"),
+        ({"a": 2, "b": 1}, {"a": [[1, 2]]}, "received a dict of 'a'"),
+        (None, [1.7, 2.0], "of numbers that int32 holds; received 1.7 in number 1"),
+        (None, [2**40], "of numbers that int32 holds; received 1099511627776"),
+        (None, [5], "numbers from 0 to 4; received 5"),
+        (None, np.zeros((2, 0), int), "must hold something"),
+        (2, [1j, 2], "received complex numbers"),
+        (2, [1e300, 0], "of float32's range; received 1e[+]300 in number 1"),
+    ],
+)
+def test_an_array_is_taken_as_it_is_or_not_at_all(inputs, source, said):
+    generator = of_features(**inputs) if isinstance(inputs, dict) else of_features(inputs)
+    with pytest.raises(InputError, match=said) as caught:
+        generator.generate(source=source)
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_trained_on_can_be_written_from():
+    """Keras adds a last axis of 1, or drops it: so does writing."""
+    generator, given = of_features(1), np.array([0.5, 2.0, 3.0])
+    generator.compile("adam", "sparse_categorical_crossentropy")
+    for some in (given, given[:, np.newaxis], given.tolist(), list(given[:, np.newaxis])):
+        batches, _ = datasets.pairs(some, ["a", "b", "c"], VOCABULARY, validation=0)
+        generator.evaluate(batches, verbose=0)
+        assert generator.generate(source=some, temperature=0) == generator.generate(
+            source=given[:, np.newaxis], temperature=0
+        )
+    assert generator.generate(source=[]) == []
+    assert untrained().generate(source=np.array(["x", "y"]), seed=1) == untrained().generate(source=["x", "y"], seed=1)
+
+
+def test_batches_that_an_encoder_does_not_take_are_refused():
+    generator = of_features(None)
+    generator.compile("adam", "sparse_categorical_crossentropy")
+    for sources, said in [
+        (np.array([[1.7], [2.0]]), r"reads int32 \(\?\); received batches of float32 \(1\)"),
+        (np.ones((2, 2, 2), int), r"received batches of int64 \(2, 2\)"),
+        (np.array([[1], [5]]), "numbers from 0 to 4; received 5"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            generator.fit(datasets.pairs(sources, ["a", "b"], VOCABULARY, validation=0)[0], verbose=0)
+    texts, _ = datasets.documents(Corpus.from_texts(["a", "b"], "t"), VOCABULARY, length=3, validation=0)
+    with pytest.raises(InputError, match="the batches no sources"):
+        generator.fit(texts, verbose=0)
 
 
 def test_a_source_for_a_model_without_an_encoder_is_refused():

@@ -85,6 +85,7 @@ def test_where_there_is_tensorflow_alone_it_writes_what_python_writes(case, load
         np.testing.assert_allclose(row, score.log_probabilities, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sources", "told"),
     [

@@ -26,7 +26,7 @@ READERS = [name for name in NAMES if name not in PACKAGES]
 
 def load_example(name: str):
     for package in PACKAGES.get(name, []):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tfgen[examples]'")
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[examples]'")
     spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

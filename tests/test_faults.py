@@ -241,17 +241,17 @@ from tfgen.support.checkpoints import Checkpoints
 kept = Checkpoints(sys.argv[1])
 found = kept.latest()
 number = found.state["number"] if found else 0
-print("begun", flush=True)
 while True:
     number += 1
     kept.save({"number": number, "array": np.full(300_000, number)})
+    print("saved", flush=True)
 """
     draw, last = np.random.default_rng(), 0
     for _ in range(6):
         command = [sys.executable, "-c", program, str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
             process.stdout.readline()
-            time.sleep(draw.uniform(0.05, 0.15))
+            time.sleep(draw.uniform(0, 0.1))
             process.kill()
         found = Checkpoints(tmp_path).latest(lambda message: pytest.fail(message))
         assert (found.state["array"] == found.state["number"]).all()

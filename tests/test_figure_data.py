@@ -20,7 +20,7 @@ SEEDS = st.integers(0, 2**32)
 def data(name: str, *packages: str):
     """Import a module of the folder; skip the test where a package that it reads is absent."""
     for package in packages:
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tfgen[examples]'")
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[examples]'")
     return importlib.import_module(f"figure.{name}")
 
 

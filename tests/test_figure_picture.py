@@ -17,7 +17,7 @@ MANY = "".join(filter(str.isprintable, map(chr, range(32, 0x250))))
 @pytest.fixture(scope="module")
 def script():
     for package in ("babel", "matplotlib", "sklearn"):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tfgen[examples]'")
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[examples]'")
     spec = importlib.util.spec_from_file_location("docs_figure", DOCS / "figure.py")
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:

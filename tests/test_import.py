@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -98,3 +99,15 @@ def test_kinds_of_layers_are_told_apart_in_few_places() -> None:
                 if named & (KINDS | {"_RECURRENT", "_PER_TIMESTEP"}):
                     asking.add(path.relative_to(root).as_posix())
     assert asking == {"layers/stepping.py", "interop/state_dicts.py"}
+
+
+def test_tab_offers_what_is_ours_alone():
+    # And all of it: what a module defines without an underscore.
+    for name in tfgen.__all__:
+        module = getattr(tfgen, name)
+        if not isinstance(module, types.ModuleType):
+            continue
+        assert dir(module) == sorted(module.__all__), name
+        assert not any(isinstance(getattr(module, public), types.ModuleType) for public in module.__all__), name
+        defined = {key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+        assert {key for key in defined if not key.startswith("_")} <= set(module.__all__), name

@@ -100,8 +100,8 @@ def test_a_network_that_it_cannot_hold_is_refused_in_one_line(name, tmp_path):
     with pytest.raises(InputError) as caught:
         export(models.writer_of("counts"), tmp_path / "out", name)
     assert str(caught.value) == (
-        "this network cannot be written as LiteRT: it lacks tf.GatherNd(tensor<8x8x8xf64>, tensor<1x2xi32>) -> "
-        "(tensor<1x8xf64>); export another format."
+        "LiteRT holds the step of a network, whose state are numbers; this model is a mixture, or counts, which are "
+        "looked up: export it as saved-model."
     )
     assert not (tmp_path / "out").exists()
 

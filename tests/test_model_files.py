@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pathlib
 import random
 import struct
@@ -9,10 +10,14 @@ import subprocess
 import sys
 import zipfile
 
+import h5py
 import keras
+import numpy as np
 import pytest
 from cli_support import ENVIRONMENT, TEXT, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
+from memory_support import forget_peak, peak
 
+import tfgen.instant.reading as instant_reading
 from tfgen import TextGenerator, Vocabulary, model_files
 from tfgen.errors import InputError
 
@@ -151,6 +156,65 @@ def test_a_bomb_that_claims_to_be_small_is_read_no_further(tmp_path, monkeypatch
     data = bytearray(packed({"config.json": b" " * 3 * 2**20}, zipfile.ZIP_DEFLATED))
     struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 100)
     assert "damaged" in refusal(tmp_path / "bomb.keras", bytes(data))
+
+
+def weights_that_claim(layout):
+    """Weights of 400 MB that take no room in the file."""
+    data = io.BytesIO()
+    with h5py.File(data, "w") as file:
+        if layout == "never written":
+            file.create_dataset("layers/a/vars/0", (10**8,), "f4")
+        elif layout == "compressed":
+            file.create_dataset("layers/a/vars/0", (10**8,), "f4", chunks=(10**7,), compression="gzip")
+        else:
+            file.create_dataset("layers/a/vars/0", (10**8,), "f4", external=[("/dev/zero", 0, 4 * 10**8)])
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("layout", ["never written", "compressed", "elsewhere"])
+@pytest.mark.parametrize("read", [model_files.load, instant_reading.read])
+def test_weights_that_claim_more_than_the_file_holds_are_refused_before_memory_is_taken(
+    tmp_path, model_bytes, layout, read
+):
+    data = packed(unpacked(model_bytes) | {"model.weights.h5": weights_that_claim(layout)})
+    before = forget_peak()
+    message = refusal(tmp_path / "claims.keras", data, read)
+    if read is model_files.load:
+        assert "claims arrays of 400,000,000 bytes" in message
+    assert peak() - before < 100 << 20
+
+
+def test_weights_that_unpack_to_gigabytes_are_refused_unread(tmp_path, model_bytes):
+    files = unpacked(model_bytes) | {"model.weights.h5": bytes(2**24)}
+    message = refusal(tmp_path / "bomb.keras", packed(files, zipfile.ZIP_DEFLATED))
+    assert "claims 16,777,216 for its model.weights.h5" in message
+
+
+def test_a_member_that_is_stored_cannot_claim_more_than_the_file(tmp_path, model_bytes):
+    data = bytearray(model_bytes)
+    for entry in [place for place in range(len(data)) if data.startswith(b"PK\x01\x02", place)]:
+        struct.pack_into("<II", data, entry + 20, 1_600_000_000, 1_600_000_000)
+    assert "claims" in refusal(tmp_path / "claims.keras", bytes(data))
+
+
+def test_a_model_that_somebody_has_compressed_is_read(tmp_path, model, model_bytes):
+    path = tmp_path / "packed.keras"
+    path.write_bytes(packed(unpacked(model_bytes), zipfile.ZIP_DEFLATED))
+    for one, other in zip(model_files.load(path).get_weights(), model_files.load(model).get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("read", [model_files.read_config, model_files.load, instant_reading.read])
+@pytest.mark.parametrize("kind", ["device", "pipe", "link to a pipe"])
+def test_what_has_no_end_is_not_opened(tmp_path, kind, read):
+    path = pathlib.Path("/dev/zero") if kind == "device" else tmp_path / "pipe"
+    if kind != "device":
+        os.mkfifo(path)
+    if kind == "link to a pipe":
+        path = tmp_path / "link"
+        path.symlink_to("pipe")
+    with pytest.raises(InputError, match="is a pipe, a socket or a device, and must be a file"):
+        read(path)
 
 
 def test_an_encrypted_archive_is_refused(tmp_path, model_bytes):

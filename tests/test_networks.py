@@ -447,7 +447,7 @@ def test_layers_of_one_seed_begin_with_different_weights():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("cell", "transformer"),
+        ("cell", "convolution"),
         ("cell", None),
         ("cell", "LSTM"),
         ("dropout", -0.1),
@@ -457,8 +457,6 @@ def test_layers_of_one_seed_begin_with_different_weights():
             ["vocabulary_size", "units", "layers", "embedding", "batch_size"], [0, -3, 2.0, float("nan"), True, "many"]
         ),
         ("vocabulary_size", None),
-        ("units", None),
-        ("layers", None),
     ],
     ids=repr,
 )

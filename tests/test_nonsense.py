@@ -60,6 +60,7 @@ RESULTS = {
     "novelty.Report",
     "prepared.Prepared",
     "prepared.PreparedPairs",
+    "training.Floor",
     "training.Job",
     "vocabulary.Coverage",
     "vocabulary.Vocabulary.from_pieces",  # `counted`
@@ -130,6 +131,12 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "dataset": None,
         "format": "saved-model",
         "vocabulary_size": 5,
+        "order": 2,
+        "nodes": 3,
+        "entries": 3,
+        "most_children": [1],
+        "most_entries": [1],
+        "members": [networks.build(5, units=2), networks.build(5, units=2)],
         "low": 0.5,
         "high": 1.0,
         "epsilon": 0.1,
@@ -171,6 +178,8 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "text_generator.TextGenerator.save": "b.keras",
         "writing.Writer.resume": "a.session",
     }
+    values["floor"] = training.floor(corpus, values["job"])
+    counted = TextGenerator(vocabulary, networks.ngram([3, 4, 3], vocabulary))
     selves = dict(zip(METHODS, (corpus, prepared, session, generator, vocabulary, generator.writer), strict=True))
 
     def of(name: str) -> dict[str, Any]:
@@ -178,6 +187,10 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         place = {"path": folder / ending, "filepath": folder / ending, "directory": folder / "made"}
         held = next((value for kind, value in selves.items() if f".{kind.__name__}." in name), None)
         of_pairs = {"texts": ["a", "t"], "vocabulary": titles} if name == "datasets.pairs" else {}
+        if name == "text_generator.TextGenerator.mix":
+            of_pairs = {"members": [generator, counted]}
+        if name == "networks.Counts":
+            of_pairs = {"network": networks.ngram([3, 4, 3], vocabulary)}
         if name.endswith("_pairs"):
             of_pairs = {"file": folder / "table.csv", "source": "one", "column": "two"}
         if name == "networks.Conditioned":

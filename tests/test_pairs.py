@@ -142,9 +142,9 @@ def test_prepared_pairs_make_the_batches_of_those_in_memory(tmp_path):
 @pytest.mark.parametrize(
     ("sources", "texts", "options", "said"),
     [
-        (["x"], ["a", "b"], {}, "one source for each text, .*received 1 sources and 2"),
+        (["x"], ["a", "b"], {}, "one source for each text, .*received 1 source and 2"),
         (np.zeros((3, 2)), [["a"], ["b"]], {}, "received 3 sources and 2"),
-        ([], [], {}, "received no array"),
+        ([], [], {}, "there must be at least one text"),
         (["x", "y"], ["a", ["b"]], {}, "for each source a list"),
         (["x", "y"], [["a"], []], {}, "at least one"),
         (["x", "y"], ["a", "b\x03"], {}, r"number 2 of the texts holds U\+0003"),
@@ -158,10 +158,15 @@ def test_prepared_pairs_make_the_batches_of_those_in_memory(tmp_path):
         (["x", "y"], ["a", "bcd"], {"length": 3}, "text 2 has 4 tokens, its end included, and length is 3"),
         (["x", "y"], Corpus.from_text("ab"), {}, "one running text"),
         ((np.zeros((3, 2)), np.zeros((2, 2))), ["a", "b"], {}, "same number of rows; received 3 and 2"),
-        (np.array(3), ["a"], {}, "whose first axis counts them"),
+        (np.array(3), ["a"], {}, "the first axis of sources must count them; received the number 3"),
         ([object(), object()], ["a", "b"], {}, "sources must be arrays of numbers"),
         (["x", "y"], ["a", "b"], {"batch_size": 0}, "batch_size must be"),
-        (np.array([[1.0], [np.nan]]), ["a", "b"], {}, "NaN or infinity in number 2"),
+        (np.array([[1.0], [1j]]), ["a", "b"], {}, "received complex numbers"),
+        (np.zeros((2, 0, 3)), ["a", "b"], {}, r"must hold something; received an array of shape \(2, 0, 3\)"),
+        ([[1, 2], [3]], ["a", "b"], {}, r"all of one shape; received \[\[1, 2\], \[3\]\]"),
+        (["x", "q"], ["a", "b"], {}, r"in the sources, the text holds characters that the vocabulary lacks: 'q'"),
+        (["x", "y"], ["a", "q"], {}, r"in the texts, the text holds characters that the vocabulary lacks: 'q'"),
+        (np.array([[1.0], [np.nan]]), ["a", "b"], {}, "finite numbers.*received nan in number 2"),
     ],
 )
 def test_what_does_not_go_together_is_refused(sources, texts, options, said):
@@ -170,6 +175,36 @@ def test_what_does_not_go_together_is_refused(sources, texts, options, said):
         datasets.pairs(sources, texts, VOCABULARY, **options)
     assert str(caught.value).endswith(".")
     assert " at 0x" not in str(caught.value)
+
+
+def test_an_unknown_token_is_read_as_such_where_it_was_learned_or_asked_for():
+    options = {"validation": 0, "source_vocabulary": OF_SOURCES}
+    train, _ = datasets.pairs(["xq"], ["a"], VOCABULARY, unknown="unknown", **options)
+    ((source, _), _), *_ = train.as_numpy_iterator()
+    assert source.tolist() == [[*OF_SOURCES.encode("xq", "unknown"), END]]
+    some = Vocabulary.from_texts(["xyzzq"], ends=True, max_tokens=6)  # it has left tokens out
+    ((ids, _), _), *_ = datasets.pairs(["xw"], ["a"], VOCABULARY, validation=0, source_vocabulary=some)[0]
+    assert ids.numpy().tolist() == [[*some.encode("xw", "unknown"), END]]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [[1, 2], [3, 4]],
+        ((1, 2), (3, 4)),
+        [np.array([1, 2]), np.array([3, 4])],
+        tf.constant([[1, 2], [3, 4]]),
+    ],
+)
+def test_sources_one_by_one_are_an_array(given):
+    train, _ = datasets.pairs(given, ["a", "b"], VOCABULARY, validation=0)
+    assert sorted((source.tolist(), text) for source, text in rows_of(train)) == [([1, 2], "a"), ([3, 4], "b")]
+
+
+def test_an_array_of_texts_is_as_good_as_a_list():
+    for sources in (["x", "y"], np.array(["x", "y"]), np.array(["x", "y"], object)):
+        train, _ = datasets.pairs(sources, ["a", "b"], VOCABULARY, source_vocabulary=OF_SOURCES, validation=0)
+        assert sorted((text_of(source), text) for source, text in rows_of(train)) == [("x", "a"), ("y", "b")]
 
 
 def test_a_vocabulary_without_an_end_is_refused():

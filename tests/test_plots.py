@@ -1,17 +1,21 @@
-"""Pictures: the baseline of xz by hand, and a PNG that needs no screen and no state of pyplot."""
+"""Pictures: the baseline of xz by hand, a PNG that needs no screen and no state of pyplot, and what may come next."""
 
 import importlib.util
 import lzma
 import sys
 
+import keras
 import matplotlib.figure
+import numpy as np
 import pytest
 from effort import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tfgen
 from tfgen import plots
 from tfgen.errors import InputError
+from tfgen.plots import pictures
 
 TRAINING, VALIDATION = [(100, 3.0), (200, 2.5)], [(200, 2.6)]
 
@@ -68,7 +72,7 @@ def test_missing_matplotlib_is_said_with_the_command_that_installs_it(tmp_path, 
         lambda: plots.check_path(tmp_path / "curve.png"),
         lambda: plots.learning_curve(tmp_path / "curve.png", TRAINING, VALIDATION, {}, ""),
     ):
-        with pytest.raises(InputError, match=r"pip install 'tfgen\[plot\]'"):
+        with pytest.raises(InputError, match=r"pip install matplotlib"):
             function()
 
 
@@ -85,3 +89,41 @@ def test_a_place_no_picture_can_be_drawn_in_is_refused(tmp_path, name, message):
 def test_each_ending_that_is_accepted_can_be_drawn(tmp_path, name):
     plots.check_path(tmp_path / name)
     assert plots.learning_curve(tmp_path / name, TRAINING, VALIDATION, {}, "").stat().st_size > 1000
+
+
+@pytest.fixture(scope="module")
+def generator():
+    vocabulary = tfgen.Vocabulary.from_texts(["play the cat, $\x1b\n"], ends=True)
+    return tfgen.TextGenerator.build(vocabulary, units=3, cell="rnn", seed=1)
+
+
+def test_bars_are_the_distribution_at_each_temperature(generator, tmp_path):
+    figure = plots.next_token(generator, "play", [0, 0.5, 2], tokens=4, path=tmp_path / "next.png")
+    assert (tmp_path / "next.png").read_bytes().startswith(b"\x89PNG")
+    wrote = generator.generate("play", length=1, return_scores=True, alternatives=99, temperature=1)
+    names, nats = zip(*wrote.alternatives[0], strict=True)
+    for axes, temperature in zip(figure.axes, [0, 0.5, 2], strict=True):
+        shares = keras.ops.softmax(tfgen.sampling.Temperature(temperature)(np.array([nats]))).numpy()[0]
+        widths = [bar.get_width() for bar in axes.patches]
+        assert widths == pytest.approx([*shares[:4], shares[4:].sum()], abs=1e-6)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == [*map(pictures.visible, names[:4]), "others"]
+
+
+@pytest.mark.parametrize("prompt", ["", "the cat"])
+def test_unrolled_shows_what_was_read_and_written(generator, prompt):
+    figure = plots.unrolled(generator, prompt, 5, alternatives=2, seed=3, temperature=1)
+    wrote = generator.generate(prompt, length=5, seed=3, return_scores=True, echo=False)
+    shown = [text for text in figure.axes[0].texts if text.get_text()]
+    at = {height: [text.get_text() for text in shown if text.get_position()[1] == height] for height in (0, 1.95)}
+    written = [pictures.visible(token) for token in wrote.tokens]
+    assert at[1.95] == written
+    assert at[0] == ["\u220e", *map(pictures.visible, prompt), *written[:-1]]
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=5))
+def test_a_token_in_a_picture_can_be_seen_and_drawn(token):
+    shown = pictures.visible(token)
+    assert not any(ord(c) <= 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in shown)
+    assert len(shown) == len(token) + token.count("$")

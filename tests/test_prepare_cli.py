@@ -298,3 +298,17 @@ while True:
                 del first, again
         finally:
             process.kill()
+
+
+@pytest.mark.slow
+def test_how_a_text_was_read_is_said_and_kept(here):
+    text = TEXT.replace("\n", "\r\n").encode() + b"\xff\r\n"
+    (here.folder / "windows.txt").write_bytes(text)
+    said = here.done("prepare", "windows.txt", "-o", "ids", "--errors", "ignore", "--lines")
+    assert "1 byte not of the encoding left out." in said
+    out = here.done("train", "fox.txt", "-o", "a.keras", "--normalize", "NFC", *SETTINGS)
+    assert "line ends" not in out
+    reading = json.loads(here.done("inspect", "a.keras", "--json"))["corpus"]["reading"]
+    assert (reading["normalize"], reading["keep_line_ends"], reading["errors"]) == ("NFC", False, "strict")
+    (here.folder / "old.txt").write_bytes(b"one\rtwo")
+    assert "1 line end written" in here.done("novelty", "fox.txt", "old.txt")

@@ -351,6 +351,71 @@ def test_what_is_there_is_not_lost(tmp_path):
         generator.export(tmp_path / "new", "best")
 
 
+def put_a_file(place):
+    (place / "letter").write_text("mine")
+
+
+def put_a_folder(place):
+    (place / "part.d" / "deep").mkdir(parents=True)
+    put_a_file(place / "part.d" / "deep")
+
+
+def put_a_link(place):
+    (place / "letter").symlink_to("nowhere")
+
+
+@pytest.mark.usefixtures("formats")
+@pytest.mark.parametrize("put", [put_a_file, put_a_folder, put_a_link])
+@pytest.mark.parametrize("when", ["before", "while it is written"])
+def test_what_an_export_did_not_write_is_not_deleted_with_it(tmp_path, monkeypatch, put, when):
+    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator.export(place, "good")
+    (place / "empty").mkdir()  # which loses nothing
+    generator.export(place, "good", overwrite=True)
+
+    def meddled(generator, path):
+        put(place)
+        return written(generator, path)
+
+    if when == "before":
+        put(place)
+    else:
+        monkeypatch.setattr(exporting, "FORMATS", {"good": meddled})
+    with pytest.raises(InputError, match=r"letter' in it would be lost, which the export has not written"):
+        generator.export(place, "good", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    assert any(path.name == "letter" for path in place.rglob("*"))
+
+
+@pytest.mark.usefixtures("formats")
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"sha256": 1}', b"[" * 10**5, b"\xff", "pipe", "link to a pipe"]
+)
+def test_a_manifest_that_lists_nothing_makes_no_export(tmp_path, content):
+    generator, place = generator_of("lstm"), tmp_path / "place"
+    place.mkdir()
+    (place / "part").write_text("mine")
+    if isinstance(content, bytes):
+        (place / "tfgen.json").write_bytes(content)
+    else:
+        os.mkfifo(pipe := tmp_path / "pipe")
+        pipe.rename(place / "tfgen.json") if content == "pipe" else (place / "tfgen.json").symlink_to(pipe)
+    with pytest.raises(InputError, match=r"is not an export of tfgen \(it has no tfgen.json that lists its files\)"):
+        generator.export(place, "good", overwrite=True)
+    assert (place / "part").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.usefixtures("formats")
+def test_a_file_of_an_export_that_is_replaced_keeps_its_mode(tmp_path):
+    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator.export(place, "good")
+    (place / "part").chmod(0o600)
+    (place / "tfgen.json").chmod(0o640)
+    generator.export(place, "good", overwrite=True)
+    assert [(place / name).stat().st_mode & 0o777 for name in ("part", "tfgen.json")] == [0o600, 0o640]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 @pytest.mark.usefixtures("formats")
 @pytest.mark.parametrize("mode", [0o700, 0o750])

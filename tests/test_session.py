@@ -1,12 +1,16 @@
 """Sessions: one text that goes on, forks, is saved and resumed, as if it had been written in one go."""
 
+import io
+import os
 import random
 import tracemalloc
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from memory_support import forget_peak, peak
 
 from tfgen import InputError, TextGenerator, Vocabulary
 from tfgen.sampling import DRY, Mirostat, Pattern, Temperature
@@ -131,6 +135,36 @@ def test_a_damaged_session_is_refused(generator, tmp_path):
             generator.resume(path)
     with pytest.raises(InputError, match="cannot be read"):
         generator.resume(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_session_that_claims_more_than_it_holds_is_refused_before_memory_is_taken(generator, tmp_path, compression):
+    path = tmp_path / "session"
+    generator.start("the ", seed=1).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    zeros = io.BytesIO()
+    np.save(zeros, np.zeros(10**7, np.int32) if compression else np.zeros(100, np.int32))
+    content = zeros.getvalue() if compression else zeros.getvalue().replace(b"(100,), }     ", b"(10000000,), }")
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("history.npy", content)
+        for name in arrays.keys() - {"history"}:
+            each = io.BytesIO()
+            np.save(each, arrays[name])
+            archive.writestr(f"{name}.npy", each.getvalue())
+    del zeros, content
+    before = forget_peak()
+    with pytest.raises(InputError, match=r"bytes and claims 40,\d+,\d+: it is not a session"):
+        generator.resume(path)
+    assert peak() - before < 20 << 20
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe"])
+def test_a_session_is_a_file(generator, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with pytest.raises(InputError, match="is a pipe, a socket or a device, and must be a file"):
+        generator.resume(path)
 
 
 def test_an_answer_that_stops_goes_on_after_the_stop_string(generator):

@@ -109,7 +109,12 @@ def test_settings_suit_themselves_within_bounds_and_change_nothing_explicit(give
         short = corpus.ends and corpus.characters < 400 * corpus.number_of_documents
         assert suited.cut == ("documents" if short else "streams")
     if given_settings.length is None:
-        assert suited.length == {"streams": 32, "windows": 64, "documents": 500}[suited.cut]
+        usual = {"streams": 32, "windows": 64, "documents": 500}[suited.cut]
+        of_training = tokens * (1 - given_settings.validation)
+        shorter = (
+            suited.cut == "streams" and of_training < usual + 2
+        )  # a text of a line is one row, cut as long as it is
+        assert suited.length == (max(int(of_training - 2), 1) if shorter else usual)
     assert suited.suited_to(corpus, tokens) == suited
 
 

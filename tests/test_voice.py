@@ -12,6 +12,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tfgen").rglob("*.py"))
 
 # What raises a message. Their first argument is looked at, wherever it stands.
+# What `InputError` puts after what it was given in two parts, see there.
+ENDED = "; repaired in some way."
 RAISING = {"InputError", "UsageError", "ValueError", "damage"}
 
 # Messages that end with what a name stands for, which is made elsewhere: file, and the expression.
@@ -20,6 +22,8 @@ OPEN = {
     ("tfgen/writing/session_file.py", "lambda error: _no_session(path, error)"),  # as in the next one
     ("tfgen/writing/session_file.py", "lambda error: _damaged(path, error)"),
     ("tfgen/model_files.py", "lambda error: _no_model(path, error)"),  # what is wrong may have been said already
+    ("tfgen/model_files.py", "lambda error: _not_loaded(path, error)"),
+    ("tfgen/interop/pytorch.py", "lambda error: _unreadable(path, error)"),
     ("tfgen/instant/reading.py", "lambda error: f'{str(path)!r} {_fault(error)}'"),
     ("tfgen/portable/layers.py", "describe"),
 }
@@ -60,7 +64,7 @@ class Messages:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call) and node.args and _name(node.func) in RAISING:
                 for text in self._texts(node.args[0], ()):
-                    yield node.args[0], text
+                    yield node.args[0], text + ENDED * (len(node.args) > 1 and _name(node.func) == "InputError")
 
     def _texts(self, node: ast.expr, within: tuple[ast.AST, ...]) -> list[str]:
         if node in within:  # a function that calls itself

@@ -1,17 +1,19 @@
 """`python -m tfgen` is `tfgen`."""
 
-import signal
+import contextlib
+
+from tfgen.support import interrupts
 
 
 def main() -> None:
-    """Run the command line; a Ctrl-C while it is still being imported ends the process without a traceback."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from tfgen import cli
-
-    signal.signal(signal.SIGINT, before)
-    cli.main()
+    """Run the command line, and hear signals from here on: importing it takes a moment too."""
+    interrupts.hear()
+    with contextlib.suppress(interrupts.Stopped), interrupts.deferred():
+        from tfgen import cli
+    try:
+        cli.main()  # which describes the signal, if one was heard meanwhile
+    finally:
+        interrupts.finish()  # Python takes a moment to end
 
 
 if __name__ == "__main__":

@@ -334,3 +334,7 @@ class LearningCurve(keras.callbacks.Callback):
         """Add the validation."""
         if "val_nats" in (logs or {}):
             self.validation.append((self._characters * (epoch + 1), float(logs["val_nats"])))
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,7 +4,7 @@ import contextlib
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,39 @@ from tfgen.support import wording
 class InputError(ValueError):
     """What was given cannot be used; the message names what was received and how to repair it.
 
-    The command line prints the message alone and exits with 1, without a traceback.
+    The command line prints the message alone and exits with 1, without a traceback; a notebook shows it alone too.
+
+    Attributes:
+        found: What was received, a clause; the whole message where no repairs are listed.
+        repairs: Ways to repair it, each with the setting that it takes, "" for none: a command that lacks the setting
+            does not offer it.
+
+    >>> error = InputError("it holds 'q'", [("", "remove it"), ("unknown", "skip it with unknown='skip'")])
+    >>> str(error), error.within("in line 2").offered({"length"})
+    ("it holds 'q'; remove it, or skip it with unknown='skip'.", "in line 2, it holds 'q'; remove it.")
     """
+
+    def __init__(self, found: str, repairs: Iterable[tuple[str, str]] = ()) -> None:
+        """Take the message, or what was received and the repairs."""
+        self.found, self.repairs = found, tuple(repairs)
+        super().__init__(self._message(repair for _, repair in self.repairs))
+
+    def offered(self, settings: Container[str]) -> str:
+        """Give the message for whoever has only these settings."""
+        return self._message(repair for setting, repair in self.repairs if not setting or setting in settings)
+
+    def within(self, where: str) -> "InputError":
+        """Give the same error with words before it that say where it is, such as "in the source"."""
+        return InputError(f"{where}, {self.found}", self.repairs)
+
+    def _message(self, repairs: Iterable[str]) -> str:
+        *most, last = list(repairs) or [""]
+        offer = f"{', '.join(most)}, or {last}" if most else last
+        return f"{self.found}; {offer}." if offer else self.found if not self.repairs else f"{self.found}."
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython the lines that it shows, in place of a screen of frames."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 @contextlib.contextmanager

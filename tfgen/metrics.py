@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from tfgen.vocabulary.vocabulary import PADDING
 
+__all__ = ["BitsPerCharacter", "ExactMatch", "NatsPerCharacter", "Perplexity"]
+
 # The smallest normal float32: a probability that has underflowed costs 87 nats, not infinity.
 _SMALLEST = 1.1754944e-38
 
@@ -103,3 +105,7 @@ class ExactMatch(keras.metrics.Metric):
     def result(self) -> Any:
         """Give the share so far, 0 before the first row."""
         return tf.cast(tf.math.divide_no_nan(self._right.value, self._rows.value), tf.float32)
+
+
+def __dir__() -> list[str]:
+    return __all__

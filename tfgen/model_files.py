@@ -3,6 +3,7 @@
 `keras.saving.load_model` reads them too; what is here says in one line what is wrong with a file.
 """
 
+import io
 import json
 import os
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfgen.errors import InputError, damage, path_of
-from tfgen.support import wording
+from tfgen.support import forks, plain_files, wording
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
@@ -21,6 +22,8 @@ _WEIGHTS = "model.weights.h5"
 _MEMBERS = ("metadata.json", "config.json", _WEIGHTS)
 # A configuration is some kilobytes, and some megabytes with the largest vocabulary.
 _LARGEST_CONFIG = 256 * 2**20
+# Keras compresses nothing. Where somebody else has, this is far more than weights and vocabularies shrink.
+_DENSEST = 16
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _contents(path: Path) -> tuple[Any, int]:
     """Give the configuration in an archive, and how many bytes of weights it claims to have."""
-    with zipfile.ZipFile(path) as archive:
+    with plain_files.opened(path) as file, zipfile.ZipFile(file) as archive:
         if foreign := [name for name in archive.namelist() if name not in _MEMBERS]:  # nothing is ever unpacked
             raise InputError(
                 f"{str(path)!r} holds {wording.shorten(repr(foreign[0]))}, which no model of tfgen does; "
@@ -61,7 +64,37 @@ def _contents(path: Path) -> tuple[Any, int]:
         entry = archive.getinfo("config.json")
         if entry.file_size > _LARGEST_CONFIG:
             raise InputError(f"{str(path)!r} claims a configuration of {entry.file_size:,} bytes: it is damaged.")
-        return json.loads(archive.read(entry)), archive.getinfo(_WEIGHTS).file_size
+        weights = archive.getinfo(_WEIGHTS)
+        for each in (entry, weights):
+            _check_claim(path, each)
+        return json.loads(archive.read(entry)), weights.file_size
+
+
+def _check_claim(path: Path, entry: zipfile.ZipInfo) -> None:
+    """Refuse a member that claims more than such a file can hold, before memory is taken for it."""
+    size = path.stat().st_size
+    most = entry.compress_size if entry.compress_type == zipfile.ZIP_STORED else _DENSEST * entry.compress_size
+    if entry.compress_size > size or entry.file_size > most:
+        raise InputError(
+            f"{str(path)!r} has {size:,} bytes, and claims {entry.file_size:,} for its {entry.filename}: it is "
+            "damaged; save the model again."
+        )
+
+
+def _check_arrays(path: Path) -> None:
+    """Refuse arrays that claim more than is there: HDF5 makes room for all that a file claims, and fills it."""
+    import h5py
+
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read(_WEIGHTS)
+    sizes: list[int] = []
+    with h5py.File(io.BytesIO(data)) as file:
+        file.visititems(lambda _, node: sizes.append(node.nbytes) if isinstance(node, h5py.Dataset) else None)
+    if sum(sizes) > len(data):
+        raise InputError(
+            f"{str(path)!r} claims arrays of {sum(sizes):,} bytes, and holds {len(data):,}: it is damaged; save the "
+            "model again."
+        )
 
 
 def _no_model(path: Path, error: Exception) -> str:
@@ -105,6 +138,7 @@ def _claimed_weights(config: dict[str, Any]) -> int:
             before = _size(layer, "input_dim") or _size(layer, "one_hot") or width
             claimed += before * size + (size * size if "recurrent_initializer" in layer else 0)
             width = size
+        claimed += 4 * _size(layer, "nodes") + 2 * _size(layer, "entries")  # arrays of n-grams
     return claimed
 
 
@@ -143,7 +177,15 @@ def load(path: str | os.PathLike[str]) -> "TextGenerator":
         InputError: There is no such file, it is no model of tfgen, or it is damaged.
     """
     read_config(path)
+    forks.check()
     import keras
 
-    with damage(lambda error: f"{str(path)!r} is damaged, or of another version: {wording.first_line(error)}."):
+    with damage(lambda error: _not_loaded(path, error)):
+        _check_arrays(Path(path))
         return keras.saving.load_model(path, safe_mode=True)
+
+
+def _not_loaded(path: str | os.PathLike[str], error: Exception) -> str:
+    if type(error) is InputError and str(error).startswith(repr(str(path))):
+        return str(error)
+    return f"{str(path)!r} is damaged, or of another version: {wording.first_line(error)}."

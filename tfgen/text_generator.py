@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import keras
 import numpy as np
 
-from tfgen.errors import InputError, check_instance, path_of, whole_number
+from tfgen.datasets import cuts
+from tfgen.errors import InputError, check_instance, path_of, real_number, whole_number
 from tfgen.fitting.model import TrainingModel
-from tfgen.networks import building, described, kinds
+from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
-from tfgen.support import atomic_files
+from tfgen.prepared.corpus import Prepared
+from tfgen.support import atomic_files, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
-from tfgen.vocabulary.vocabulary import Vocabulary
+from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 from tfgen.writing.writer import Writer
 
 Parameters = ParamSpec("Parameters")
@@ -72,9 +74,9 @@ class TextGenerator(TrainingModel):
 
         Args:
             vocabulary: Its size is the V of the network.
-            network: Built from Embedding, LSTM, GRU, SimpleRNN, Dropout, LayerNormalization, Dense, and layers of your
-                own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax. Or a
-                `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
+            network: Built from Embedding, LSTM, GRU, SimpleRNN, Transformer, Dropout, LayerNormalization, Dense, and
+                layers of your own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax.
+                Or a `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
             provenance: What is known of the training, as plain JSON types.
             restart: See the attribute; only a stateful network uses it.
             **kwargs: As for `keras.Model`.
@@ -97,11 +99,13 @@ class TextGenerator(TrainingModel):
         vocabulary: Vocabulary,
         *,
         cell: str = "lstm",
-        units: int = 256,
-        layers: int = 1,
+        units: int | None = None,
+        layers: int | None = None,
         dropout: float = 0.0,
         weight_drop: float = 0.0,
         embedding: int | None = None,
+        heads: int | None = None,
+        window: int | None = None,
         batch_size: int | None = None,
         restart: float = 0.1,
         seed: int | None = None,
@@ -112,12 +116,14 @@ class TextGenerator(TrainingModel):
 
         Args:
             vocabulary: Text to ids and back.
-            cell: "lstm", "gru" or "rnn".
-            units: U, of each recurrent layer.
-            layers: How many recurrent layers.
-            dropout: Share of a recurrent layer's outputs that is dropped while training.
+            cell: "lstm", "gru", "rnn" or "transformer".
+            units: U, of each layer; None: 256, and 128 of a transformer.
+            layers: How many layers; None: 1, and 4 of a transformer.
+            dropout: Share of a layer's outputs that is dropped while training.
             weight_drop: Share of the recurrent weights that is dropped while training.
-            embedding: Size of a learned embedding; None reads tokens one-hot.
+            embedding: Size of a learned embedding; None reads tokens one-hot. That of a transformer has U.
+            heads: Of a transformer; None: 4.
+            window: How many tokens a transformer sees at most; None: 64.
             batch_size: B of a stateful network, for `datasets.streams`; None starts every batch from the zero state,
                 for `datasets.windows` and `datasets.documents`.
             restart: See the class.
@@ -139,6 +145,8 @@ class TextGenerator(TrainingModel):
             dropout=dropout,
             weight_drop=weight_drop,
             embedding=embedding,
+            heads=heads,
+            window=window,
             batch_size=batch_size,
             seed=seed,
         )
@@ -147,6 +155,70 @@ class TextGenerator(TrainingModel):
         elif attention:
             raise InputError("attention looks at what an encoder has read; received attention=True without an encoder.")
         return cls(vocabulary, network, restart=restart)
+
+    @classmethod
+    def count(
+        cls,
+        corpus: Documents | Prepared,
+        vocabulary: Vocabulary | None = None,
+        *,
+        order: int = 7,
+        unknown: OnUnknown = "unknown",
+    ) -> TextGenerator:
+        """Count the n-grams of a text: a model that needs no training, and an honest floor for one that does.
+
+        It is interpolated modified Kneser-Ney (Chen and Goodman 1998), see `tfgen.networks.ngram`; all verbs work with
+        it, but for `fit`. A text of a million characters takes about a second.
+
+        Args:
+            corpus: All of it is counted, documents that end one by one. A prepared one is read in pieces: memory grows
+                with the number of different n-grams alone.
+            vocabulary: Turns it into ids; a prepared corpus has its own.
+            order: How many tokens an n-gram has at most.
+            unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+
+        Raises:
+            InputError: The corpus is none, or empty, or `order` is out of its range.
+        """
+        parts = cuts.parts_of_training(corpus, vocabulary, documents=False, validation=0, unknown=unknown)
+        known: Any = corpus.vocabulary if isinstance(corpus, Prepared) else vocabulary
+        return cls(known, counts.ngram(parts, known, order=order))
+
+    @classmethod
+    def mix(
+        cls,
+        members: Sequence[TextGenerator],
+        *,
+        weights: Sequence[float] | None = None,
+        on: str | Sequence[str] | None = None,
+    ) -> TextGenerator:
+        """Mix models of one vocabulary: the probability of each token is the weighted sum of what they give.
+
+        Args:
+            members: At least two, without encoders: recurrent networks, counts and others, each as it is now.
+            weights: Of each, which sum to 1; None fits them, or takes the usual ones.
+            on: A text, or several, that no member has learned from, on which the weights are fitted by likelihood
+                (expectation and maximisation). Without it networks weigh 0.6 together and counts 0.4, or all the same.
+
+        Raises:
+            InputError: The members do not go together, the weights do not fit them, or there is nothing to fit them on.
+        """
+        members = _checked_members(members)
+        if weights is not None and on is not None:
+            raise InputError("weights are given, or fitted on a text; received both: omit one.")
+        shares = kinds.usual_shares([each.network for each in members])
+        if weights is not None:
+            shares = _checked_weights(weights, len(members))
+        if on is not None:
+            shares = _fitted_shares(members, on)
+        network = mixture.Mixture([kinds.with_batch_size(each.network, None) for each in members], name="mixture")
+        network.shares.assign(shares)
+        provenance = {
+            "members": [each.provenance for each in members],
+            "shares": [round(float(share), 4) for share in shares],
+            "shares_fitted": on is not None,
+        }
+        return cls(members[0].vocabulary, network, provenance=provenance)
 
     def with_batch_size(self, batch_size: int | None) -> TextGenerator:
         """Copy the model, with all that its optimizer has learned, for batches of another size.
@@ -242,6 +314,52 @@ class TextGenerator(TrainingModel):
 
     def get_build_config(self) -> None:
         """Say nothing: the constructor builds everything, and `build` is this class's own."""
+
+
+def _checked_members(members: Any) -> list[TextGenerator]:
+    """Refuse what cannot be mixed.
+
+    Raises:
+        InputError: Says what.
+    """
+    if not isinstance(members, (list, tuple)) or len(members) < 2:
+        raise InputError(f"mix takes a list of at least two generators; received {wording.shown(members)}.")
+    for each in members:
+        check_instance("each member", each, TextGenerator, "a tfgen.TextGenerator")
+        if not isinstance(each.network, keras.Sequential):
+            raise InputError(
+                f"a mixture has networks without an encoder and counts; received {wording.shown(each.network)}."
+            )
+        known, first = each.vocabulary, members[0].vocabulary
+        if (known.tokens, known.split, known.ends) != (first.tokens, first.split, first.ends):
+            raise InputError(
+                "the members of a mixture must have one vocabulary: train them on one text, or with --init-from; "
+                f"received vocabularies of {len(first)} and {len(known)} tokens that differ."
+            )
+    return list(members)
+
+
+def _fitted_shares(members: list[TextGenerator], on: Any) -> list[float]:
+    """Fit the weights of a mixture on texts.
+
+    Raises:
+        InputError: There are none.
+    """
+    texts = [on] if isinstance(on, str) else on
+    if not isinstance(texts, (list, tuple)) or not texts:
+        raise InputError(f"on must be a text, or a list of texts; received {wording.shown(on)}.")
+    scores = [each.score(list(texts)) for each in members]
+    log_p = [np.concatenate([text.log_probabilities for text in of_member]) for of_member in scores]
+    return [float(share) for share in mixture.fitted(log_p)]
+
+
+def _checked_weights(weights: Any, number: int) -> list[float]:
+    if not isinstance(weights, (list, tuple)) or len(weights) != number:
+        raise InputError(f"weights must be a list of {number} numbers; received {wording.shown(weights)}.")
+    checked = [real_number("each weight", weight, at_least=0, at_most=1) for weight in weights]
+    if abs(sum(checked) - 1) > 1e-6:
+        raise InputError(f"weights must sum to 1; received {wording.shown(weights)}.")
+    return checked
 
 
 def _stack(network: Any) -> dict[str, Any]:

@@ -23,13 +23,18 @@ from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
 from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
-from tfgen.networks import kinds, recurrent
+from tfgen.layers.stepping import CELLS, TRANSFORMER
+from tfgen.networks import counts, kinds, mixture, recurrent
+from tfgen.networks.building import usual
 from tfgen.networks.text_encoder import text_encoder
+from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
 from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary.vocabulary import Split, Vocabulary, checked_limits, default_max_tokens
+from tfgen.vocabulary.vocabulary import PADDING, Split, Vocabulary, checked_limits, default_max_tokens
+
+__all__ = ["Floor", "Job", "Settings", "count", "floor", "mix", "optimizer", "prepare", "retry", "run"]
 
 Text = Corpus | Prepared | Pairs | PreparedPairs
 Cut = Literal["streams", "windows", "documents", "pairs"]
@@ -41,6 +46,7 @@ _BATCH_SIZE = 32
 _LENGTHS = {"streams": 32, "windows": 64, "documents": 500, "pairs": None}
 _BATCH_SIZE_OF_PAIRS = 64
 _RATE, _RATE_OF_PAIRS = 8e-3, 3e-3
+_RATE_OF_TRANSFORMER = 2e-3
 # Fewer different sources than this are labels: all of them are trained on, and texts are held out.
 _LABELS = 100
 # So many updates an epoch, at least, before a larger batch is worth its speed.
@@ -48,6 +54,8 @@ _UPDATES = 30
 # So many tokens are read in all, if the number of epochs is left open.
 _TOKENS = 6_000_000
 _WARM_UP = 50
+# So many tokens are counted beside a training run, some 20 seconds.
+_MOST_COUNTED = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,20 +66,25 @@ class Settings:
         split: "character", or "word" for tokens that are words.
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
-        cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams.
+        cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams,
+            and windows for a transformer, which has no state to carry.
             Texts that have sources are "pairs", and nothing else.
-        cell: "lstm", "gru" or "rnn".
-        units: U, of each recurrent layer.
-        layers: How many recurrent layers.
+        cell: "lstm", "gru", "rnn" or "transformer"; or "ngram" for counts, see `count`.
+        order: How many tokens the n-grams of counts have at most; None: 7.
+        units: U, of each layer; None: 256, and 128 of a transformer.
+        layers: How many layers; None: 1, and 4 of a transformer.
         dropout: Share of each layer's outputs that is dropped while training.
         weight_drop: Share of the recurrent weights of an LSTM or GRU that is dropped while training.
         embedding: Size of the tokens' embedding; None: one-hot characters, and 128 for words.
+        heads: Of a transformer; None: 4.
+        window: How many tokens a transformer sees at most; None: 64.
         encoder_units: U of the encoder of sources, in each direction; None: half the units.
         attention: Whether each token looks at the places of its source; None: it does, where there are sources.
         batch_size: B; None: 32, less for a small corpus, and 64 for pairs.
-        length: T; None: 32 for streams, 64 for windows, for documents the longest row, 500, and pairs of any length.
+        length: T; None: 32 for streams, 64 for windows and the window of a transformer, for documents the longest row,
+            500, and pairs of any length.
         epochs: None: as many as read 6 million tokens, at least 3 and at most 50.
-        learning_rate: The peak of the schedule; None: 0.008, and 0.003 for pairs.
+        learning_rate: The peak of the schedule; None: 0.008, 0.003 for pairs, 0.002 for a transformer.
         validation: Share of the corpus that is kept from training.
         patience: Stop after so many epochs without a better validation; None never stops early. The best weights are
             kept either way.
@@ -83,11 +96,14 @@ class Settings:
     min_count: int = 1
     cut: Cut | None = None
     cell: str = "lstm"
-    units: int = 256
-    layers: int = 1
+    order: int | None = None
+    units: int | None = None
+    layers: int | None = None
     dropout: float = 0.0
     weight_drop: float = 0.0
     embedding: int | None = None
+    heads: int | None = None
+    window: int | None = None
     encoder_units: int | None = None
     attention: bool | None = None
     batch_size: int | None = None
@@ -109,7 +125,8 @@ class Settings:
         }
         if self.learning_rate is not None:
             checked["learning_rate"] = real_number("learning_rate", self.learning_rate, above=0)
-        for name in ("batch_size", "length", "embedding", "encoder_units", "epochs", "patience"):
+        whole = ("order", "batch_size", "length", "embedding", "heads", "window", "encoder_units", "epochs", "patience")
+        for name in whole:
             if (value := getattr(self, name)) is not None:
                 checked[name] = whole_number(name, value, 1)
         for name, value in checked.items():  # as Python's own numbers, which a model's provenance can hold
@@ -126,11 +143,20 @@ class Settings:
             raise InputError(f"texts with sources are cut into pairs, and no others are; received cut={self.cut!r}.")
         if not of_pairs and (self.encoder_units or self.attention):
             raise InputError("encoder_units and attention are for texts with sources; this corpus has none: omit them.")
+        transformer = self.cell == TRANSFORMER
+        if transformer and self.cut == "streams":
+            raise InputError("a transformer carries no state through streams: cut the text into windows or documents.")
         texts = _texts_of(corpus)
         short = texts.ends and texts.characters / texts.number_of_documents < _LONG_DOCUMENT
-        cut = "pairs" if of_pairs else ("documents" if short else "streams") if self.cut is None else self.cut
-        length = _LENGTHS[cut] if self.length is None else self.length
+        sizes: dict[str, Any] = {k: size for k, size in usual(self.cell).items() if getattr(self, k) is None}
+        units, window = (sizes.get(name, getattr(self, name)) for name in ("units", "window"))
+        long = "windows" if transformer else "streams"
+        cut = "pairs" if of_pairs else ("documents" if short else long) if self.cut is None else self.cut
+        usual_length = window if transformer and cut == "windows" else _LENGTHS[cut]
+        length = usual_length if self.length is None else self.length
         of_training = tokens * (1 - self.validation)
+        if cut == "streams" and self.length is None and length is not None:
+            length = int(np.clip(of_training - 2, 1, length))  # a text of a line or two is one short row
         row = tokens / texts.number_of_documents if cut in ("documents", "pairs") else tokens
         row = row if length is None else min(row, length)
         most = _BATCH_SIZE_OF_PAIRS if of_pairs else _BATCH_SIZE
@@ -138,14 +164,14 @@ class Settings:
             "cut": cut,
             "length": length,
             "batch_size": int(np.clip(of_training / (_UPDATES * row), 1, most)),
-            "embedding": 128 if self.split == "word" else None,
+            "embedding": 128 if self.split == "word" and not transformer else None,
             "epochs": int(np.clip(round(_TOKENS / of_training), 3, 50)),
-            "learning_rate": _RATE_OF_PAIRS if of_pairs else _RATE,
-            "encoder_units": max(self.units // 2, 1) if of_pairs else None,
+            "learning_rate": _RATE_OF_TRANSFORMER if transformer else _RATE_OF_PAIRS if of_pairs else _RATE,
+            "encoder_units": max(units // 2, 1) if of_pairs else None,
             "attention": True if of_pairs else None,
         }
         left_open = {name: value for name, value in suited.items() if getattr(self, name) is None}
-        return dataclasses.replace(self, **left_open)
+        return dataclasses.replace(self, **left_open, **sizes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,8 +236,8 @@ def prepare(
             `min_count`. Of pairs the texts are learned from their sources, which an encoder reads, split as they are.
         settings: What to train; None for the defaults.
         generator: A trained model to continue from, with its vocabulary and network; its shape overrules the settings'
-            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop` and `embedding`, and of an encoder
-            `encoder_units` and `attention`. Its optimizer begins anew.
+            `split`, `cell`, `units`, `layers`, `dropout`, `weight_drop`, `embedding`, `heads` and `window`, and of
+            an encoder `encoder_units` and `attention`. Its optimizer begins anew.
         retried: The rates at which the run was resumed after it diverged, see `retry`.
 
     Raises:
@@ -222,6 +248,8 @@ def prepare(
     check_instance("settings", settings, Settings | None, "a tfgen.training.Settings")
     check_instance("generator", generator, TextGenerator | None, "a tfgen.TextGenerator")
     check_instance("retried", retried, Sequence, "a list of learning rates")
+    if generator is not None:
+        kinds.check_learns(generator.network)
     retried = [real_number("each rate of retried", rate, above=0) for rate in retried]
     settings = Settings() if settings is None else settings
     before: dict[str, Any] | None = None
@@ -229,12 +257,13 @@ def prepare(
     vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
     counted = generator is None and isinstance(texts, Corpus)
     tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, vocabulary.on_unknown))
-    settings = dataclasses.replace(settings, split=vocabulary.split).suited_to(corpus, tokens)
+    known = {"split": vocabulary.split, **(recurrent.shape(kinds.decoder_of(generator.network)) if generator else {})}
+    settings = dataclasses.replace(settings, **known).suited_to(corpus, tokens)
     encoder = _encoder(corpus, settings, generator)
     train, validation = _batches(corpus, vocabulary, settings, encoder)
     batch_size = settings.batch_size if settings.cut == "streams" else None
     if generator is None:
-        shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "seed")
+        shape = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "heads", "window", "seed")
         options = {name: getattr(settings, name) for name in shape}
         options |= {"encoder": encoder, "attention": bool(settings.attention)}
         generator = TextGenerator.build(vocabulary, batch_size=batch_size, **options)
@@ -254,6 +283,168 @@ def prepare(
         settings.learning_rate,
     )
     return _compiled(job, retried)
+
+
+def count(corpus: Corpus | Prepared, settings: Settings | None = None) -> TextGenerator:
+    """Count the n-grams of the training part of a corpus, in the place of training a network.
+
+    Args:
+        corpus: What to count.
+        settings: Those of the vocabulary, `order`, `cut`, `validation` and `seed` matter; None for the defaults.
+
+    Returns:
+        The counts. Their provenance has under `result` how long they took, and the loss on the validation part, read
+        as a network reads it.
+
+    Raises:
+        InputError: An argument is something else, a setting is out of range, or the corpus is too short for it.
+    """
+    check_instance("the corpus", corpus, Corpus | Prepared, "what load_corpus or prepare_corpus gives, without sources")
+    check_instance("settings", settings, Settings | None, "a tfgen.training.Settings")
+    begun = time.monotonic()
+    settings = Settings() if settings is None else settings
+    vocabulary = _vocabulary(corpus, settings)
+    tokens = sum(vocabulary.counts) if isinstance(corpus, Corpus) else len(corpus.ids)
+    settings = dataclasses.replace(settings, split=vocabulary.split, order=settings.order or 7)
+    settings = settings.suited_to(corpus, tokens)
+    _, validation = _batches(corpus, vocabulary, settings, None)
+    tables = _tables(corpus, vocabulary, settings)
+    generator = TextGenerator(vocabulary, counts.of_tables(tables))
+    chosen = ("split", "max_tokens", "min_count", "cut", "validation", "seed", "order")
+    generator.provenance = {
+        **_provenance(corpus, settings, generator),
+        "settings": {"cell": "ngram", **{name: getattr(settings, name) for name in chosen}},
+        "ngrams": tables.ngrams,
+    }
+    result: dict[str, Any] = {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+    if validation is not None:
+        result["val_nats"] = round(float(_log_p(tables, validation, settings).mean() * -1), 4)
+    result["seconds"] = round(time.monotonic() - begun, 1)
+    generator.provenance["result"] = result
+    return generator
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Floor:
+    """What counts of the training part make of the validation part: what a network should do better.
+
+    Attributes:
+        generator: The counts.
+        nats: Per token, on the validation part, read as the network reads it.
+        log_p: The log-probabilities of its targets, (T,), in the order of the batches.
+    """
+
+    generator: TextGenerator
+    nats: float
+    log_p: np.ndarray
+
+
+def floor(corpus: Text, job: Job, order: int = 7) -> Floor | None:
+    """Count what a job trains on, and look how well that predicts its validation part.
+
+    Args:
+        corpus: Of the job.
+        job: From `prepare`.
+        order: How many tokens an n-gram has at most.
+
+    Returns:
+        None where texts have sources, which counts do not read; where there is no validation; or where there are more
+        than 16 million tokens, for counting must not take long beside the training.
+
+    Raises:
+        InputError: An argument is something else, or out of its range.
+    """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("the corpus", corpus, Text, "what load_corpus or prepare_corpus gives")
+    order = whole_number("order", order, 1, most=32)
+    if isinstance(corpus, Pairs | PreparedPairs) or job.validation is None or job.tokens > _MOST_COUNTED:
+        return None
+    settings = dataclasses.replace(job.settings, order=order)
+    tables = _tables(corpus, job.generator.vocabulary, settings)
+    log_p = _log_p(tables, job.validation, settings)
+    generator = TextGenerator(job.generator.vocabulary, counts.of_tables(tables))
+    generator.provenance = {"corpus": _summary(corpus), "settings": {"cell": "ngram", "order": order}}
+    return Floor(generator, -float(log_p.mean()), log_p)
+
+
+def mix(job: Job, floor: Floor) -> tuple[TextGenerator, float]:
+    """Mix a network that was trained with the counts of what it was trained on.
+
+    Args:
+        job: The network, and its validation part.
+        floor: From `floor`.
+
+    Returns:
+        The mixture, whose weights are fitted on the validation part, which the counts have not seen and the network was
+        not trained on (its best epoch was chosen by it); and nats per token there, each half of its batches weighted as
+        the other half wants, so that nothing is scored with weights that were fitted on it.
+
+    Raises:
+        InputError: An argument is something else, or the job has no validation part.
+    """
+    check_instance("job", job, Job, "what tfgen.training.prepare gives")
+    check_instance("floor", floor, Floor, "what tfgen.training.floor gives")
+    if job.validation is None:
+        raise InputError("the weights of a mixture are fitted on the validation part; this job has none.")
+    of_network = _log_p_of(job.generator.writer.model, job.validation, job.settings)
+    log_p = np.stack([of_network, floor.log_p])
+    half = log_p.shape[1] // 2
+    crossed = [
+        np.log(mixture.fitted(seen) @ np.exp(scored))
+        for seen, scored in ((log_p[:, :half], log_p[:, half:]), (log_p[:, half:], log_p[:, :half]))
+        if seen.size
+    ]
+    nats = -float(np.concatenate(crossed).mean())
+    shares = mixture.fitted(log_p)
+    mixed = TextGenerator.mix([job.generator, floor.generator], weights=(shares / shares.sum()).tolist())
+    mixed.provenance = {**mixed.provenance, "shares_fitted": True, "result": {"val_nats": round(nats, 4)}}
+    return mixed, nats
+
+
+def _log_p_of(model: Any, dataset: tf.data.Dataset, settings: Settings) -> np.ndarray:
+    """Give the log-probabilities of all targets of some batches, as `_log_p` does for counts."""
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def read(inputs: tf.Tensor, targets: tf.Tensor, state: Any) -> Any:
+        features, after = model.read(inputs, None, state, ())
+        log_p = tf.nn.log_softmax(tf.cast(model.logits(features), tf.float64))
+        return tf.gather(log_p, targets, batch_dims=2), after
+
+    found, state = [], None
+    for inputs, targets in dataset:
+        if state is None or settings.cut != "streams":
+            state = model.start((), tf.shape(inputs)[0])
+        log_p, state = read(inputs, targets, state)
+        found.append(log_p.numpy()[targets.numpy() != PADDING])
+    return np.concatenate(found)
+
+
+def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Settings) -> Tables:
+    """Count what a network of these settings is trained on."""
+    parts = cuts.parts_of_training(
+        corpus,
+        vocabulary,
+        documents=settings.cut == "documents",
+        validation=settings.validation,
+        seed=settings.seed,
+        unknown=vocabulary.on_unknown,
+    )
+    return counts.tables_of(parts, vocabulary, settings.order or 7)
+
+
+def _log_p(tables: Tables, dataset: tf.data.Dataset, settings: Settings) -> np.ndarray:
+    """Give the log-probabilities of all targets of some batches; of streams, rows go on from batch to batch."""
+    found, before, order = [], None, tables.order
+    for inputs, targets in dataset.as_numpy_iterator():
+        if before is None or settings.cut != "streams":
+            before = np.full((len(inputs), order - 1), PADDING)
+        text = np.concatenate([before, inputs], axis=1)
+        steps = inputs.shape[1]
+        tokens = [targets, *(text[:, order - 1 - back + 1 :][:, :steps] for back in range(1, order))]
+        real = targets != PADDING
+        found.append(np.log(tables.probabilities([each[real] for each in tokens])))
+        before = text[:, steps:]
+    return np.concatenate(found)
 
 
 def _compiled(job: Job, retried: Sequence[float]) -> Job:
@@ -313,7 +504,8 @@ def _encoder(corpus: Text, settings: Settings, generator: TextGenerator | None) 
         return None
     vocabulary = _vocabulary(corpus.sources, settings)
     assert settings.encoder_units is not None  # nothing is left open
-    return text_encoder(vocabulary, cell=settings.cell, units=settings.encoder_units, seed=settings.seed)
+    cell = settings.cell if settings.cell in CELLS else "lstm"  # there is no encoder of another kind
+    return text_encoder(vocabulary, cell=cell, units=settings.encoder_units, seed=settings.seed)
 
 
 def _shape(network: kinds.Network) -> dict[str, Any]:
@@ -443,3 +635,7 @@ def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:
     best = int(np.argmin(np.nan_to_num(judged, nan=np.inf))) if judged else -1
     losses = {name: float(history[name][best]) for name in ("nats", "val_nats") if name in history}
     return {name: round(loss, 4) for name, loss in losses.items() if math.isfinite(loss)}  # JSON has no NaN
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import sys
+import unicodedata
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -27,7 +28,13 @@ def reader(vocabulary):
     ids = {token: i for i, token in enumerate(vocabulary["tokens"]) if i >= vocabulary["end"]}
     longest_first = sorted(ids, key=len, reverse=True)
     pieces = re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
-    return lambda text: [ids.get(piece, vocabulary["unknown"]) for piece in pieces.findall(text)]
+    form = vocabulary.get("normalize")
+
+    def read(text):
+        text = unicodedata.normalize(form, text) if form else text
+        return [ids.get(piece, vocabulary["unknown"]) for piece in pieces.findall(text)]
+
+    return read
 
 
 class Writer:
@@ -114,7 +121,7 @@ if __name__ == "__main__":
         options.error("the temperature and the seed are at least 0")
     try:
         writer = Writer(given.directory)
-    except (OSError, LookupError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, re.error) as error:
         sys.exit(f"{given.directory} is no export for {RUNTIME}, or damaged: {error}")
     if (given.source is None) == bool(writer.encoder):
         options.error("a model with an encoder takes a --source, and no other does")

@@ -2,12 +2,13 @@
 // browser (index.html is a page around it) or in Node.
 
 /** Give a function from a text to ids: of characters, or of the longest words known, with the space before them. */
-function reader({ tokens, unknown, end }) {
+function reader({ tokens, unknown, end, normalize }) {
   const ids = new Map(tokens.map((token, id) => [token, id]).slice(end));
   const longestFirst = [...ids.keys()].sort((a, b) => b.length - a.length);
   const escaped = longestFirst.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
   const pieces = new RegExp([...escaped, "."].join("|"), "gsu");
-  return (text) => (text.match(pieces) ?? []).map((piece) => ids.get(piece) ?? unknown);
+  const inForm = (text) => (normalize ? text.normalize(normalize) : text);
+  return (text) => (inForm(text).match(pieces) ?? []).map((piece) => ids.get(piece) ?? unknown);
 }
 
 export class Writer {

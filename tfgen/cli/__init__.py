@@ -1,4 +1,4 @@
-"""The command line: `tfgen demo`, `prepare`, `train`, `generate`, `write`, `score`, `novelty`, `inspect`, `export`.
+"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `inspect` and others.
 
 Thin: each command reads its options, calls the public names, and shows what they give. A command is imported when it is
 asked for, and TensorFlow only where it is needed, so that text appears at once. Exit codes: 0 done, 1 failed, 2 wrong
@@ -8,6 +8,7 @@ usage, 128 and its number stopped by a signal, such as 130 interrupted.
 import contextlib
 import importlib
 import os
+import re
 import sys
 
 import click
@@ -15,8 +16,9 @@ import click
 import tfgen
 from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
+from tfgen.support import interrupts
 
-_COMMANDS = ("demo", "export", "generate", "inspect", "novelty", "prepare", "score", "train", "write")
+_COMMANDS = ("demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
 
 
 class _Commands(click.Group):
@@ -30,7 +32,8 @@ class _Commands(click.Group):
         """Import one of them."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
+        with interrupts.deferred():
+            command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
         return command
 
 
@@ -48,15 +51,19 @@ def main() -> None:
     """Run the command line; a mistake of the user is one line on standard error, never a traceback."""
     # Before NumPy is imported: the products of one step are so small that threads wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Pictures go to files alone; a notebook's kernel hands on a backend that may not be installed here.
+    os.environ["MPLBACKEND"] = "agg"
     terminal.open_streams()
-    with signals.handled():
+    with interrupts.handled():
         sys.exit(_run())
 
 
 def _run() -> int:
     try:
+        _stop_if_heard()
         code = cli.main(prog_name="tfgen", standalone_mode=False) or 0
         sys.stdout.flush()
+        _stop_if_heard()  # a library may have dropped the error of the signal
         return code
     except click.UsageError as error:
         help_ = f" Try '{error.ctx.command_path} --help'." if error.ctx else ""
@@ -69,15 +76,29 @@ def _run() -> int:
     except OSError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # and the terminal was gone already
             return _fail(*signals.outcome(error.__context__))
+        if error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # as NumPy puts it
+            return _fail("the disk is full; free some space, or name another directory in TMPDIR.", 1)
         return _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
     except InputError as error:
-        return _fail(str(error), 1)
+        return _fail(error.offered(_settings()), 1)
     except (KeyboardInterrupt, click.Abort) as error:
         return _fail(*signals.outcome(error))
     except Exception as error:
         if not lacks_memory(error):
             raise
         return _fail("there is not enough memory for this; use a smaller text, model or batch, or free some.", 1)
+
+
+def _stop_if_heard() -> None:
+    if stopped := interrupts.heard():
+        raise stopped
+
+
+def _settings() -> set[str]:
+    """Name the settings of the command at hand, as its options have them."""
+    command = next((word for word in sys.argv[1:] if word in _COMMANDS), "")
+    found = cli.get_command(click.Context(cli), command)
+    return {option.name or "" for option in found.params} if found else set()
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,6 +1,5 @@
 """`tfgen demo`: the whole story in about two minutes, on text that ships with Python."""
 
-import math
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from tfgen.cli import options, terminal
 from tfgen.cli.terminal import quote
 from tfgen.cli.train import TrainingRun, check_output, job_of
 from tfgen.corpora import load_corpus
+from tfgen.support import interrupts
 
 _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
 _PROMPT = "The "
@@ -41,13 +41,13 @@ def demo(directory: Path, epochs: int) -> None:
         prompts=(_PROMPT,),
         plot=picture,
         baselines={
-            "single characters": job.generator.vocabulary.entropy() / math.log(2),
             "xz -9": plots.compressed_bits(corpus.documents),
         },
     ).run(corpus)
     console.print("\nThe same prompt at five temperatures:")
     for temperature in _TEMPERATURES:
-        text = job.generator.generate(_PROMPT, length=200, temperature=temperature, seed=1)
+        with interrupts.deferred():
+            text = job.generator.generate(_PROMPT, length=200, temperature=temperature, seed=1)
         console.print(f"\n--- temperature {temperature:g} ---\n{text}")
     console.print(
         f"\nThe model is {model}, the learning curve {picture}. Try:\n"

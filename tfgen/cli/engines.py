@@ -14,7 +14,7 @@ import click
 from tfgen import model_files
 from tfgen.cli import tensorflow_log
 from tfgen.errors import InputError
-from tfgen.support import wording
+from tfgen.support import interrupts, wording
 from tfgen.terms.settings import PLAIN
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ def load(
     if lacking and engine == "numpy":
         raise click.UsageError(f"--engine numpy takes no {', '.join(lacking)}; leave out one or the other.")
     if engine != "tensorflow" and not lacking and (engine or tokens <= _MOST_TOKENS):
-        from tfgen.instant.reading import read
-        from tfgen.instant.writer import Writer
+        with interrupts.deferred():
+            from tfgen.instant.reading import read
+            from tfgen.instant.writer import Writer
 
         try:
             return Writer(*read(path, config))
@@ -68,7 +69,8 @@ def load(
                 raise InputError(f"{wording.clause(error)}: leave out --engine numpy.") from None
     # It also says what is wrong with a file that NumPy's engine has refused.
     tensorflow_log.import_tensorflow()
-    return model_files.load(path)
+    with interrupts.deferred():
+        return model_files.load(path)
 
 
 def described(config: dict[str, Any]) -> dict[str, str]:

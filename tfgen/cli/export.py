@@ -9,6 +9,7 @@ from tfgen import model_files
 from tfgen.cli import tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.export import directories
+from tfgen.support import interrupts
 
 # What shows that it works, for a format that a command can run.
 _TRY = {
@@ -38,9 +39,11 @@ def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
     model_files.read_config(model)  # says at once what is wrong with the file
     directories.check(directory, overwrite)
     tensorflow_log.import_tensorflow()
-    generator = model_files.load(model)
-    with tensorflow_log.sifted():
-        generator.export(directory, format_, overwrite)
+    with interrupts.deferred():
+        generator = model_files.load(model)
+        interrupts.check()
+        with tensorflow_log.sifted():
+            generator.export(directory, format_, overwrite)
     files = {path.relative_to(directory): path.stat().st_size for path in directory.rglob("*") if path.is_file()}
     click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")
     for name, size in sorted(files.items()):

@@ -12,7 +12,10 @@ import click
 from tfgen import model_files
 from tfgen.cli import engines, options, terminal
 from tfgen.cli import sources as of_model
+from tfgen.corpora.corpus import find_forbidden
+from tfgen.errors import InputError
 from tfgen.instant.writer import Writer
+from tfgen.support import interrupts
 
 _SOURCES = 256  # that are written from at once
 
@@ -28,7 +31,10 @@ _SOURCES = 256  # that are written from at once
 @options.transforms
 @options.steering
 @click.option("--num-beams", type=options.whole(1, 1000), default=1, help="Search for the likeliest text instead.")
-@of_model.given
+@of_model.given(
+    "Write from this text, where MODEL has an encoder; repeatable.",
+    'Write from each line of this file; "-" reads standard input.',
+)
 @click.option("--seed", type=options.whole(0, 2**62), help="The same seed writes the same text.")
 @click.option(
     "--unknown",
@@ -69,39 +75,51 @@ def generate(
     """
     if scores and not as_json:
         raise click.UsageError("--scores goes with --json.")
+    if settings["temperature"] == 0 and mirostat is not None:
+        raise click.UsageError("--mirostat can do nothing at --temperature 0; leave out one or the other.")
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     if prompt == "-" and str(sources_file) == "-":
         raise click.UsageError("the prompt and the sources cannot both be standard input.")
-    prompt = terminal.read_standard_input() if prompt == "-" else prompt
+    piped = terminal.read_standard_input() if prompt == "-" else None
+    if found := find_forbidden(piped or prompt):
+        raise InputError(f"the prompt holds {found}; remove it.")
     config = model_files.read_config(model)  # says at once what is wrong with the file
+    prompt = prompt if piped is None else of_model.as_read_by(config, piped)
     lines = of_model.read(model, config, sources, sources_file)
     shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}
-    generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
-    shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
-    shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-    settings["seed"] = shown["seed"]
-    written: dict[str, Any] = {"n": count, "echo": echo}
-    if isinstance(generator, Writer):
-        call = engines.arguments(settings)
-    else:
-        call = _arguments(settings, pattern, dry, mirostat)
-        written["num_beams"] = num_beams
-    if lines is not None and len(lines) == 1:
-        call["source"] = lines[0]
-    if as_json:
-        scored = {"return_scores": True} if scores else {}
-        groups = _groups(generator, prompt, lines, {**written, **scored, **call})
-        given = [_numbers(text) if scores else text for texts in groups for text in texts]
-        about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
-        click.echo(terminal.as_json({**about, "texts": given}))
-    elif lines is not None and len(lines) > 1:
-        for texts in _groups(generator, prompt, lines, {**written, **call}):
-            _write("".join(f"{text}\n" for text in texts))
-    elif count == num_beams == 1:
+    with interrupts.deferred():
+        generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
+        shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
+        shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
+        settings["seed"] = shown["seed"]
+        written: dict[str, Any] = {"n": count, "echo": echo}
+        if isinstance(generator, Writer):
+            call = engines.arguments(settings)
+        else:
+            call = _arguments(settings, pattern, dry, mirostat)
+            written["num_beams"] = num_beams
+        if lines is not None and len(lines) == 1:
+            call["source"] = lines[0]
+        if as_json:
+            scored = {"return_scores": True} if scores else {}
+            groups = _groups(generator, prompt, lines, {**written, **scored, **call})
+            given = [_numbers(text) if scores else text for texts in groups for text in texts]
+            about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
+            click.echo(terminal.as_json({**about, "texts": given}))
+        elif lines is None or len(lines) == 1:
+            _show(generator, prompt, written, call)
+        else:
+            for texts in _groups(generator, prompt, lines, {**written, **call}):
+                _write("".join(f"{text}\n" for text in texts))
+
+
+def _show(generator: Any, prompt: str, written: dict[str, Any], call: dict[str, Any]) -> None:
+    """Show one text while it is written, or several when they are."""
+    if written["n"] == written.get("num_beams", 1) == 1:
         pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
-        _write(prompt if echo else "")
+        _write(prompt if written["echo"] else "")
         for piece in pieces:
             _write(piece)
         _write("\n")
@@ -131,6 +149,8 @@ def _arguments(
 
     names = inspect.signature(sampling.default_chain).parameters
     plain = {name: value for name, value in settings.items() if name in names}
+    if not plain["temperature"]:  # nothing is left to be cut off
+        plain = {name: plain[name] for name in ("temperature", "repetition_penalty")}
     others = {name: value for name, value in settings.items() if name not in names}
     before = [sampling.DRY(dry)] if dry is not None else []
     after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
@@ -141,6 +161,7 @@ def _arguments(
 def _numbers(text: Any) -> dict[str, Any]:
     return {
         "text": text.text,
+        "finish_reason": text.finish_reason,
         "tokens": text.tokens,
         "log_probabilities": text.log_probabilities.tolist(),
         "sampler_log_probabilities": text.sampler_log_probabilities.tolist(),
@@ -150,7 +171,7 @@ def _numbers(text: Any) -> dict[str, Any]:
 
 def _write(text: str) -> None:
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(terminal.for_output(text))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has what it wants
         raise click.exceptions.Exit(0) from None

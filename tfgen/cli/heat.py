@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from tfgen.cli import terminal
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -28,17 +30,6 @@ SCALE = (
     Heat(10, "color(231) on color(160)"),  # red
     Heat(12, "color(231) on color(127)"),  # magenta
 )
-
-# What a terminal would obey rather than show: control characters, save tabs and ends of lines, as their pictures; what
-# turns the direction of writing, and what is half a character, as what cannot be shown.
-_OBEYED = (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_SHOWN = {
-    **{code: chr(0x2400 + code) for code in range(0x20)},
-    0x7F: "\u2421",
-    **dict.fromkeys((*_OBEYED, *range(0xD800, 0xE000)), "\ufffd"),
-    ord("\n"): "\n",
-    ord("\t"): "\t",
-}
 
 
 def style_of(bits: float | None) -> str:
@@ -83,5 +74,5 @@ def coloured(pieces: Sequence[str], bits: Sequence[float | None]) -> Text:
 def runs(pieces: Iterable[str], styles: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Join neighbours of one style: what is shown of them, and the style."""
     for style, run in itertools.groupby(zip(pieces, styles, strict=True), key=lambda pair: pair[1]):
-        shown = "".join(piece for piece, _ in run).translate(_SHOWN)
+        shown = terminal.visible("".join(piece for piece, _ in run))
         yield shown.replace("\n", "↵\n") if style else shown, style

@@ -24,10 +24,11 @@ def inspect(model: Path, as_json: bool) -> None:
         network = list(_layers(config))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{str(model)!r} is damaged: {wording.clause(error)}; train or save it again.") from None
+    of_texts = {"split": vocabulary.split, "texts_end": vocabulary.ends, "normalize": vocabulary.normalize}
     facts = {
         "model": str(model),
         "bytes": model.stat().st_size,
-        "vocabulary": {"tokens": len(vocabulary), "split": vocabulary.split, "texts_end": vocabulary.ends},
+        "vocabulary": {"tokens": len(vocabulary), **of_texts},
         "network": network,
         **engines.described(config),
         **(config.get("provenance") or {}),
@@ -37,7 +38,7 @@ def inspect(model: Path, as_json: bool) -> None:
         return
     console = terminal.console()
     for name, value in _flat(facts):
-        console.print(f"{name:<24} {value}")
+        console.print(terminal.on_one_line(f"{name:<24} {value}"))
 
 
 def _layers(config: dict[str, Any]) -> Iterator[str]:
@@ -49,6 +50,8 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
         yield from _layers({"network": parts["decoder"]})
         yield from ["Attention"] * bool(parts["attention"])
         return
+    for member in parts.get("members", []):
+        yield from _layers({"network": member})
     for layer in parts.get("layers", []):
         if layer.get("class_name") == "InputLayer":
             continue
@@ -57,6 +60,8 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
 
 def _named(layer: Mapping[str, Any]) -> str:
     options = layer.get("config", {})
+    if layer.get("class_name") == "NGrams":
+        return f"NGrams(order {options['order']}, {options['entries'] - 1:,} of at least two tokens)"
     sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
     return f"{layer.get('class_name')}({', '.join(sizes)})"
 
@@ -65,6 +70,8 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):  # members of a mixture
+            yield from _flat({f"{name}.{number}": each for number, each in enumerate(value, start=1)}, prefix)
         elif isinstance(value, list):
             yield prefix + name, ", ".join(map(str, value))
         else:

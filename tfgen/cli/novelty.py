@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from tfgen.cli import options, terminal
-from tfgen.corpora import load_corpus
+from tfgen.cli import noticed, options, terminal
+from tfgen.corpora import line_ends, load_corpus
 from tfgen.novelty import passages
 from tfgen.support.wording import number, shorten
 
@@ -30,6 +30,7 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
     if str(sample) == "-" and "-" in corpus:
         raise click.UsageError("standard input is either the sample or the corpus: give a file for one of them.")
     text = terminal.read_text(sample)
+    text = text if reading["keep_line_ends"] else line_ends.unified(text)
     source = load_corpus(options.as_source(corpus), **reading)
     report = passages.report(text, source)
     longest = len(report.longest[0].text) if report.longest else 0
@@ -46,6 +47,8 @@ def novelty(sample: Path, corpus: tuple[str, ...], as_json: bool, **reading: Any
         return
     console = terminal.console()
     console.print(f"{number(len(text), 'character')}, compared with {source.source}: {source.characters:,} characters")
+    for line in noticed.described(source.noticed):
+        console.print(line)
     if not longest:
         console.print("None of them occurs there.")
         return

@@ -1,10 +1,13 @@
 """Options that several commands share, with the range of each number."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from tfgen.corpora.text_source import Reading
 
 
 def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -36,10 +39,24 @@ def whole(least: int, most: int) -> click.IntRange:
 
 share = Real(0, 1, max_open=True)
 
+
+def _delimiter(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return "\t" if value in ("tab", "\\t") else value
+
+
 corpus = group(
     click.option("--column", help="Take this column of a CSV, TSV or JSON-lines file, one document a row."),
     click.option("--lines", is_flag=True, help="Take one document a line."),
+    click.option("--paragraphs", is_flag=True, help="Take what lies between blank lines as a document."),
+    click.option("--split-on", metavar="REGEX", help="Take what lies between matches of this as a document."),
     click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the files."),
+    click.option(
+        "--errors",
+        type=click.Choice(["strict", "replace", "ignore"]),
+        default="strict",
+        show_default=True,
+        help="What to do with bytes that are not of the encoding.",
+    ),
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
@@ -50,7 +67,13 @@ corpus = group(
         show_default=True,
         help="What to do with NUL and U+0003 in a text.",
     ),
+    click.option("--delimiter", help="What stands between the cells of a table; 'tab' for a tab.", callback=_delimiter),
+    click.option("--quoting", type=click.Choice(["rfc4180", "none"]), help="Quotes of a table.  [TSV: none]"),
+    click.option("--keep-line-ends", is_flag=True, help="Leave \\r\\n and \\r as they are: they become \\n."),
 )
+
+# These are keywords of `load_corpus`.
+READING = tuple(field.name for field in dataclasses.fields(Reading) if field.name != "beside")
 
 
 def as_source(corpus: tuple[str, ...]) -> str | list[str]:
@@ -68,6 +91,7 @@ pairs = group(
 
 # These, and each of the settings, are fields of training.Settings; None there means "suited to the corpus".
 VOCABULARY = ("split", "max_tokens", "min_count")
+NETWORK = ("cell", "units", "layers", "dropout", "weight_drop", "embedding", "heads", "window")
 ENCODER = ("encoder_units", "attention")
 vocabulary = group(
     click.option("--split", type=click.Choice(["character", "word"]), help="What a token is.  [character]"),
@@ -79,18 +103,29 @@ settings = group(
     click.option(
         "--cut",
         type=click.Choice(["streams", "windows", "documents"]),
-        help="How text becomes batches.  [documents if they are short, else streams]",
+        help="How text becomes batches.  [documents if they are short, else streams; transformer: windows]",
     ),
-    click.option("--cell", type=click.Choice(["lstm", "gru", "rnn"]), help="Recurrent cell.  [lstm]"),
-    click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256]"),
-    click.option("--layers", type=whole(1, 32), help="Recurrent layers.  [1]"),
+    click.option(
+        "--cell",
+        type=click.Choice(["lstm", "gru", "rnn", "transformer", "ngram"]),
+        help="What is trained, or ngram to count.  [lstm]",
+    ),
+    click.option("--order", type=whole(1, 32), help="With --cell ngram: tokens of an n-gram.  [7]"),
+    click.option("--units", type=whole(1, 16384), help="Units of each layer.  [256; transformer: 128]"),
+    click.option("--layers", type=whole(1, 128), help="Layers, or blocks.  [1; transformer: 4]"),
+    click.option("--heads", type=whole(1, 1024), help="Heads of a transformer.  [4]"),
+    click.option("--window", type=whole(2, 10**5), help="Tokens that a transformer sees at most.  [64]"),
     click.option("--dropout", type=share, help="Dropped share of each layer's outputs.  [0]"),
     click.option("--weight-drop", type=share, help="Dropped share of the recurrent weights.  [0]"),
     click.option("--embedding", type=whole(1, 16384), help="Size of an embedding.  [one-hot; words: 128]"),
     click.option("--batch-size", type=whole(1, 65536), help="Rows of a batch.  [32; 64 with --source]"),
     click.option("--length", type=whole(1, 10**5), help="Tokens of a row.  [streams 32, windows 64, documents 500]"),
     click.option("--epochs", type=whole(1, 10**6), help="Times through the text.  [6 million tokens' worth, 3 to 50]"),
-    click.option("--learning-rate", type=Real(0, 10, min_open=True), help="Peak rate.  [0.008; with --source 0.003]"),
+    click.option(
+        "--learning-rate",
+        type=Real(0, 10, min_open=True),
+        help="Peak rate.  [0.008; --source: 0.003; transformer: 0.002]",
+    ),
     click.option("--validation", type=share, help="Share kept for validation; 0 for none.  [0.1]"),
     click.option("--patience", type=whole(1, 10**6), help="Epochs without progress before stopping.  [4]"),
     click.option("--seed", type=whole(0, 2**31 - 1), help="Makes a run repeatable.  [0]"),

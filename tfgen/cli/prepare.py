@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from tfgen import model_files
-from tfgen.cli import options, prepared_texts, terminal
+from tfgen.cli import noticed, options, prepared_texts, terminal
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.prepared import pairs, preparing
@@ -98,10 +98,11 @@ def reading_of_pairs(how: dict[str, Any]) -> dict[str, Any]:
     """
     if how["column"] is None:
         raise click.UsageError("--source needs --column, which names the column of the texts.")
-    for switch in ("lines", "strip_gutenberg"):
-        if how[switch]:
+    alone = ("lines", "paragraphs", "split_on", "strip_gutenberg")
+    for switch in alone:
+        if how[switch] not in (None, False):
             raise click.UsageError(f"--source goes without --{switch.replace('_', '-')}.")
-    return {name: value for name, value in how.items() if name not in ("lines", "strip_gutenberg")}
+    return {name: value for name, value in how.items() if name not in alone}
 
 
 def _prepared(text: Prepared) -> str:
@@ -133,6 +134,7 @@ def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) ->
     return (
         f"{text.source}: {text.characters:,} characters{documents}\n"
         f"vocabulary: {len(vocabulary) - len(RESERVED)} {tokens}{covers}"
+        + "".join(f"\n{line}" for line in noticed.described(text.noticed))
     )
 
 

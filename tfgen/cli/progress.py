@@ -12,11 +12,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 class TrainingProgress(keras.callbacks.Callback):
     """Shows losses in nats and bits, characters per second, and the time left."""
 
-    def __init__(self, console: Console, characters: int) -> None:
-        """Take the console to show it on, and how many characters an epoch trains on."""
+    def __init__(self, console: Console, characters: int, floor: float | None = None) -> None:
+        """Take the console to show it on, how many characters an epoch trains on, and the nats of counts if known."""
         super().__init__()
         self._console = console
         self._characters = characters
+        self._floor = floor
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._epoch = 0
@@ -69,6 +70,8 @@ class TrainingProgress(keras.callbacks.Callback):
         parts = [f"epoch {epoch + 1}/{self.params['epochs']}", f"training {_losses(logs, '')}"]
         if "val_nats" in logs:
             parts.append(f"validation {_losses(logs, 'val_')}")
+        if self._floor is not None:
+            parts.append(f"n-grams {self._floor / math.log(2):.3f} bits")
         parts.append(f"{self._rate(1):,.0f} characters/s")
         done = epoch + 1 - (self._first or 0)
         left = (time.monotonic() - self._begun) / done * (self.params["epochs"] - epoch - 1)

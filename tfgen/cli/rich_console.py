@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from typing import Any
 
 from rich.console import Console as RichConsole
 
@@ -10,6 +11,10 @@ from tfgen.cli import terminal
 
 class Console(RichConsole):
     """Goes on without its reader: `tfgen train ... | head` must not end the training, nor a terminal that is closed."""
+
+    def out(self, *objects: Any, **how: Any) -> None:
+        """Write texts as they are; what a terminal would obey is shown on it."""
+        super().out(*(terminal.for_output(each) if isinstance(each, str) else each for each in objects), **how)
 
     def on_broken_pipe(self) -> None:
         """Write into nothing from here on."""

@@ -13,6 +13,7 @@ from tfgen import model_files
 from tfgen.cli import engines, heat, terminal
 from tfgen.cli import sources as of_model
 from tfgen.errors import InputError
+from tfgen.support import interrupts
 from tfgen.vocabulary import splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
 
@@ -41,13 +42,18 @@ _CONTEXT = 20
     is_flag=True,
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
-@of_model.given
+@click.option("--adapt", is_flag=True, help="Let MODEL learn from what it reads, each part after it was scored.")
+@of_model.given(
+    "Score TEXT as written from this one, where MODEL has an encoder.",
+    'The same from a file of one line; "-" reads standard input.',
+)
 @engines.option
 def score(
     model: Path,
     text: str,
     unknown: Any,
     as_json: bool,
+    adapt: bool,
     sources: tuple[str, ...],
     sources_file: Path | None,
     engine: str | None,
@@ -56,16 +62,21 @@ def score(
 
     A terminal with colours shows the whole text first, the hotter the less MODEL expected it.
     """
-    text = terminal.read_standard_input() if text == "-" else text
+    is_piped = text == "-"
+    text = terminal.read_standard_input() if is_piped else text
     if not text:
         raise InputError("there is no text to score.")
     config = model_files.read_config(model)
+    text = of_model.as_read_by(config, text) if is_piped else text
     lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and len(lines) > 1:
-        raise InputError(f"a text is scored under one source; received {len(lines)}.")
-    generator = engines.load(model, config, engine, len(text), {})
-    under = {} if lines is None else {"source": lines[0]}
-    result = generator.score(text, unknown=unknown, **under)
+        raise InputError(f"a text is scored under one source; received {len(lines)}: give one.")
+    with interrupts.deferred():
+        generator = engines.load(model, config, engine, len(text), {"adapt": adapt})
+        under: dict[str, Any] = {} if lines is None else {"source": lines[0]}
+        if adapt:
+            under["adapt"] = True
+        result = generator.score(text, unknown=unknown, **under)
     totals = {
         "characters": result.characters,
         "nats": result.nats,
@@ -80,12 +91,13 @@ def score(
             "bits": result.bits.tolist(),
             "ranks": result.ranks.tolist(),
         }
-        click.echo(terminal.as_json({"model": str(model), **totals, **tokens}))
+        protocol = {"protocol": "adapted" if adapt else "static"}
+        click.echo(terminal.as_json({"model": str(model), **protocol, **totals, **tokens}))
         return
-    _show(result, generator.vocabulary, unknown)
+    _show(result, generator.vocabulary, unknown, adapt)
 
 
-def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
+def _show(result: Score, vocabulary: Vocabulary, unknown: str, adapted: bool) -> None:
     console = terminal.console()
     if terminal.has_colours(console):
         console.print(heat.legend(), end="\n\n")
@@ -94,6 +106,7 @@ def _show(result: Score, vocabulary: Vocabulary, unknown: str) -> None:
     console.print(
         f"{result.bits_per_character:.3f} bits, {result.nats_per_character:.3f} nats per character; "
         f"perplexity {result.perplexity:.2f}; {result.characters:,} characters"
+        + (", each part scored before it was learned from" if adapted else "")
     )
     console.print("\nThe greatest surprises:")
     for place in np.argsort(result.log_probabilities, kind="stable")[:_SURPRISES]:

@@ -95,7 +95,7 @@ class Screen:
         try:
             act()
         except InputError as error:
-            self._said = str(error)
+            self._said = error.offered(())
         except OSError as error:  # the disk is full, for one
             self._said = f"not saved: {error.strerror or error}"
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tfgen.cli import options, terminal
+from tfgen.corpora import line_ends
+from tfgen.corpora.corpus import find_forbidden
 from tfgen.errors import InputError
 
-given = options.group(
-    click.option("--source", "sources", multiple=True, help="Write from this text, where MODEL has an encoder."),
-    click.option(
-        "--sources",
-        "sources_file",
-        type=click.Path(path_type=Path),
-        help='Write from each line of this file; "-" reads standard input.',
-    ),
-)
+
+def given(one: str, file: str) -> Callable[[Any], Any]:
+    """Make a decorator that adds both options, with the help of each."""
+    return options.group(
+        click.option("--source", "sources", multiple=True, help=one),
+        click.option("--sources", "sources_file", type=click.Path(path_type=Path), help=file),
+    )
 
 
 def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file: Path | None) -> list[str] | None:
@@ -48,8 +47,22 @@ def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file:
         raise InputError("sources were given twice: give --source or --sources, one of them.")
     if not sources and not file:
         raise InputError(f"{str(model)!r} writes from a source: give --source TEXT, or --sources FILE with one a line.")
-    # Only what ends a line in every text ends one here, for a source may hold the others.
-    lines = list(sources) if file is None else re.split("\r\n|\n|\r", terminal.read_text(file))
+    lines = list(sources) if file is None else line_ends.split(terminal.read_text(file))
     if file is not None and lines == [""]:
         raise InputError(f"{str(file)!r} holds no line to write from.")
+    for number, line in enumerate(lines, start=1):
+        if found := find_forbidden(line):
+            raise InputError(f"source {number:,} holds {found}; remove it.")
     return lines
+
+
+def as_read_by(config: Mapping[str, Any], text: str) -> str:
+    r"""Turn the ends of lines of a text from standard input into `\n`, unless the model knows `\r`.
+
+    Args:
+        config: What the model file says of itself.
+        text: The text.
+    """
+    tokens = config["vocabulary"].get("tokens")
+    known = isinstance(tokens, list) and any("\r" in token for token in tokens if isinstance(token, str))
+    return text if known else line_ends.unified(text)

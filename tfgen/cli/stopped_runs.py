@@ -1,14 +1,24 @@
-"""A training run that was stopped before its end: its checkpoints, beside the model file that it writes."""
+"""A training run that was stopped before its end: its checkpoints, beside the model file that it writes.
+
+Whether a run has ended is said by the run: a record is written into the directory before anything else, completed when
+the model has been saved, and removed last. That there is a model file says nothing: it may be an earlier one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from tfgen.errors import InputError
+from tfgen.support import atomic_files
 from tfgen.support.checkpoints import Checkpoints
+
+_RECORD = "run.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +51,55 @@ def directory(output: Path) -> Path:
     return output.with_name(f"{output.name}.checkpoints")
 
 
+@contextlib.contextmanager
+def begun(output: Path) -> Iterator[None]:
+    """Write the record of the run that the block does, and remove it in the end.
+
+    A mistake before the first checkpoint leaves none either.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    directory(output).mkdir(exist_ok=True)
+    if ended(output) is not False:  # of a run that goes on it is there
+        _write(output, ended=False)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        if find(output) is None:
+            _forget(output)
+        raise
+    _forget(output)
+
+
+def complete(output: Path) -> None:
+    """Write down that the model of the run has been saved."""
+    _write(output, ended=True)
+
+
+def _forget(output: Path) -> None:
+    """Remove the record, and the directory if nothing else is in it."""
+    (directory(output) / _RECORD).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        directory(output).rmdir()
+
+
+def ended(output: Path) -> bool | None:
+    """Whether the run that writes this model file has ended, as its record says; None where there is no record."""
+    try:
+        record = json.loads((directory(output) / _RECORD).read_bytes()[:1000])
+    except (OSError, ValueError):
+        return None
+    return isinstance(record, dict) and record.get("ended") is True
+
+
+def _write(output: Path, ended: bool) -> None:
+    with atomic_files.file(directory(output) / _RECORD) as path:
+        path.write_text(json.dumps({"ended": ended}), "utf-8")
+
+
 def find(output: Path) -> StoppedRun | None:
     """Look for a stopped run, changing nothing and without TensorFlow.
 
@@ -67,9 +126,9 @@ def to_resume(output: Path, resume: bool, overwrite: bool) -> StoppedRun | None:
         InputError: As `find`; or another process trains this model now.
     """
     Checkpoints(directory(output)).check_free()
-    found = find(output)
+    found = None if ended(output) else find(output)
     if resume:
-        if found is None and output.exists() and not overwrite:
+        if found is None and output.exists() and not overwrite and ended(output) is not False:
             # A script that is started again after its training has ended has nothing to do.
             click.echo(f"{output} is complete: there is no stopped run beside it. To train it anew: --overwrite.")
             click.get_current_context().exit()

@@ -16,17 +16,39 @@ import uuid
 from collections.abc import Iterator
 
 from tfgen.cli import sieve
+from tfgen.errors import InputError
+from tfgen.support import interrupts
+
+_ADDRESSES = 1_800 << 20  # bytes that its libraries take, most of them addresses alone; a small model then runs
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras and find the devices, passing on warnings and errors but no chatter."""
+    """Import TensorFlow and Keras and find the devices, passing on warnings and errors but no chatter.
+
+    Raises:
+        InputError: This process may not take the memory that TensorFlow takes, which would end it in the middle.
+    """
+    _check_limit()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of the user run on
-    with sifted():
+    with interrupts.deferred(), sifted():
         import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+def _check_limit() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < _ADDRESSES:
+        raise InputError(
+            f"this process may take {limit:,} bytes of memory (ulimit -v), and TensorFlow takes {_ADDRESSES:,}; raise "
+            "the limit."
+        )
 
 
 @contextlib.contextmanager

@@ -9,12 +9,42 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from tfgen.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# What a terminal would obey rather than show: control characters, save tabs and ends of lines, as their pictures; what
+# turns the direction of writing, and what is half a character, as what cannot be shown.
+_OBEYED = (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_PICTURES = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    0x7F: "\u2421",
+    **dict.fromkeys((*_OBEYED, *range(0xD800, 0xE000)), "\ufffd"),
+}
+_SHOWN = {**_PICTURES, ord("\n"): "\n", ord("\t"): "\t"}
+_ESCAPED = {code: f"\\u{code:04x}" for code in (0x7F, *_OBEYED)}  # JSON itself escapes those below U+0020
+
+
+def visible(text: str) -> str:
+    """Give a text as a terminal can show it: pictures of the control characters that it would obey."""
+    return text.translate(_SHOWN)
+
+
+def on_one_line(text: str) -> str:
+    """Give a text of others as part of a line: pictures of ends of lines and tabs too."""
+    return text.translate(_PICTURES)
+
+
+def for_output(text: str) -> str:
+    """Give a text as it is written to standard output: raw into a pipe or file, visible on a terminal."""
+    return visible(text) if sys.stdout.isatty() else text
+
+
+_PIECE = 1 << 20  # bytes
+_LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
 
 
 def open_streams() -> None:
@@ -43,7 +73,7 @@ def quote(argument: str | Path) -> str:
 
 def as_json(value: Any) -> str:
     """Give one line of JSON; numbers that JSON lacks are strings: "Infinity", "-Infinity", "NaN", as in ProtoJSON."""
-    return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False).translate(_ESCAPED)
 
 
 def _in_json(value: Any) -> Any:
@@ -73,14 +103,14 @@ def has_colours(console: Console) -> bool:
 
 
 def read_standard_input() -> str:
-    """Read all of standard input as UTF-8, newlines as they are but for the last, which the shell's `echo` adds.
+    """Read all of standard input as UTF-8, without a byte order mark and the last newline, which `echo` adds.
 
     Raises:
-        InputError: A byte is no UTF-8.
+        InputError: A byte is no UTF-8, or there is no end of it.
     """
     if sys.stdin is None:
         raise InputError("standard input is closed; give the text itself.")
-    return _text(sys.stdin.buffer.read(), "standard input")
+    return _text(sys.stdin.buffer, "standard input")
 
 
 def read_text(path: Path) -> str:
@@ -89,15 +119,25 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: The file cannot be read, or a byte is no UTF-8.
     """
-    from tfgen.corpora import files
-
-    return read_standard_input() if str(path) == "-" else _text(files.read_file(path), repr(str(path)))
-
-
-def _text(data: bytes, place: str) -> str:
+    if str(path) == "-":
+        return read_standard_input()
     try:
-        return data.decode().removesuffix("\n")
+        with path.open("rb") as file:  # a pipe, such as the shell's <(...), is as good as a file here
+            return _text(file, repr(str(path)))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
+
+
+def _text(file: BinaryIO, place: str) -> str:
+    data = bytearray()
+    while piece := file.read(_PIECE):  # between pieces a signal is heard
+        data += piece
+        if len(data) > _LONGEST:
+            raise InputError(f"{place} has more than {_LONGEST:,} bytes; give a shorter text.")
+    try:
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None
+    return text.removesuffix("\n") if not text.endswith("\r\n") else text.removesuffix("\r\n")

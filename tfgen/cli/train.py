@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,17 @@ from tfgen.errors import InputError
 from tfgen.prepared import preparing
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
+from tfgen.support import interrupts
 from tfgen.support.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tfgen.callbacks import LearningCurve
-    from tfgen.training import Job, Text
+    from tfgen.training import Floor, Job, Text
+
+# Where training can be stopped.
+_BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")
 
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
@@ -49,6 +54,7 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
 @click.option("--init-from", type=click.Path(path_type=Path), help="Go on from this model, with its shape.")
 @click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
 @click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
+@click.option("--ngrams", type=options.whole(1, 32), help="Mix it with n-grams of so many tokens, 7 for example.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
@@ -67,6 +73,7 @@ def train(
     sample: bool,
     plot: Path | None,
     source: str | None,
+    ngrams: int | None,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
@@ -78,41 +85,107 @@ def train(
     Names: python-docs and unicode-names come with Python;
     shakespeare, alice, nietzsche and ag-news are downloaded once.
     """
-    reading = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
     found = stopped_runs.to_resume(output, resume, overwrite)
-    check_output(output, overwrite or output == init_from or found is not None)
+    goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
+    check_output(output, overwrite or output == init_from or goes_on)
     if plot:
         plots.check_path(plot)
-    shape = (*options.VOCABULARY, "cell", "units", "layers", "dropout", "weight_drop", "embedding", *options.ENCODER)
+    shape = (*options.VOCABULARY, *options.NETWORK, *options.ENCODER)
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
-    how = {name: settings.pop(name) for name in reading}
+    again = [*map(quote, options_given), *texts]
+    how = {name: settings.pop(name) for name in options.READING}
     counting = {name: settings[name] for name in options.VOCABULARY}
-    text = _read_pairs(corpus, source, how, counting, init_from) if source else _read(corpus, how, counting, init_from)
-    if prompts and isinstance(text, Pairs | PreparedPairs):
-        raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
-    job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
-    for prompt in prompts:
-        job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
-    TrainingRun(
-        console=terminal.console(),
-        job=job,
-        output=output,
-        continue_command=f"tfgen train {' '.join([*map(quote, options_given), *texts])} -o {quote(output)} --resume",
-        prompts=(prompts or ("",)) if sample else (),
-        plot=plot,
-        checkpoints=Checkpoints(stopped_runs.directory(output)),
-        every=checkpoint_every,
-        found=found,
-        retry=retry,
-    ).run(text)
-    prompt = next((prompt for prompt in prompts if not prompt.startswith("-")), "")  # which would be an option
-    beginning = f"--source {quote(_example(text))}" if isinstance(text, Pairs | PreparedPairs) else quote(prompt)
+    shown = (prompts or ("",)) if sample else ()
+    with stopped_runs.begun(output):
+        given = (how, counting, init_from)
+        text = _read_pairs(corpus, source, *given) if source else _read(corpus, *given)
+        _check_kind(text, settings, prompts, ngrams)
+        if settings["cell"] == "ngram":
+            with interrupts.deferred():
+                count(text, settings, output, shown)
+            click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
+            return
+        job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
+        for prompt in prompts:
+            job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
+        TrainingRun(
+            console=terminal.console(),
+            job=job,
+            output=output,
+            continue_command=f"tfgen train {' '.join(again)} -o {quote(output)} --resume",
+            prompts=shown,
+            plot=plot,
+            checkpoints=Checkpoints(stopped_runs.directory(output)),
+            every=checkpoint_every,
+            found=found,
+            retry=retry,
+            ngrams=ngrams,
+        ).run(text)
+    beginning = quote(_first(prompts))
+    if isinstance(text, Pairs | PreparedPairs):
+        beginning = f"--source {quote(_example(text))}"
     click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+
+
+def _first(prompts: tuple[str, ...]) -> str:
+    """Give the first of the prompts that is not read as an option."""
+    return next((prompt for prompt in prompts if not prompt.startswith("-")), "")
+
+
+def _check_kind(text: Text, settings: dict[str, Any], prompts: tuple[str, ...], ngrams: int | None) -> None:
+    """Refuse options that do not suit the kind of text, or of model."""
+    is_paired = isinstance(text, Pairs | PreparedPairs)
+    if prompts and is_paired:
+        raise click.UsageError("with --source, samples are written from sources that are held out: omit --prompt.")
+    if settings["cell"] == "ngram":
+        options_of_counts()
+    elif settings["order"] is not None:
+        raise click.UsageError("--order is the length of the n-grams of --cell ngram: give that too, or omit it.")
+    if ngrams and (is_paired or settings["validation"] == 0):
+        raise click.UsageError("--ngrams needs a text without sources, and a validation part to fit the weights on.")
+
+
+def options_of_counts() -> None:
+    """Refuse options that have no meaning where nothing is trained.
+
+    Raises:
+        UsageError: Names the first of them.
+    """
+    meant = {"corpus", "output", "overwrite", "prompts", "sample", "cell", "order", "cut", "validation", "seed"}
+    meant |= {*options.VOCABULARY, *options.READING}
+    if given := _given(*meant):
+        raise click.UsageError(f"--cell ngram counts, and trains nothing: remove {given[0]}.")
+
+
+def count(text: Text, settings: dict[str, Any], output: Path, prompts: tuple[str, ...]) -> None:
+    """Count a text, say how well it is predicted, and save the model."""
+    tensorflow_log.import_tensorflow()
+    from tfgen import training
+
+    if isinstance(text, Pairs | PreparedPairs):
+        raise InputError("counts read no source; give a corpus without sources, or another cell.")
+    wanted = {name: value for name, value in settings.items() if value is not None}
+    generator = training.count(text, training.Settings(**wanted))
+    for prompt in prompts:
+        generator.vocabulary.encode(prompt)  # before anything is said
+    known, result = generator.provenance, generator.provenance["result"]
+    console = terminal.console()
+    console.print(described(text, generator.vocabulary, not isinstance(text, Prepared) or was_counted(text)))
+    console.print(
+        f"counts: {known['ngrams']:,} n-grams of up to {known['settings']['order']} {generator.vocabulary.split}s, in "
+        f"{result['seconds']:.1f} s"
+    )
+    if "val_nats" in result:
+        console.print(f"validation {result['val_nats']:.3f} nats ({result['val_nats'] / math.log(2):.3f} bits)")
+    generator.save(output)
+    if prompts:
+        texts = generator.generate(list(prompts), temperature=0.8, seed=0)
+        console.out("\n".join(["\n--- temperature 0.8 ---", *texts]))
 
 
 def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None) -> Text:
@@ -133,6 +206,12 @@ def _read_pairs(
     corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
 ) -> Pairs | PreparedPairs:
     """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
+    if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
+        raise click.UsageError(
+            f"{corpus[0]!r} was prepared, with its sources: omit --source."
+            if are_prepared_pairs(corpus[0])
+            else f"{corpus[0]!r} was prepared without sources: omit --source, or prepare the table with --source."
+        )
     columns = {"source": source, **reading_of_pairs(how)}
     if open_pairs(as_source(corpus), **columns)[0].bytes_on_disk() <= _LARGE:
         return load_pairs(as_source(corpus), **columns)
@@ -204,10 +283,11 @@ def job_of(
     if init_from:
         model_files.read_config(init_from)  # says at once what is wrong with the file
     tensorflow_log.import_tensorflow()
-    from tfgen import training
+    with interrupts.deferred():
+        from tfgen import training
 
-    generator = model_files.load(init_from) if init_from else None
-    return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
+        generator = model_files.load(init_from) if init_from else None
+        return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,6 +306,7 @@ class TrainingRun:
         every: How many batches lie between two of them.
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
+        ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
     """
 
     console: Console
@@ -239,6 +320,7 @@ class TrainingRun:
     every: int = 200
     found: StoppedRun | None = None
     retry: int = 0
+    ngrams: int | None = None
 
     def run(self, corpus: Text) -> None:
         """Describe the job, train, save, draw.
@@ -247,18 +329,23 @@ class TrainingRun:
             InputError: The loss diverged; the file has the last good weights.
             KeyboardInterrupt: The user interrupted; the file has the best epoch, or what there is of the first.
         """
+        with interrupts.deferred():
+            self._run(corpus)
+
+    def _run(self, corpus: Text) -> None:
         from tfgen import training
 
-        self._describe(corpus)
+        floor = training.floor(corpus, self.job, self.ngrams or 7)
+        self._describe(corpus, floor)
         if self.checkpoints and not self.found:
             self.checkpoints.clear()
         job, existed = self.job, _identity(self.output)
-        message, curve = self._attempt(job, existed, new_rate=False)
+        message, curve = self._attempt(job, existed, False, floor)
         for _ in range(self.retry):
             if message:
                 job = training.retry(job)
                 self.console.print(f"{message} Going on from the last good checkpoint, with {job.rate:g} at the peak.")
-                message, curve = self._attempt(job, existed, new_rate=True)
+                message, curve = self._attempt(job, existed, True, floor)
         job.generator.save(self.output)
         if message:
             command = f"{self.continue_command} --retry 1"
@@ -266,18 +353,45 @@ class TrainingRun:
             raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
             unit = job.settings.split
-            plots.learning_curve(self.plot, curve.training, curve.validation, self.baselines, str(self.output), unit)
+            levels = {**({_counts(self.ngrams): floor.nats / math.log(2)} if floor else {}), **self.baselines}
+            plots.learning_curve(self.plot, curve.training, curve.validation, levels, str(self.output), unit)
+        if floor:
+            self.console.print(
+                _against(_counts(self.ngrams), floor.nats, job.generator.provenance.get("result", {}).get("val_nats"))
+            )
+        if self.ngrams:
+            self._mix(floor)
         if self.checkpoints:
+            stopped_runs.complete(self.output)
             self.checkpoints.clear()
 
-    def _attempt(self, job: Job, existed: tuple[int, int] | None, new_rate: bool) -> tuple[str | None, LearningCurve]:
+    def _mix(self, floor: Floor | None) -> None:
+        """Mix the network with counts, in the same file."""
+        from tfgen import training
+
+        if floor is None:
+            raise InputError(
+                f"the text was not counted, for it has sources or is too large: {self.output} has the network alone."
+            )
+        mixed, nats = training.mix(self.job, floor)
+        mixed.save(self.output)
+        network, counted = mixed.provenance["shares"]
+        self.console.print(
+            f"mixed with n-grams of up to {self.ngrams} tokens: {nats:.3f} nats ({nats / math.log(2):.3f} bits) on the "
+            f"validation part, each half of it with weights fitted on the other; {network:.2f} for the network, "
+            f"{counted:.2f} for the counts"
+        )
+
+    def _attempt(
+        self, job: Job, existed: tuple[int, int] | None, new_rate: bool, floor: Floor | None
+    ) -> tuple[str | None, LearningCurve]:
         """Train until the end, and say what is wrong if that came too early."""
         import keras
 
         from tfgen import callbacks, training
         from tfgen.cli import progress
 
-        bar = progress.TrainingProgress(self.console, job.characters)
+        bar = progress.TrainingProgress(self.console, job.characters, floor.nats if floor else None)
         curve = callbacks.LearningCurve(job.characters)
         stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is shown by `run`
         monitor = "nats" if job.validation is None else "val_nats"
@@ -288,6 +402,7 @@ class TrainingRun:
             ),
             bar,
             curve,
+            keras.callbacks.LambdaCallback(**dict.fromkeys(_BORDERS, _stop_if_asked)),
         ]
         if self.prompts:
             watching.append(self._samples())
@@ -322,12 +437,14 @@ class TrainingRun:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
         if _identity(self.output) not in (None, existed):
             return f"{self.output} has the best epoch so far."
+        if not self.found and not int(self.job.generator.optimizer.iterations):
+            return "Nothing was learned yet, and nothing is saved."
         if existed:
             return f"No epoch was complete: {self.output} is as it was before."
         self.job.generator.save(self.output)
         return f"{self.output} has what was learned."
 
-    def _describe(self, corpus: Text) -> None:
+    def _describe(self, corpus: Text, floor: Floor | None) -> None:
         settings, generator = self.job.settings, self.job.generator
         read: list[tuple[Any, Any]] = [(corpus, generator.vocabulary)]
         if isinstance(corpus, Pairs | PreparedPairs):
@@ -339,8 +456,15 @@ class TrainingRun:
         self.console.print(
             f"network: {generator.provenance['parameters']:,} parameters\n"
             f"training: {settings.epochs} epochs of {len(self.job.train):,} batches, "
-            f"{settings.batch_size} {settings.cut}{longest}\n"
+            f"{settings.batch_size} {settings.cut}{longest}"
         )
+        if floor:
+            nats = floor.nats
+            in_bits = f"{nats:.3f} nats ({nats / math.log(2):.3f} bits)"
+            self.console.print(f"to beat: {_counts(self.ngrams)}, {in_bits} on the validation part")
+        elif settings.cut != "pairs" and self.job.validation is not None:
+            self.console.print("to beat: not counted, for the text is large; tfgen train --cell ngram counts all of it")
+        self.console.print()
 
     def _describe_found(self, found: StoppedRun) -> None:
         self.console.print(f"going on with the run that was stopped: {found}")
@@ -349,6 +473,23 @@ class TrainingRun:
                 f"{self.job.settings.epochs} epochs instead of {found.epochs}: from here on the learning rate follows "
                 "the schedule of the new length"
             )
+
+
+def _stop_if_asked(*of_the_border: Any, **logs: Any) -> None:
+    """End at the border of a batch what a signal has asked to end."""
+    interrupts.check()
+
+
+def _counts(order: int | None) -> str:
+    return f"counted n-grams of order {order or 7}"
+
+
+def _against(counts: str, counted: float, reached: float | None) -> str:
+    """Say whether a network predicts the validation part better than counts do."""
+    if reached is not None and reached < counted:
+        return f"validation {reached:.3f} nats: better than {counts}, {counted:.3f} nats"
+    said = "" if reached is None else f"{reached:.3f} nats against "
+    return f"the network has not beaten {counts} yet, {said}{counted:.3f} nats: train it for more epochs"
 
 
 def _warn(message: str) -> None:

@@ -17,7 +17,7 @@ from tfgen import model_files
 from tfgen.cli import engines, heat, options
 from tfgen.cli.drafting import Draft
 from tfgen.errors import InputError
-from tfgen.support import atomic_files
+from tfgen.support import atomic_files, interrupts
 
 if TYPE_CHECKING:
     from tfgen.cli.screen import Screen
@@ -51,7 +51,7 @@ def write(model: Path, prompt: str, seed: int | None, output: Path | None, engin
     draft = Draft(writer, prompt, seed=secrets.randbits(32) if seed is None else seed, **given)
     destination = Destination(output, model)
     try:
-        with begun(draft):
+        with begun(draft), interrupts.deferred():
             screen = _screen()
         screen(draft, destination.save).run()
     except KeyboardInterrupt:  # or another signal that ends the process: there may be no terminal any more

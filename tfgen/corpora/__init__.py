@@ -3,13 +3,17 @@
 | module | its one idea |
 |---|---|
 | `corpus` | the value `Corpus`: documents and their provenance |
+| `at_hand` | texts that are in Python already |
 | `loading` | `load_corpus`, from what a user names to a `Corpus`, and `open_source`, to a `TextSource` |
 | `pairs` | a source and a text of each row: the value `Pairs`, `load_pairs`, and `open_pairs` |
 | `text_source` | text of any size, read in pieces |
 | `sources` | which files (or named corpora) a user means |
 | `compressed` | files to bytes, decompressed on the way |
 | `files` | bytes to text, nothing dropped |
-| `columns` | columns of a CSV, TSV or JSON-lines file |
+| `encodings` | what a file may be encoded in, for advice |
+| `line_ends` | what ends a line |
+| `columns` | columns of a CSV or TSV file |
+| `json_rows` | rows of JSON |
 | `cleaning` | HTML entities, Project Gutenberg's frame, Unicode normalisation |
 | `ag_news` | what is peculiar to AG News as it was published |
 | `named` | the corpora that have names |
@@ -48,3 +52,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfgen.corpora' has no attribute {name!r}")
     return getattr(importlib.import_module(f"tfgen.corpora.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,8 +12,11 @@ from tfgen.errors import InputError
 
 _REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 
-_GUTENBERG_START = re.compile(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.{0,400}?\*\*\*[^\n]*\n", re.M | re.S)
-_GUTENBERG_END = re.compile(r"^\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG", re.M)
+_LINE = r"(?:\A|(?<=[\r\n]))"  # the beginning of one
+_GUTENBERG_START = re.compile(
+    _LINE + r"\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.{0,400}?\*\*\*[^\r\n]*(?:\r\n|\n|\r)", re.S
+)
+_GUTENBERG_END = re.compile(_LINE + r"\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG")
 
 
 def unescape(text: str, repair: Callable[[str], str] = ag_news.repaired) -> str:

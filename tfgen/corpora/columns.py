@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import enum
-import json
+import itertools
 import pathlib
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from tfgen.corpora import ag_news, compressed
+from tfgen.corpora import ag_news, compressed, json_rows, line_ends
 from tfgen.corpora.corpus import Document
 from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
@@ -20,8 +22,37 @@ from tfgen.support.wording import listing
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
+_JSON = (*_JSON_LINES, ".json")
+
+BLANK_ROWS = "blank_rows"
+"""Under this name it is counted how many rows were left out because a cell was blank."""
+
+_SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*')  # the first line of a table that Excel is to open
+_NUMBER = re.compile(r"\s*[-+]?[0-9][0-9.,]*\s*")
 
 _FIELD_LIMIT_LOCK = threading.Lock()
+
+
+Quoting: TypeAlias = Literal["rfc4180", "none"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How rows are written.
+
+    Attributes:
+        delimiter: What stands between cells; None for the one of the file: its `sep=` line, or that of its ending, or
+            `;` in a .csv file whose first row has no comma.
+        quoting: "rfc4180": a cell in quotes may hold delimiters, newlines and doubled quotes; "none": quotes are
+            characters like others; None: by the ending, rfc4180 for .csv and none for .tsv and .tab. A cell that holds
+            lines shaped like rows, as after a stray quote, is an error unless rfc4180 is asked for by name.
+    """
+
+    delimiter: str | None = None
+    quoting: Quoting | None = None
+
+
+_BY_ENDING = Dialect()
 
 
 class Layout(Protocol):
@@ -51,7 +82,7 @@ def table_ending(path: pathlib.Path | None, place: str) -> str:
     '.csv'
     """
     ending = "" if path is None else compressed.uncompressed_name(path).suffix.lower()
-    endings = (*_DELIMITERS, *_JSON_LINES)
+    endings = (*_DELIMITERS, *_JSON)
     if ending not in endings:
         raise InputError(f"a column cannot be read from {place}; use a file that ends in {', '.join(endings)}.")
     return ending
@@ -83,7 +114,13 @@ def read_column(
 
 
 def read_rows(
-    text: Iterable[str], ending: str, place: str, columns: Sequence[str], layout: Layout = ag_news
+    text: Iterable[str],
+    ending: str,
+    place: str,
+    columns: Sequence[str],
+    layout: Layout = ag_news,
+    dialect: Dialect = _BY_ENDING,
+    noticed: Counter[str] | None = None,
 ) -> Iterator[tuple[Document, ...]]:
     """Read several columns of a table, row by row.
 
@@ -95,6 +132,8 @@ def read_rows(
         place: Its name, for messages.
         columns: Names or numbers, at least one. As soon as one is a name in the first row, that row is a header.
         layout: Names the columns of a table without a header.
+        dialect: How the rows of a table are written.
+        noticed: Counts the rows that are left out, as `BLANK_ROWS`.
 
     Yields:
         The cells of each row in which none of these is blank, in the order of `columns`, each with its line number.
@@ -106,20 +145,22 @@ def read_rows(
     >>> [tuple(cell.text for cell in row) for row in rows]
     [('Regen', 'Rain')]
     """
-    if ending in _JSON_LINES:
-        rows = _json_rows(text, place, columns)
+    if ending in _JSON:
+        rows = json_rows.rows(text, place, columns, a_line=ending in _JSON_LINES)
     else:
-        rows = _table_rows(text, _DELIMITERS[ending], place, columns, layout)
+        rows = _table_rows(text, ending, place, columns, layout, dialect)
     for line, cells in rows:
         if all(map(str.strip, cells)):
             where = f"{place}, line {line}"
             yield tuple([Document(cell, where) for cell in cells])
+        elif noticed is not None:
+            noticed[BLANK_ROWS] += 1
 
 
 def _table_rows(
-    text: Iterable[str], delimiter: str, place: str, columns: Sequence[str], layout: Layout
+    text: Iterable[str], ending: str, place: str, columns: Sequence[str], layout: Layout, dialect: Dialect
 ) -> Iterator[tuple[int, list[str]]]:
-    rows = _rows(text, delimiter, place)
+    rows = _rows(text, ending, place, columns, dialect)
     line, first = next(rows, (1, []))
     if not first:
         return
@@ -180,6 +221,12 @@ def _by_number(column: str, first: list[str], place: str) -> int:
 
 
 def _by_name(column: str, header: list[str], first: list[str], known: Sequence[str], place: str) -> int:
+    if header.count(column) > 1:
+        numbers = " and ".join(str(index) for index, name in enumerate(header, start=1) if name == column)
+        raise InputError(
+            f"{place} has more than one column {column!r}, numbers {numbers}; give the number of one, and "
+            "remove the first row, which is a row like others then."
+        )
     if column in header:
         return header.index(column)
     others = f"or of {listing(known)}, " if known else ""
@@ -189,16 +236,63 @@ def _by_name(column: str, header: list[str], first: list[str], known: Sequence[s
     )
 
 
-def _rows(text: Iterable[str], delimiter: str, place: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(
+    text: Iterable[str], ending: str, place: str, columns: Sequence[str], dialect: Dialect
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank lines, each with the number of the line it begins on."""
     lines = Lines(text, place)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    line = 1
+    first = next(lines, "")
+    separator = _SEPARATOR_LINE.fullmatch(first)
+    delimiter = dialect.delimiter or (separator[1] if separator else _delimiter(first, ending, columns))
+    quoting = dialect.quoting or ("rfc4180" if ending == ".csv" else "none")
+    reader = csv.reader(
+        lines if separator else itertools.chain([first], lines),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    before = 1 if separator else 0
+    line = before + 1
     while (row := _next_row(reader, f"{place}, line {line}")) is not None:
         if row:
+            if dialect.quoting is None:
+                _check_no_rows_within(row, delimiter, f"{place}, line {line}")
             yield line, row
         lines.budget = LONGEST_RECORD
-        line = reader.line_num + 1
+        line = before + reader.line_num + 1
+
+
+def _delimiter(first: str, ending: str, columns: Sequence[str]) -> str:
+    """Give the delimiter of a table: that of its ending, or the semicolon where it is clear from the first line."""
+    usual = _DELIMITERS[ending]
+    if ending != ".csv" or ";" not in first:
+        return usual
+    by_comma, by_semicolon = (next(csv.reader([first], delimiter=each), []) for each in (usual, ";"))
+    names = {column for column in columns if not _is_number(column)}
+    if names:
+        return ";" if names <= {*by_semicolon} and not names <= {*by_comma} else usual
+    is_prose = any(cell.startswith(" ") for cell in by_semicolon)
+    return ";" if len(by_comma) == 1 and not is_prose else usual
+
+
+def _check_no_rows_within(row: list[str], delimiter: str, place: str) -> None:
+    """Refuse a cell of several lines one of which looks like a row of the table: so a stray quote swallows rows."""
+    for index, cell in enumerate(row):
+        if len(row) > 1 and ("\n" in cell or "\r" in cell):
+            inner = line_ends.split(cell)[1 : None if index == len(row) - 1 else -1]
+            if any(_is_like(row, line.split(delimiter), index) for line in inner):
+                raise InputError(
+                    f"{place}: a cell in quotes holds lines that look like rows of the table; double a quote that is "
+                    "text, or say how the file is quoted: quoting='none' or 'rfc4180' (--quoting)."
+                )
+
+
+def _is_like(row: list[str], cells: list[str], but: int) -> bool:
+    """Whether cells are as many as in a row, without a blank after a delimiter, and numbers where it has numbers."""
+    if len(cells) != len(row) or not all(cells) or any(cell[0].isspace() for cell in cells[1:]):
+        return False
+    others = [index for index in range(len(row)) if index != but]
+    return all(bool(_NUMBER.fullmatch(row[i])) == bool(_NUMBER.fullmatch(cells[i])) for i in others)
 
 
 def _next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
@@ -223,35 +317,3 @@ def _fields_of_any_size() -> Iterator[None]:
             yield
         finally:
             csv.field_size_limit(before)
-
-
-def _json_rows(text: Iterable[str], place: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    lines = Lines(text, place, universal=False)
-    for number, line in enumerate(lines, start=1):
-        lines.budget = LONGEST_RECORD
-        if line.strip():
-            record = _json_record(line, f"{place}, line {number}")
-            yield number, [_json_cell(record, f"{place}, line {number}", column) for column in columns]
-
-
-def _json_record(line: str, place: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        message = f"{place} is not JSON: {error.msg} at column {error.colno}; each line must be one JSON object."
-        raise InputError(message) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
-        raise InputError(f"{place} is JSON too deep or too long to read; remove that line.") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{place} holds a JSON {type(record).__name__}; each line must be one JSON object.")
-    return record
-
-
-def _json_cell(record: dict[str, Any], place: str, column: str) -> str:
-    if column not in record:
-        raise InputError(f"{place} has no column {column!r}; it has {listing(record)}.")
-    value = record[column]
-    if not isinstance(value, str):
-        kind = "null" if value is None else type(value).__name__
-        raise InputError(f"{place}: column {column!r} is {kind}, not a string; use a column of strings.")
-    return value

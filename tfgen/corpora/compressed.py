@@ -158,5 +158,5 @@ def _zstandard() -> Any:
         return importlib.import_module("zstandard")
     except ImportError as error:
         raise InputError(
-            "a .zst file needs another package: pip install 'tfgen[zst]', or decompress it first (unzstd)."
+            "a .zst file needs another package: pip install zstandard, or decompress it first (unzstd)."
         ) from error

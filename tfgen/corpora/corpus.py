@@ -6,9 +6,10 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+from tfgen.corpora import at_hand
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 
@@ -17,6 +18,10 @@ END_OF_TEXT = "\x03"
 
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
+
+
+Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
 
 class Document(NamedTuple):
@@ -35,6 +40,8 @@ class Corpus:
             (END OF TEXT, which marks where a document ends) or a lone surrogate in it.
         ends: True for separate texts that begin and end (titles, verses, files); False for one running text.
         source: What the user asked for: `"alice.txt"`, `"python-docs"`, `"news.csv[title]"`.
+        reading: How it was read, if it was: the options of `load_corpus`, by name.
+        noticed: What was changed or passed over on the way, by name, and how often.
 
     Raises:
         InputError: There is no text, or a text holds a character that cannot be learned.
@@ -49,6 +56,8 @@ class Corpus:
     documents: tuple[str, ...]
     ends: bool
     source: str
+    reading: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    noticed: Mapping[str, int] = dataclasses.field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Check what every later step relies on."""
@@ -64,14 +73,23 @@ class Corpus:
         if not self.characters:
             raise InputError(f"{self.source!r} holds no text; a corpus needs at least one character.")
 
+    @property
+    def normalize(self) -> Form | None:
+        """The Unicode normalisation form that the texts were brought into, if they were."""
+        return cast("Form | None", self.reading.get("normalize"))
+
     @classmethod
-    def from_texts(cls, texts: Iterable[str], source: str = "texts", ends: bool = True) -> Corpus:
-        """Make a corpus of texts at hand. Empty texts hold nothing to learn and are left out.
+    def from_texts(
+        cls, texts: Iterable[str | None], source: str = "texts", ends: bool = True, column: str | None = None
+    ) -> Corpus:
+        """Make a corpus of texts at hand. Empty and missing texts hold nothing to learn and are left out.
 
         Args:
-            texts: The documents, in order.
+            texts: The documents, in order: a list, or a column of pandas, Polars, Arrow or `datasets`, in which None,
+                NaN and the like are missing. With `column`, what has such columns, or rows that are mappings.
             source: What to call them in messages and in the model's provenance.
             ends: False if the texts are pieces of one running text.
+            column: Which column of a table `texts` is.
 
         Returns:
             The corpus.
@@ -79,13 +97,15 @@ class Corpus:
         Raises:
             InputError: As for `Corpus`, or `texts` is itself one `str`.
 
-        >>> Corpus.from_texts(["one", "", "two"]).documents
+        >>> Corpus.from_texts(["one", "", None, "two"]).documents
         ('one', 'two')
+        >>> Corpus.from_texts([{"id": 1, "title": "Rain"}], column="title").documents
+        ('Rain',)
         """
         if isinstance(texts, str):
             raise InputError("texts must be an iterable of texts; received one str: use Corpus.from_text for it.")
         check_instance("texts", texts, Iterable, "an iterable of texts")
-        return cls(tuple(text for text in texts if text != ""), ends, source)
+        return cls(tuple(text for text in at_hand.texts(texts, column) if text != ""), ends, source)
 
     @classmethod
     def from_text(cls, text: str, source: str = "text") -> Corpus:
@@ -124,11 +144,12 @@ class Corpus:
             digest.update((text + END_OF_TEXT).encode())
         return digest.hexdigest()
 
-    def summary(self) -> dict[str, str | int]:
+    def summary(self) -> dict[str, Any]:
         """Describe the corpus for a model's provenance, without its text.
 
         Returns:
-            `source`, the number of `documents` and of `characters`, and `sha256`.
+            `source`, the number of `documents` and of `characters`, and `sha256`; and if it was read from somewhere,
+            `reading` and what was `noticed`.
 
         >>> Corpus.from_text("abc").summary()["sha256"][:8]
         'e6bbd2f4'
@@ -138,6 +159,8 @@ class Corpus:
             "documents": len(self.documents),
             "characters": self.characters,
             "sha256": self.sha256,
+            **({"reading": dict(self.reading)} if self.reading else {}),
+            **({"noticed": dict(self.noticed)} if self.noticed else {}),
         }
 
     def __repr__(self) -> str:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import codecs
 import io
-import pathlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from tfgen.corpora import encodings, line_ends
 from tfgen.errors import InputError
 from tfgen.support import wording
 
 LONGEST_RECORD = 1 << 24
 """Characters of the longest line, row or eBook, which are held in memory while they are read."""
-
-
-def read_file(path: pathlib.Path) -> bytes:
-    """Read a file whole.
-
-    Raises:
-        InputError: The operating system refuses.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
 
 def check_encoding(encoding: str) -> None:
@@ -45,13 +34,21 @@ def check_encoding(encoding: str) -> None:
         ) from error
 
 
-def decode(pieces: Iterable[bytes], place: str, encoding: str) -> Iterator[str]:
-    """Decode a text as it is, newlines of every kind included, save a byte order mark at its beginning.
+def decode(
+    pieces: Iterable[bytes],
+    place: str,
+    encoding: str,
+    errors: encodings.Errors = "strict",
+    noticed: Counter[str] | None = None,
+) -> Iterator[str]:
+    """Decode a text as it is, newlines of every kind included, save a byte order mark (U+FEFF) at its beginning.
 
     Args:
         pieces: The file's bytes; a character may lie across the border of two pieces.
         place: Where they come from, for the message.
         encoding: Their encoding, already known to exist.
+        errors: What to do with bytes that it does not allow.
+        noticed: Counts those that were not reported, as `encodings.REPLACED` or `encodings.IGNORED`.
 
     Yields:
         The text in pieces, none of them empty.
@@ -62,26 +59,31 @@ def decode(pieces: Iterable[bytes], place: str, encoding: str) -> Iterator[str]:
     >>> list(decode(["Grüße".encode()[:3], "Grüße".encode()[3:]], "'a.txt'", "utf-8"))
     ['Gr', 'üße']
     """
-    decoder = codecs.getincrementaldecoder(encoding)()
-    has_mark = codecs.lookup(encoding).name == "utf-8"  # not the "utf-8-sig" codec, whose offsets do not count the mark
-    offset, newlines, beginning = 0, 0, b""
+    handler = encodings.HANDLERS[errors]
+    decoder = codecs.getincrementaldecoder(encoding)(handler)
+    begun = False  # the codecs that drop a mark themselves, such as "utf-8-sig", give offsets that do not count it
+    offset, newlines, beginning, last = 0, 0, b"", ""
     for piece in _with_last(pieces):
         offset += len(piece)
-        beginning = beginning or piece[:2]
+        beginning = beginning + piece[: encodings.LONGEST_MARK - len(beginning)]
         try:
-            text = decoder.decode(piece, final=not piece)
+            with encodings.counting(noticed):
+                text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             wrong = error.object[error.start]
-            newlines += _newlines(error.object[: error.start], encoding)
+            newlines += _newlines(error.object[: error.start], encoding, last)
             at = f"offset {offset - len(error.object) + error.start}"
             message = f"{place}: byte 0x{wrong:02x} at {at} is not {encoding} (line {newlines + 1})"
-            raise InputError(f"{message}; {_advice(beginning, error.object)}") from error
+            raise InputError(f"{message}; {encodings.advice(beginning, error, encoding)}") from error
         except UnicodeError as error:
-            raise InputError(f"{place} cannot be read as {encoding}; {_advice(beginning, piece)}") from error
-        if has_mark and text:
-            text, has_mark = text.removeprefix("\ufeff"), False
-        newlines += text.count("\n")
+            raise InputError(
+                f"{place} cannot be read as {encoding}; {encodings.advice(beginning, None, encoding)}"
+            ) from error
+        if text and not begun:
+            text, begun = text.removeprefix("\ufeff"), True
+        newlines += line_ends.count(text, last)
         if text:
+            last = text[-1]
             yield text
 
 
@@ -91,19 +93,11 @@ def _with_last(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _newlines(data: bytes, encoding: str) -> int:
+def _newlines(data: bytes, encoding: str, before: str) -> int:
     try:
-        return data.decode(encoding, errors="ignore").count("\n")
+        return line_ends.count(data.decode(encoding, errors="ignore"), before)
     except UnicodeError:
         return data.count(b"\n")
-
-
-def _advice(beginning: bytes, data: bytes) -> str:
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "it begins like UTF-16: give its encoding (encoding='utf-16', --encoding utf-16)."
-    if b"\0" in data:
-        return "it looks like a binary file: use a text file."
-    return "if it is a text file, give its encoding (encoding='latin-1', --encoding latin-1)."
 
 
 def whole(pieces: Iterable[str], place: str) -> str:
@@ -134,11 +128,11 @@ class Lines:
     ['one\r\n', 'two\n']
     """
 
-    def __init__(self, pieces: Iterable[str], place: str, universal: bool = True) -> None:
-        r"""Take the pieces, and what to call them; lines end with `\n` alone or, if universal, with `\r` too."""
+    def __init__(self, pieces: Iterable[str], place: str) -> None:
+        """Take the pieces, and what to call them; `line_ends` says what ends a line."""
         self.budget = LONGEST_RECORD
         self._place = place
-        self._lines = self._cut(pieces, "" if universal else "\n")
+        self._lines = self._cut(pieces)
 
     def __iter__(self) -> Iterator[str]:
         """Give itself: the lines are read once."""
@@ -151,38 +145,61 @@ class Lines:
         self._check(0)
         return line
 
-    def _cut(self, pieces: Iterable[str], newline: str) -> Iterator[str]:
+    def _cut(self, pieces: Iterable[str]) -> Iterator[str]:
         rest = ""
         for piece in pieces:
-            lines = list(io.StringIO(rest + piece, newline=newline))
+            lines = list(io.StringIO(rest + piece, newline=""))
             # A carriage return may be the first half of a line's end.
             rest = "" if lines[-1].endswith("\n") else lines.pop()
             yield from lines
             self._check(len(rest))
-        yield from io.StringIO(rest, newline=newline)
+        yield from io.StringIO(rest, newline="")
 
     def _check(self, waiting: int) -> None:
         if waiting > self.budget:
-            raise InputError(_too_long(self._place))
+            raise InputError(too_long(self._place))
 
 
 def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
-    r"""Give each line that is not blank.
-
-    A line ends with `\n`, or `\r\n`; every other separator of Unicode belongs to the text.
+    r"""Give each line that is not blank, without its end; `line_ends` says what that is.
 
     >>> list(split_lines(["one\r\n\ntw", "o\u2028three"], "a.txt"))
     ['one', 'two\u2028three']
     """
     rest = ""
-    for piece in pieces:
+    for piece in line_ends.unified_pieces(pieces):
         *lines, rest = (rest + piece).split("\n")
-        yield from (line.removesuffix("\r") for line in lines if line.strip())
+        yield from (line for line in lines if line.strip())
         if len(rest) > LONGEST_RECORD:
-            raise InputError(_too_long(place))
+            raise InputError(too_long(place))
     if rest.strip():
-        yield rest.removesuffix("\r")
+        yield rest
 
 
-def _too_long(place: str) -> str:
+def split_paragraphs(pieces: Iterable[str], place: str) -> Iterator[str]:
+    r"""Give what lies between blank lines, without the end of its last line.
+
+    >>> list(split_paragraphs(["one\ntwo\n", " \n\nthree\n"], "a.txt"))
+    ['one\ntwo', 'three']
+    """
+    held: list[str] = []
+    lines = Lines(pieces, place)
+    for line in lines:
+        if line.strip():
+            held.append(line)
+            continue
+        lines.budget = LONGEST_RECORD
+        if held:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(lines).rstrip("\r\n")
+
+
+def too_long(place: str) -> str:
+    """Say that a line or row has no end."""
     return f"{place} has a line or row of more than {LONGEST_RECORD:,} characters; check the format of the file."

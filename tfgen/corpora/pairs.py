@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from tfgen.corpora.corpus import Corpus
+from tfgen.corpora.columns import Quoting
+from tfgen.corpora.corpus import Corpus, Form
+from tfgen.corpora.encodings import Errors
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
-from tfgen.corpora.text_source import Control, Form, TextSource
+from tfgen.corpora.text_source import Control, TextSource
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 
@@ -67,6 +69,10 @@ def load_pairs(
     unescape: bool = False,
     normalize: Form | None = None,
     control: Control = "error",
+    keep_line_ends: bool = False,
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
+    errors: Errors = "strict",
 ) -> Pairs:
     """Load two columns of a table: each row is a pair of a source and a text.
 
@@ -82,6 +88,10 @@ def load_pairs(
         unescape: Turn HTML's character references into characters.
         normalize: A Unicode normalisation form.
         control: What to do with characters that cannot be learned.
+        keep_line_ends: Leave `\\r\\n` and `\\r` in the cells as they are.
+        delimiter: What stands between cells.
+        quoting: How cells are quoted.
+        errors: What to do with bytes that are not of the encoding.
 
     Returns:
         The pairs, in the order of the rows.
@@ -100,7 +110,17 @@ def load_pairs(
     ('1970-05-04', '1981-06-02')
     """
     sources, texts = open_pairs(
-        file, source=source, column=column, encoding=encoding, unescape=unescape, normalize=normalize, control=control
+        file,
+        source=source,
+        column=column,
+        encoding=encoding,
+        unescape=unescape,
+        normalize=normalize,
+        control=control,
+        keep_line_ends=keep_line_ends,
+        delimiter=delimiter,
+        quoting=quoting,
+        errors=errors,
     )
     return Pairs(sources.load(), texts.load())
 

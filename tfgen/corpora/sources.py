@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import difflib
 import glob
 import os
 import pathlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from tfgen.corpora import compressed
+from tfgen.corpora import compressed, encodings
 from tfgen.corpora.named import BY_NAME, NAMED_CORPORA, NamedCorpus
 from tfgen.errors import InputError
 from tfgen.support import wording
@@ -18,6 +20,10 @@ from tfgen.support import wording
 StrPath: TypeAlias = str | os.PathLike[str]
 
 STANDARD_INPUT = "-"
+
+_VERSION_CONTROL = ("CVS", "RCS", "SCCS", "_darcs")  # the folders of the others are hidden
+_BINARY = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04")
+_LOOKED_AT = 8000  # bytes, as git does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +74,13 @@ def as_names(source: StrPath | Sequence[StrPath]) -> list[str]:
     return [os.fsdecode(name) for name in names]
 
 
-def find(name: str) -> list[TextFile | NamedCorpus]:
+def find(name: str, encoding: str, passed_over: Counter[str]) -> list[TextFile | NamedCorpus]:
     """Find what one name stands for: an existing path before a named corpus, before a glob.
 
     Args:
         name: As a user wrote it.
+        encoding: That of the files; below a folder, a file that looks binary is passed over.
+        passed_over: Counts what is below a folder and is not read.
 
     Returns:
         The files in sorted order, or the named corpus.
@@ -84,7 +92,7 @@ def find(name: str) -> list[TextFile | NamedCorpus]:
         return [TextFile(None)]
     path = pathlib.Path(name)
     if name and os.path.isdir(name):  # noqa: PTH112 - unlike pathlib, takes any string
-        return _files_below(path)
+        return _files_below(path, encoding, passed_over)
     if name and os.path.exists(name):  # noqa: PTH110
         return [TextFile(path)]
     if name in BY_NAME:
@@ -94,18 +102,60 @@ def find(name: str) -> list[TextFile | NamedCorpus]:
     raise InputError(_unknown(name))
 
 
-def _files_below(folder: pathlib.Path) -> list[TextFile | NamedCorpus]:
+def _files_below(folder: pathlib.Path, encoding: str, passed_over: Counter[str]) -> list[TextFile | NamedCorpus]:
+    here: Counter[str] = Counter()
+    found = sorted(path for path in _walk(folder, here) if _is_text(path, encoding, here))
+    if not found:
+        # The words of `passed_over`, such as "binary_files".
+        others = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in sorted(here.items()))
+        advice = f"; passed over were {others}" if others else ""
+        raise InputError(f"folder {str(folder)!r} holds no files of text{advice}; use one that does.")
+    passed_over.update(here)
+    return [TextFile(path) for path in found]
+
+
+def _walk(folder: pathlib.Path, passed_over: Counter[str]) -> Iterator[pathlib.Path]:
+    """Give the files below a folder, those of linked folders too, each folder once."""
+
     def refuse(error: OSError) -> None:  # os.walk would pass over a folder it may not read
         raise InputError(f"{error.filename!r} cannot be read: {error.strerror}; check its permissions.") from error
 
-    paths: list[pathlib.Path] = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [pathlib.Path(parent, name) for name in names if not name.startswith(".")]
-    found = sorted(path for path in paths if path.is_file())
-    if not found:
-        raise InputError(f"folder {str(folder)!r} holds no files (hidden ones are not read); use one that does.")
-    return [TextFile(path) for path in found]
+    walked: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        walked.add(os.path.realpath(parent))
+        inner = [name for name in sorted(folders) if not _is_hidden(name)]
+        passed_over["hidden_files"] += len(folders) - len(inner)
+        folders[:] = []
+        for name in sorted(inner, key=lambda name: os.path.islink(os.path.join(parent, name))):  # noqa: PTH114, PTH118
+            real = os.path.realpath(pathlib.Path(parent, name))
+            if real in walked:
+                passed_over["repeated_folders"] += 1
+            else:
+                walked.add(real)
+                folders.append(name)
+        for name in names:
+            path = pathlib.Path(parent, name)
+            if _is_hidden(name):
+                passed_over["hidden_files"] += 1
+            elif path.is_file():
+                yield path
+            else:
+                passed_over["dangling_links" if path.is_symlink() else "special_files"] += 1
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _VERSION_CONTROL
+
+
+def _is_text(path: pathlib.Path, encoding: str, passed_over: Counter[str]) -> bool:
+    """Whether a file looks like text: it has no NUL at its beginning, unless its encoding writes letters with them."""
+    beginning = next(compressed.read_pieces(path), b"")[:_LOOKED_AT]
+    wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    is_binary = beginning.startswith(_BINARY) or (
+        b"\0" in beginning and not wide and not encodings.marked_encoding(beginning).startswith(("utf-16", "utf-32"))
+    )
+    passed_over["binary_files"] += is_binary
+    return not is_binary
 
 
 def _files_matching(pattern: str) -> list[TextFile | NamedCorpus]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from tfgen.corpora import cleaning, columns, compressed, files
-from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
+from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Document, Form, find_forbidden, replace_forbidden
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
 from tfgen.support import wording
 from tfgen.support.pieces import gathered
 
-Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 Control: TypeAlias = Literal["error", "replace"]
 
-_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _CONTROLS = ("error", "replace")
+_QUOTINGS = ("rfc4180", "none")
 
 PIECE = 1 << 20  # characters that are worked on together
 _MOST_IN_MEMORY = 1 << 30  # characters; a small compressed file may hold any number
@@ -46,24 +47,75 @@ class Reading:
     normalize: Form | None = None
     control: Control = "error"
     beside: str | None = None
+    keep_line_ends: bool = False
+    delimiter: str | None = None
+    quoting: columns.Quoting | None = None
+    paragraphs: bool = False
+    split_on: str | None = None
+    errors: encodings.Errors = "strict"
 
     def __post_init__(self) -> None:
         """Check."""
         if self.normalize is not None:
-            check_choice("normalize", self.normalize, _FORMS)
+            check_choice("normalize", self.normalize, FORMS)
         check_choice("control", self.control, _CONTROLS)
+        check_choice("errors", self.errors, tuple(encodings.HANDLERS))
         files.check_encoding(self.encoding)
+        self._check_table()
         if not isinstance(self.column, str | None):
             raise InputError(f"column must be a str such as 'title' or '2'; received {wording.shown(self.column)}.")
-        if self.column is not None and self.lines:
+        self._check_document()
+
+    def _check_document(self) -> None:
+        if not isinstance(self.split_on, str | None):
+            raise InputError(f"split_on must be a str; received {wording.shown(self.split_on)}.")
+        ways = ("column", "lines", "paragraphs", "split_on")
+        given = [name for name in ways if getattr(self, name) not in (None, False)]
+        if len(given) > 1:
+            first, second = (f"--{name.replace('_', '-')} ({name}=)" for name in given[:2])
+            raise InputError(f"a document is one thing, not what both {first} and {second} say; remove one of them.")
+        if self.split_on is not None:
+            try:
+                re.compile(self.split_on, re.MULTILINE)
+            except (re.error, TypeError, OverflowError, RecursionError) as error:
+                raise InputError(
+                    f"split_on must be a regular expression; received {wording.shown(self.split_on)}: "
+                    f"{wording.clause(error)}."
+                ) from error
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a text is cut into documents."""
+        return self.lines or self.paragraphs or self.split_on is not None
+
+    def cut(self, pieces: Iterable[str], place: str) -> Iterator[str]:
+        """Cut a text into documents."""
+        if self.lines:
+            yield from files.split_lines(pieces, place)
+        elif self.paragraphs:
+            yield from files.split_paragraphs(pieces, place)
+        elif self.split_on is not None:
+            yield from _split(re.compile(self.split_on, re.MULTILINE), files.whole(pieces, place))
+        else:
+            yield from pieces
+
+    def _check_table(self) -> None:
+        if self.quoting is not None:
+            check_choice("quoting", self.quoting, _QUOTINGS)
+        delimiter = self.delimiter
+        is_one = isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'
+        if delimiter is not None and not is_one:
             raise InputError(
-                f"a document is a row of the column {self.column!r} or a line, not both; remove --column (column=) or "
-                "--lines (lines=)."
+                f"delimiter must be one character, such as ';', and no quote; received {wording.shown(delimiter)}."
             )
+        for name in ("delimiter", "quoting"):
+            if getattr(self, name) is not None and self.column is None:
+                raise InputError(f"{name} is that of a table; name a column of it too (column=, --column).")
 
     def clean(self, text: str) -> str:
         """Clean a text, or as many of its lines as there are."""
         text = cleaning.unescape(text) if self.unescape else text
+        text = text if self.keep_line_ends else line_ends.unified(text)
         return unicodedata.normalize(self.normalize, text) if self.normalize else text
 
 
@@ -75,18 +127,22 @@ class TextSource:
         texts: The files and named corpora, in order; at least one.
         reading: How to read them.
         label: What to call them all.
+        passed_over: What was found and is not read, by name, and how often.
+        noticed: What the last reading came across and did not leave as it was; begins with what is passed over.
     """
 
     texts: tuple[TextFile | NamedCorpus, ...]
     reading: Reading
     label: str
+    passed_over: Counter[str] = dataclasses.field(default_factory=Counter, compare=False)
+    noticed: Counter[str] = dataclasses.field(default_factory=Counter, compare=False)
 
     @property
     def ends(self) -> bool:
         """Whether each document ends by itself."""
         only = self.texts[0]
         by_itself = isinstance(only, NamedCorpus) and only.ends
-        return self.reading.column is not None or self.reading.lines or len(self.texts) > 1 or by_itself
+        return self.reading.column is not None or self.reading.cuts or len(self.texts) > 1 or by_itself
 
     def pieces(self) -> Iterator[str]:
         """Read the text.
@@ -97,6 +153,8 @@ class TextSource:
         Raises:
             InputError: As for `load_corpus`, but for a source without text.
         """
+        self.noticed.clear()
+        self.noticed.update(self.passed_over)
         return gathered(self._pieces(), PIECE)
 
     def bytes_on_disk(self) -> int:
@@ -110,7 +168,7 @@ class TextSource:
         documents = text.split(END_OF_TEXT)[:-1] if self.ends else [text]
         if not text:
             raise InputError(self.no_text())
-        return Corpus(tuple(documents), self.ends, self.label)
+        return Corpus(tuple(documents), self.ends, self.label, dataclasses.asdict(self.reading), dict(self.noticed))
 
     def _fitting(self, pieces: Iterator[str]) -> Iterator[str]:
         characters = 0
@@ -131,7 +189,7 @@ class TextSource:
             return f"{self.label!r} holds no pairs: no row has text in both {both}; choose other columns."
         if self.reading.column is not None:
             return f"{self.label!r} holds no text: there are no rows, or the column is empty in each; choose another."
-        if self.reading.lines:
+        if self.reading.cuts:
             return f"{self.label!r} holds no text: every line is blank; give a file with some text in it."
         return f"{self.label!r} is empty; give a file with some text in it."
 
@@ -142,24 +200,35 @@ class TextSource:
             elif isinstance(text, NamedCorpus) or self.reading.column is not None or self.reading.strip_gutenberg:
                 for document in self._documents(text):
                     yield from self._closed_each(self._cut(_checked(document, self.reading)))
-            elif self.reading.lines:
-                yield from self._closed_each(files.split_lines(self._decoded(text), text.place))
+            elif self.reading.cuts:
+                pieces = self._checked_pieces(text) if self.reading.lines else self._decoded(text)
+                yield from self._closed_each(self.reading.cut(pieces, text.place))
             else:
                 yield from self._closed(self._running(text))
 
     def _cells_beside_others(self, text: TextFile | NamedCorpus, beside: str) -> Iterator[str]:
         """Clean both cells of each row, and give the first where both still have text: cleaning may leave a space."""
         for row in self._rows(text, beside):
-            cell, other = (self.reading.clean(_checked(each, self.reading).text) for each in row)
+            cell, other = (self._clean(_checked(each, self.reading).text) for each in row)
             if cell.strip() and other.strip():
                 yield cell + END_OF_TEXT
+            else:
+                self.noticed[columns.BLANK_ROWS] += 1
 
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
         end = END_OF_TEXT if self.ends else ""
+        is_plain = not (self.reading.unescape or self.reading.normalize)
         for document in documents:
-            if cleaned := self.reading.clean(document):
+            cleaned = document if is_plain and "\r" not in document else self._clean(document)
+            if cleaned:
                 yield cleaned + end
+
+    def _clean(self, document: str) -> str:
+        """Clean a document, which is held whole."""
+        if not self.reading.keep_line_ends and "\r" in document:
+            self.noticed[line_ends.CHANGED] += document.count("\r")
+        return self.reading.clean(document)
 
     def _closed(self, pieces: Iterable[str]) -> Iterator[str]:
         """Put the end after one document, if it has text."""
@@ -186,15 +255,19 @@ class TextSource:
             wrong = "column (--column)" if not beside else "source and column (--source, --column), or give a table"
             raise InputError(f"{text.name!r} is a named corpus and has no columns; remove {wrong}.")
         ending = columns.table_ending(text.path, text.place)
-        table = files.decode(text.read(), text.place, self.reading.encoding)
+        table = files.decode(text.read(), text.place, self.reading.encoding, self.reading.errors, self.noticed)
         assert self.reading.column is not None
-        yield from columns.read_rows(table, ending, text.place, [self.reading.column, *beside])
+        names, dialect = [self.reading.column, *beside], columns.Dialect(self.reading.delimiter, self.reading.quoting)
+        yield from columns.read_rows(table, ending, text.place, names, dialect=dialect, noticed=self.noticed)
 
     def _cut(self, document: Document) -> Iterable[str]:
         text = document.text
         if self.reading.strip_gutenberg:  # before lines are cut, for its markers are lines themselves
             text = cleaning.strip_gutenberg(text, document.place)
-        return files.split_lines([text], document.place) if self.reading.lines else [text]
+        pieces: Iterable[str] = [text]
+        if self.reading.cuts and not (self.reading.lines or self.reading.keep_line_ends):
+            pieces = line_ends.unified_pieces(pieces, self.noticed)
+        return self.reading.cut(pieces, document.place)
 
     def _running(self, text: TextFile) -> Iterator[str]:
         """Yield a file as one document, cleaned some lines at a time: no cleaning looks across a newline."""
@@ -208,10 +281,26 @@ class TextSource:
             before = "\n"
 
     def _decoded(self, text: TextFile) -> Iterator[str]:
+        """Yield a file, checked, with the ends of its lines as they are wanted."""
+        pieces = self._checked_pieces(text)
+        return pieces if self.reading.keep_line_ends else line_ends.unified_pieces(pieces, self.noticed)
+
+    def _checked_pieces(self, text: TextFile) -> Iterator[str]:
         offset = 0
-        for piece in files.decode(text.read(), text.place, self.reading.encoding):
+        for piece in files.decode(text.read(), text.place, self.reading.encoding, self.reading.errors, self.noticed):
             yield _checked(Document(piece, text.place), self.reading, offset).text
             offset += len(piece)
+
+
+def _split(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    """Give what lies between the matches, without ends of lines around it, unless it is blank."""
+    begin = 0
+    ends = [*(match.span() for match in pattern.finditer(text)), (len(text), len(text))]
+    for end, next_begin in ends:
+        document = text[begin:end].strip("\r\n")
+        if document.strip():
+            yield document
+        begin = next_begin
 
 
 def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
@@ -230,7 +319,7 @@ def _whole_lines(pieces: Iterator[str], place: str) -> Iterator[str]:
     rest: list[str] = []
     waiting = 0
     for piece in pieces:
-        cut = piece.rfind("\n") + 1
+        cut = max(piece.rfind("\n"), piece.rfind("\r")) + 1
         if cut:
             yield "".join([*rest, piece[:cut]])
             rest, waiting = [], 0

@@ -16,3 +16,7 @@ from tfgen.datasets.cuts import documents, joined_ids, streams, windows
 from tfgen.datasets.pairing import pairs
 
 __all__ = ["Course", "course_of", "documents", "joined_ids", "pairs", "streams", "windows"]
+
+
+def __dir__() -> list[str]:
+    return __all__

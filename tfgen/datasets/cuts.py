@@ -14,6 +14,7 @@ Axis letters: B batch, T time.
 """
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ Ids = npt.NDArray[np.integer]
 
 # So many batches of a stream are read before pages are let go: a page has 4096 ids or less.
 _ON_A_PAGE = 16
+_PIECE = 1 << 20  # ids that are given together
 
 
 def streams(
@@ -66,8 +68,13 @@ def streams(
     check(batch_size=batch_size, length=length, validation=validation)
     ids = joined_ids(corpus, vocabulary, unknown)
     training, held_out = _split_text(ids, validation)
+    if len(training) < 2:
+        raise InputError(
+            f"the text is too short: it has {wording.number(len(ids), 'token')}, and none of the training part has one "
+            "before it to be predicted from; give more text, or split it into characters rather than words."
+        )
     if len(training) - 1 < batch_size * length:
-        raise InputError(_too_short(max(len(training) - 1, 0), batch_size, length))
+        raise InputError(_too_short(len(training) - 1, batch_size, length))
     if not validation:
         return _streams(training, batch_size, length), None
     transitions = max(len(held_out) - 1, 0)
@@ -210,6 +217,16 @@ def documents(
             "document a line (lines=True, --lines)."
         )
     ids = joined_ids(corpus, vocabulary, unknown)
+    train, kept = document_rows.split(ids, length, _held_out(ids, validation, seed))
+    return _documents(ids, train, batch_size, seed), _documents(ids, kept, batch_size, None) if validation else None
+
+
+def _held_out(ids: Ids, validation: float, seed: int) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+    """Say which documents are kept from training, by their numbers.
+
+    Raises:
+        InputError: There are too few documents.
+    """
     count = document_rows.count(ids)
     held_out = round(validation * count)
     if (validation and not held_out) or held_out == count:
@@ -221,8 +238,51 @@ def documents(
     def is_held_out(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         return permutation.shuffled(numbers, count, seed, -1) < held_out if held_out else np.zeros(len(numbers), bool)
 
-    train, kept = document_rows.split(ids, length, is_held_out)
-    return _documents(ids, train, batch_size, seed), _documents(ids, kept, batch_size, None) if validation else None
+    return is_held_out
+
+
+def parts_of_training(
+    corpus: Documents | Prepared,
+    vocabulary: Vocabulary | None = None,
+    *,
+    documents: bool,
+    validation: float = 0.1,
+    seed: int = 0,
+    unknown: OnUnknown = "unknown",
+) -> Iterator[Ids]:
+    """Give the training part of `streams`, `windows` or `documents`, in parts that follow on one another.
+
+    Args:
+        corpus: The text.
+        vocabulary: Turns it into ids; a prepared corpus has its own.
+        documents: Whether it is that of `documents`, which are held out at random.
+        validation: As for these three.
+        seed: As for `documents`.
+        unknown: As for these three.
+
+    Raises:
+        InputError: As for these three.
+    """
+    _check_corpus(corpus)
+    check(batch_size=1, length=1, validation=validation, seed=seed)
+    ids = joined_ids(corpus, vocabulary, unknown)
+    if not documents:
+        return _pieces(_split_text(ids, validation)[0])
+    return _kept(ids, _held_out(ids, validation, seed))
+
+
+def _pieces(ids: Ids) -> Iterator[Ids]:
+    for begin in range(0, len(ids), _PIECE):
+        yield np.array(ids[begin : begin + _PIECE])
+        memory_map.let_go(ids)
+
+
+def _kept(ids: Ids, held_out: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]) -> Iterator[Ids]:
+    """Give the end of text that all begins after, and the documents that are not held out, with their ends."""
+    yield ids[:1]
+    for numbers, begins, ends in document_rows.documents(ids):
+        yield ids[begins[0] + 1 : ends[-1] + 1][np.repeat(~held_out(numbers), ends - begins)]
+        memory_map.let_go(ids)
 
 
 def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:

@@ -5,7 +5,6 @@ Axis letters: B batch, S places of a source, N sources.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import keras
@@ -16,14 +15,11 @@ import tensorflow as tf
 from tfgen.datasets import document_rows, memory_map
 from tfgen.datasets.course import ids_spec
 from tfgen.errors import InputError
-from tfgen.support import wording
+from tfgen.terms import sources
 from tfgen.vocabulary.vocabulary import PADDING
 
 Ids = npt.NDArray[np.integer[Any]]
 Numbers = npt.NDArray[np.int64]
-
-
-_TOGETHER = 1 << 12  # rows that are looked at at once
 
 
 class Sources(Protocol):
@@ -83,16 +79,20 @@ class Texts:
 class Arrays:
     """Sources that are rows of arrays, such as pictures."""
 
-    def __init__(self, arrays: Any) -> None:
-        """Take a nest of arrays whose first axis is N.
+    def __init__(self, arrays: Any, count: int) -> None:
+        """Take an array whose first axis is N, or a nest of them.
+
+        Args:
+            arrays: See `tfgen.datasets.pairs`.
+            count: N, as it is expected: a list of as many arrays has one for each source.
 
         Raises:
             InputError: Something in it is no array of numbers, or they have different numbers of rows.
         """
-        self._arrays = keras.tree.map_structure(_as_array, arrays)
+        self._arrays = _mapped(arrays, count)
         leaves = keras.tree.flatten(self._arrays)
         if len({len(leaf) for leaf in leaves}) != 1:
-            rows = " and ".join(str(len(leaf)) for leaf in leaves) or "no array"
+            rows = " and ".join(f"{len(leaf):,}" for leaf in leaves) or "no array"
             raise InputError(f"all arrays of the sources must have the same number of rows; received {rows}.")
         self._count = len(leaves[0])
         self.spec = keras.tree.map_structure(
@@ -116,24 +116,24 @@ class Arrays:
         return keras.tree.map_structure(lambda leaf: leaf[places], self._arrays)
 
 
-def are_texts(given: Any) -> bool:
-    """Whether these are texts and no arrays: a list of str, or an array of them."""
-    if isinstance(given, np.ndarray):
-        return given.dtype.kind in "UO"
-    return isinstance(given, Sequence) and not isinstance(given, str) and any(isinstance(each, str) for each in given)
+def _mapped(given: Any, count: int) -> Any:
+    """Give a nest of arrays: a dict is one, and so is a list or tuple of arrays, but for a list of one a source."""
+    if isinstance(given, dict):
+        return {name: _mapped(each, count) for name, each in given.items()}
+    of_arrays = isinstance(given, (list, tuple)) and any(map(_is_array, given))
+    if of_arrays and not (isinstance(given, list) and len(given) == count):
+        return type(given)([_mapped(each, count) for each in given])
+    array = sources.numbers(given)
+    if not array.ndim:
+        raise InputError(f"the first axis of sources must count them; received the number {array}.")
+    return array if array.ndim > 1 else array[:, np.newaxis]  # a number is a vector of one, as Keras has it
 
 
-def _as_array(leaf: Any) -> Any:
-    array = leaf if isinstance(leaf, np.ndarray) else np.asarray(leaf)
-    if array.dtype.kind not in "biuf" or not array.ndim:
-        raise InputError(
-            f"sources must be arrays of numbers whose first axis counts them, or texts; received {wording.shown(leaf)}."
-        )
-    for begin in range(0, len(array), _TOGETHER):  # so that a mapped array is never held whole
-        if array.dtype.kind == "f" and not np.isfinite(rows := array[begin : begin + _TOGETHER]).all():
-            first = begin + int(np.argmin(np.isfinite(rows).reshape(len(rows), -1).all(axis=1))) + 1
-            raise InputError(f"sources must be of finite numbers; received NaN or infinity in number {first:,}.")
-    return array
+def _is_array(given: Any) -> bool:
+    """Whether this is an array or a tensor, or a nest of them, and no number."""
+    if isinstance(given, dict):
+        return True
+    return any(map(_is_array, given)) if isinstance(given, (list, tuple)) else bool(getattr(given, "ndim", 0))
 
 
 def _type_of(kind: np.dtype[Any]) -> tf.DType:

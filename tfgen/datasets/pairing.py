@@ -26,6 +26,7 @@ from tfgen.datasets.pair_sources import Sources
 from tfgen.errors import InputError, check_choice, check_instance
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
+from tfgen.terms import sources as sources_given
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -49,7 +50,7 @@ def pairs(
     validation: float = 0.1,
     hold_out: HoldOut = "source",
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Give each text a row, with its source beside it, for a generator with an encoder.
 
@@ -57,8 +58,9 @@ def pairs(
     order.
 
     Args:
-        sources: N of them: an array whose first axis is N, such as pictures (N, height, width, channels), or a nest of
-            arrays for an encoder with several inputs; or texts, as a list of str, a `Corpus` or `Prepared`.
+        sources: N of them: an array whose first axis is N, such as pictures (N, height, width, channels), or a list of
+            them one by one; a dict, tuple or list of such arrays for an encoder with several inputs; or texts, as a
+            list or an array of str, a `Corpus` or `Prepared`.
         texts: What is written from each: N texts, likewise; or for each source a list of one or several (the captions
             of a picture), each of which makes a pair.
         vocabulary: Turns texts into ids; prepared ones have their own.
@@ -69,7 +71,8 @@ def pairs(
         hold_out: "source": all pairs of a source are held out, or none, and equal sources are one. "text": the same of
             texts, where sources are few, such as labels, and all of them must be trained on.
         seed: Of that choice, and of the order, which is another one in each epoch.
-        unknown: What a token outside a vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside a vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
         Training and validation batches `((source, ids), targets)`; None for no validation. ids and targets are int32
@@ -88,11 +91,15 @@ def pairs(
         )
     texts, owners = _flattened(texts)
     ids = _joined("texts", texts, vocabulary, unknown)
-    table = _Table(ids, document_rows.places_of(ids), owners, _sources(sources, source_vocabulary, unknown))
-    if not (expected := table.number_of_sources()) or expected != len(table.sources):
+    places = document_rows.places_of(ids)
+    expected = len(places) if owners is None else int(owners[-1]) + 1
+    if not expected:
+        raise InputError("there must be at least one text, and a source for it; received none.")
+    table = _Table(ids, places, owners, _sources(sources, expected, source_vocabulary, unknown))
+    if expected != len(table.sources):
         raise InputError(
-            f"there must be one source for each text, or list of texts; received {len(table.sources):,} sources and "
-            f"{expected:,} of these."
+            f"there must be one source for each text, or list of texts; received "
+            f"{wording.number(len(table.sources), 'source')} and {expected:,} of these."
         )
     if length is not None:
         table.check_length(length)
@@ -127,21 +134,25 @@ def _flattened(texts: Any) -> tuple[Any, Numbers | None]:
     """Give texts one by one, and the number of the source of each; None where each has a source of its own."""
     if not isinstance(texts, (list, tuple)) or all(isinstance(each, str) for each in texts):
         return texts, None
-    if not all(isinstance(some, (list, tuple)) and some for some in texts):
-        raise InputError("texts must be a list of texts, or for each source a list of at least one; received others.")
+    for number, some in enumerate(texts, start=1):
+        if not isinstance(some, (list, tuple)) or not some:
+            raise InputError(
+                "texts must be a list of texts, or for each source a list of at least one; received "
+                f"{wording.shown(some)} as number {number:,}."
+            )
     owners = np.repeat(np.arange(len(texts)), [len(some) for some in texts])
     return [text for some in texts for text in some], owners
 
 
-def _sources(given: Any, vocabulary: Vocabulary | None, unknown: OnUnknown) -> Sources:
-    if isinstance(given, Prepared) or hasattr(given, "documents") or pair_sources.are_texts(given):
+def _sources(given: Any, count: int, vocabulary: Vocabulary | None, unknown: OnUnknown | None) -> Sources:
+    if isinstance(given, Prepared) or hasattr(given, "documents") or sources_given.are_texts(given):
         if vocabulary is None and not isinstance(given, Prepared):
             raise InputError("sources that are texts need a source_vocabulary: that of the encoder.")
         return pair_sources.Texts(_joined("sources", given, vocabulary, unknown))
-    return pair_sources.Arrays(given)
+    return pair_sources.Arrays(given, count)
 
 
-def _joined(name: str, given: Any, vocabulary: Vocabulary | None, unknown: OnUnknown) -> Ids:
+def _joined(name: str, given: Any, vocabulary: Vocabulary | None, unknown: OnUnknown | None) -> Ids:
     """Give the ids of all texts, each between ends of text."""
     if not (isinstance(given, Prepared) or hasattr(given, "documents")):
         if not isinstance(given, (list, tuple, np.ndarray)) or not all(isinstance(text, str) for text in given):
@@ -152,7 +163,12 @@ def _joined(name: str, given: Any, vocabulary: Vocabulary | None, unknown: OnUnk
         given = _Listed(given)
     if not given.ends:
         raise InputError(f"the {name} are one running text; give one for each pair, such as a column of a table.")
-    return cuts.joined_ids(given, vocabulary, unknown)
+    if unknown is None:
+        unknown = "error" if vocabulary is None else vocabulary.on_unknown
+    try:
+        return cuts.joined_ids(given, vocabulary, unknown)
+    except InputError as error:
+        raise error.within(f"in the {name}") from None
 
 
 class _Table(NamedTuple):
@@ -169,10 +185,6 @@ class _Table(NamedTuple):
     texts: document_rows.Places
     owners: Numbers | None
     sources: Sources
-
-    def number_of_sources(self) -> int:
-        """Give how many sources the texts need."""
-        return len(self.texts) if self.owners is None else int(self.owners[-1]) + 1
 
     def check_length(self, length: int) -> None:
         """Refuse a text of more tokens."""
@@ -225,10 +237,10 @@ def _held_out(contents: npt.NDArray[np.uint64], validation: float, seed: int, of
     different = np.unique(contents)
     number = round(validation * len(different))
     if number in (0, len(different)):
-        advice = ', set hold_out="text"' if of == "source" else ""
+        other = [("hold_out", 'hold out texts with hold_out="text"')] if of == "source" else []
         raise InputError(
-            f"{wording.number(len(different), f'different {of}')} cannot be split with validation {validation}: give "
-            f"more{advice}, or set validation to 0."
+            f"{wording.number(len(different), f'different {of}')} cannot be split with validation {validation}",
+            [("", "give more"), *other, ("", "set validation to 0")],
         )
     chosen = permutation.shuffled(np.arange(len(different)), len(different), seed, -1) < number
     return chosen[np.searchsorted(different, contents)]

@@ -24,6 +24,8 @@ from tfgen.support import wording
 if TYPE_CHECKING:
     from tfgen.writing.writer import Writer
 
+__all__ = ["FORMATS", "check_format", "export"]
+
 
 # TensorFlow is imported by the modules of the formats; their names do not need it.
 def _saved_model(writer: Writer, path: Path) -> dict[str, Any]:
@@ -97,3 +99,7 @@ def check_format(format: str) -> None:
     """
     if not isinstance(format, str) or format not in FORMATS:
         raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {wording.shown(format)}.")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfgen.errors import InputError
 from tfgen.export import manifest
-from tfgen.support import atomic_files
+from tfgen.support import atomic_files, wording
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +20,8 @@ def check(path: Path, overwrite: bool) -> None:
     """Refuse a place that an export cannot be written to.
 
     Raises:
-        InputError: There is something that may not be replaced, or the parent directory does not exist.
+        InputError: There is something that may not be replaced, the parent directory does not exist, or something lies
+            in an export that its manifest does not list.
     """
     if path.is_dir():
         if not any(path.iterdir()):
@@ -30,15 +31,27 @@ def check(path: Path, overwrite: bool) -> None:
                 f"{str(path)!r} exists and is not empty: choose another directory, or replace it (--overwrite, "
                 "overwrite=True)."
             )
-        if not (path / manifest.NAME).is_file():
-            raise InputError(
-                f"{str(path)!r} is not an export of tfgen (it has no {manifest.NAME}), and is not replaced: choose "
-                "another directory."
-            )
+        _check_listed(path)
     elif path.exists() or path.is_symlink():
         raise InputError(f"{str(path)!r} is not a directory; choose another name.")
     elif not path.parent.is_dir():
         raise InputError(f"there is no directory {str(path.parent)!r}: make it, or choose another place.")
+
+
+def _check_listed(path: Path) -> None:
+    """Refuse a directory in which anything lies that no export has written there: it would be deleted."""
+    listed = manifest.files(path)
+    if listed is None:
+        raise InputError(
+            f"{str(path)!r} is not an export of tfgen (it has no {manifest.NAME} that lists its files), and is not "
+            "replaced: choose another directory."
+        )
+    found = {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_symlink() or not each.is_dir()}
+    if foreign := sorted(found - listed):
+        raise InputError(
+            f"{str(path)!r} is not replaced: {wording.listing(foreign)} in it would be lost, which the export has not "
+            "written; move that elsewhere, or choose another directory."
+        )
 
 
 @contextlib.contextmanager
@@ -55,12 +68,20 @@ def replaced(path: Path, overwrite: bool = False) -> Iterator[Path]:
         new = work.path("export")
         new.mkdir()
         yield new
-        if path.exists():
-            atomic_files.keep_mode(path, new)
+        check(path, overwrite)  # writing takes a while, and somebody may have put something there meanwhile
+        _keep_modes(path, new)
         for file in new.rglob("*"):
             atomic_files.sync(file)
         _swap(new, path)
     atomic_files.sync(path.parent)
+
+
+def _keep_modes(old: Path, new: Path) -> None:
+    """Give the new directory, and each file in it, the mode of the one that it replaces."""
+    for path in [new, *new.rglob("*")]:
+        before = old / path.relative_to(new)
+        if before.exists() and not (path.is_symlink() or before.is_symlink()):
+            atomic_files.keep_mode(before, path)
 
 
 def _swap(new: Path, path: Path) -> None:

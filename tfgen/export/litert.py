@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.export import directories
-from tfgen.export.step_function import converting, described, functions_of, in_float32
+from tfgen.export.step_function import check_is_network, converting, described, functions_of, in_float32
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
 from tfgen.writing.writer import Writer
@@ -32,9 +32,10 @@ def write(writer: Writer, directory: Path, int8: bool = False) -> dict[str, Any]
         What its manifest says.
 
     Raises:
-        InputError: LiteRT lacks an operation of the network.
+        InputError: LiteRT lacks an operation of the network; or the model is no network.
         OSError: A file cannot be written.
     """
+    check_is_network(writer.model, "LiteRT")
     model = in_float32(writer.model)
     functions = functions_of(model, batch_size=1)
     optimizations = [tf.lite.Optimize.DEFAULT] if int8 else []

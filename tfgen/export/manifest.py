@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import tfgen
+from tfgen.support import plain_files
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 NAME = "tfgen.json"
+_LARGEST = 256 << 20  # bytes; it is some megabytes with the largest vocabulary
 
 
 def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], about: dict[str, Any]) -> None:
@@ -38,6 +40,17 @@ def write(vocabulary: Vocabulary, directory: Path, described: dict[str, Any], ab
     (directory / NAME).write_text(text + "\n", encoding="utf-8")
 
 
+def files(directory: Path) -> set[str] | None:
+    """Give the files of an export, itself among them, as paths within it; None where nothing says which they are."""
+    try:
+        with plain_files.opened(directory / NAME) as file:
+            description = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return None
+    listed = description.get("sha256") if isinstance(description, dict) else None
+    return {NAME, *listed} if isinstance(listed, dict) else None
+
+
 def tensor(name: str, tensor: Any) -> dict[str, Any]:
     """Describe a tensor, or its `tf.TensorSpec`; null stands for a free axis."""
     return {"name": name, "shape": tensor.shape.as_list(), "dtype": tensor.dtype.name}
@@ -51,6 +64,8 @@ def of_sources(vocabulary: Vocabulary) -> dict[str, Any]:
 def _tokens(vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "split": vocabulary.split,
+        # A client brings texts into this form before it reads them: graphs of TensorFlow cannot. null: as they are.
+        "normalize": vocabulary.normalize,
         "tokens": list(vocabulary.tokens),
         "padding": PADDING,
         "unknown": UNKNOWN,

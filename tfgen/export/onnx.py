@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfgen.errors import InputError
-from tfgen.export.step_function import converting, described, functions_of, in_float32
+from tfgen.export.step_function import check_is_network, converting, described, functions_of, in_float32
 from tfgen.writing.writer import Writer
 
 _ENDING = ".onnx"
@@ -25,8 +25,9 @@ def write(writer: Writer, directory: Path) -> dict[str, Any]:
         What its manifest says.
 
     Raises:
-        InputError: tf2onnx is not installed, or cannot convert an operation of the network.
+        InputError: tf2onnx is not installed, or cannot convert an operation of the network; or the model is no network.
     """
+    check_is_network(writer.model, "ONNX")
     model = in_float32(writer.model)
     functions = functions_of(model, batch_size=None)
     for name, function in functions.items():
@@ -39,7 +40,7 @@ def _convert(function: Any) -> bytes:
         import onnx
         import tf2onnx
     except ImportError:
-        raise InputError("exporting to ONNX needs the package tf2onnx: pip install 'tfgen[onnx]'.") from None
+        raise InputError("exporting to ONNX needs packages: pip install 'tf2onnx>=1.17,<1.18' onnx.") from None
     with converting("ONNX"):
         model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
         onnx.checker.check_model(model)  # tf2onnx leaves in what it cannot convert

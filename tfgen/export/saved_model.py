@@ -30,7 +30,8 @@ from tfgen.sampling import chain as chains
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import Transform
 from tfgen.sampling.truncation import MinP, TopK, TopP
-from tfgen.vocabulary.vocabulary import END
+from tfgen.terms.faults import NO_DISTRIBUTION
+from tfgen.vocabulary.vocabulary import END, UNKNOWN
 from tfgen.writing import loop, scoring
 from tfgen.writing.loop import Position
 from tfgen.writing.prefill import prefill
@@ -284,7 +285,8 @@ class Endpoints:
             return self._model.step(ids, state, context)
 
         after, record, _ = loop.decode(step, strategy, position, length)
-        return after, self._text_from_ids(record["ids"])
+        ids = _require(record["ids"], tf.reduce_all(record["ids"] != UNKNOWN), f"{NO_DISTRIBUTION} Received")
+        return after, self._text_from_ids(ids)
 
     def _position(self, tensors: dict[str, tf.Tensor]) -> tuple[Position, Any]:
         """Give back what `_flat` has made flat."""

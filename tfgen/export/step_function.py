@@ -9,9 +9,10 @@ import re
 from contextlib import AbstractContextManager
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-from tfgen.errors import damage
+from tfgen.errors import InputError, damage
 from tfgen.export import manifest
 from tfgen.export.sources import context_of, specs_of_sources, text_encoder_of
 from tfgen.networks import kinds
@@ -37,6 +38,19 @@ def in_float32(model: LanguageModel) -> LanguageModel:
     if all(layer.dtype_policy.name == "float32" for layer in layers):
         return model
     return kinds.language_model(kinds.with_batch_size(model.network, None, "float32"))
+
+
+def check_is_network(model: LanguageModel, format: str) -> None:
+    """Refuse what is no network of layers.
+
+    Raises:
+        InputError: Says what the format is for.
+    """
+    if not isinstance(model, Recurrent) and isinstance(getattr(model, "network", None), keras.Model):
+        raise InputError(
+            f"{format} holds the step of a network, whose state are numbers; this model is a mixture, or "
+            "counts, which are looked up: export it as saved-model."
+        )
 
 
 def functions_of(model: LanguageModel, batch_size: int | None) -> dict[str, Any]:

@@ -5,25 +5,34 @@ Axis letters: B batch, T time, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfgen.errors import InputError, real_number
+from tfgen.errors import InputError, real_number, whole_number
 from tfgen.fitting import callback_lists, carried_state
 from tfgen.networks import kinds
+from tfgen.networks.source_shapes import looked_up
+from tfgen.support import forks, wording
 from tfgen.vocabulary.vocabulary import PADDING
+
+_CARRIES = "the network carries the state of batch_size"
 
 
 class TrainingModel(keras.Model):
     """Trains a network from ids (B, T) to probabilities (B, T, V), which may be stateful or have an encoder before it.
 
-    `compile` and `fit` are Keras' own. Padding (target 0) counts in no loss; the state that a stateful network carries
-    begins each epoch at zero and is kept from evaluation; now and then a row starts from the zero state; batches of a
-    wrong size are refused.
+    `compile` and `fit` are Keras' own, save that the rows of a stateful network are never shuffled. Padding (target 0)
+    counts in no loss; the state that a stateful network carries begins each epoch at zero and is kept from evaluation;
+    now and then a row starts from the zero state; batches of a wrong size are refused.
 
     Attributes:
         network: The plain Sequential, or a `tfgen.networks.EncoderDecoder`.
@@ -35,6 +44,7 @@ class TrainingModel(keras.Model):
         Raises:
             InputError: `restart` is no probability, or Keras runs on something else than TensorFlow.
         """
+        forks.check()
         super().__init__(**kwargs)
         if keras.backend.backend() != "tensorflow":
             raise InputError(
@@ -55,10 +65,7 @@ class TrainingModel(keras.Model):
         if expected is not None:
             # Keras would broadcast the state of a wrong batch in silence.
             received = tf.shape(inputs)[0]
-            message = (
-                f"the network carries the state of batch_size {expected} rows: give batches of this size, or change it "
-                "with with_batch_size(...)"
-            )
+            message = f"{_CARRIES} {expected}"
             with tf.control_dependencies([tf.debugging.assert_equal(received, expected, message)]):
                 inputs = tf.identity(inputs)
         return self.network(inputs, training=training)
@@ -91,24 +98,58 @@ class TrainingModel(keras.Model):
         the first one is the outermost.
 
         Raises:
-            InputError: The batches do not have the batch size of a stateful network, or a callback is none.
+            InputError: The batches do not have the batch size of a stateful network, its rows are to be shuffled, or
+                the encoder does not take the sources; a callback is none, or the network is none that learns, such as
+                counts.
         """
+        forks.check()
+        kinds.check_learns(self.network)
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         if isinstance(given.get("x"), tf.data.Dataset):
             given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
-        self._check_batches(given.get("x"))
-        self._check_batches(given.get("validation_data"))
+        self._keep_order(given)
+        self._check_batches(given)
+        validation = given.get("validation_data")
+        if validation is not None:
+            x = validation[0] if isinstance(validation, (tuple, list)) else validation
+            rows = given.get("validation_batch_size") or given.get("batch_size")
+            self._check_batches({"x": x, "batch_size": rows})
         reset = carried_state.ResetEachEpoch(self.network)
         given["callbacks"] = callback_lists.starting_with(reset, given.get("callbacks"), self)
         fit = super().fit
         for callback in reversed([*callback_lists.every(given["callbacks"])]):
             if hasattr(callback, "run_around_fit"):
                 fit = functools.partial(callback.run_around_fit, fit, self)
-        return fit(**given)
+        with _one_line(), looked_up():
+            return fit(**given)
 
-    def _check_batches(self, x: Any) -> None:
-        expected = kinds.decoder_of(self.network).input_shape[0]
-        if expected is None or not isinstance(x, tf.data.Dataset):
+    def _keep_order(self, given: dict[str, Any]) -> None:
+        """Keep the rows of arrays, which Keras shuffles, in the order in which a carried state must read them."""
+        if self._rows() is None or isinstance(given.get("x"), tf.data.Dataset):
+            return
+        if given.setdefault("shuffle", False) is not False:
+            raise InputError(
+                "the network carries its state from batch to batch, which shuffled rows do not continue; received "
+                f"shuffle={wording.shown(given['shuffle'])}: remove it, or build the network without batch_size."
+            )
+
+    def _rows(self) -> int | None:
+        """Give the number of rows whose state the network carries; None if it carries none."""
+        rows: int | None = kinds.decoder_of(self.network).input_shape[0]
+        return rows
+
+    def _check_batches(self, given: dict[str, Any]) -> None:
+        """Refuse batches of another size than the network's, where that can be seen; arrays get it by default."""
+        expected, x = self._rows(), given.get("x")
+        if isinstance(x, tf.data.Dataset):
+            kinds.check_batches(self.network, x.element_spec)
+        if expected is None:
+            return
+        if not isinstance(x, tf.data.Dataset):
+            if arrays := [each for each in tf.nest.flatten(x) if isinstance(each, (np.ndarray, tf.Tensor))]:
+                if given.get("batch_size") is None:
+                    given["batch_size"] = expected
+                self._check_rows(arrays[0].shape[0], given)
             return
         received = tf.nest.flatten(x.element_spec)[0].shape[0]
         if received != expected:
@@ -118,26 +159,66 @@ class TrainingModel(keras.Model):
                 f"{expected}, or with_batch_size({received}) for another network."
             )
 
+    def _check_rows(self, rows: int, given: dict[str, Any]) -> None:
+        """Refuse rows of arrays that are no whole number of the network's batches, or are cut into others."""
+        expected, size = self._rows(), whole_number("batch_size", given["batch_size"], 1)
+        trained = math.floor(rows * (1 - (given.get("validation_split") or 0)))  # as Keras calculates it
+        for part in (trained, rows - trained):
+            received = size if part % size == 0 else part % size
+            if part and received != expected:
+                raise InputError(
+                    f"the network carries the state of batch_size {expected} rows, but {wording.number(part, 'row')} "
+                    f"in batches of {size} end with one of {received}: give a multiple of {expected} rows and "
+                    f"batch_size {expected}, or use with_batch_size(...) for another network."
+                )
+
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is."""
-        self._check_batches(args[0] if args else kwargs.get("x"))
-        with carried_state.zeroed(self.network):
-            return super().evaluate(*args, **kwargs)
+        """Evaluate as `keras.Model.evaluate` does, from the zero state; the state of training stays as it is.
+
+        Raises:
+            InputError: The batches do not have the batch size of a stateful network.
+        """
+        forks.check()
+        given = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
+        options = given.pop("kwargs", {})
+        self._check_batches(given)
+        with carried_state.zeroed(self.network), _one_line(), looked_up():
+            return super().evaluate(**given, **options)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is."""
-        with carried_state.zeroed(self.network):
-            return super().predict(*args, **kwargs)
+        """Predict as `keras.Model.predict` does, from the zero state; the state of training stays as it is.
 
-    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        Raises:
+            InputError: The batches do not have the batch size of a stateful network.
+        """
+        forks.check()
+        given = inspect.signature(super().predict).bind(*args, **kwargs).arguments
+        self._check_batches(given)
+        with carried_state.zeroed(self.network), _one_line():
+            return super().predict(**given)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Train as `keras.Model.train_on_batch` does, on the state that the last batch has left."""
+        kinds.check_learns(self.network)
+        self._check_batch(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Test as `keras.Model.test_on_batch` does, from the zero state; the state of training stays as it is."""
+        self._check_batch(x)
         with carried_state.zeroed(self.network):
-            return super().test_on_batch(*args, **kwargs)
+            return super().test_on_batch(x, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predict as `keras.Model.predict_on_batch` does, from the zero state; the state of training stays as it is."""
+        self._check_batch(x)
         with carried_state.zeroed(self.network):
             return super().predict_on_batch(x)
+
+    def _check_batch(self, x: Any) -> None:
+        """Refuse one batch that has not as many rows as the network carries states, and a forked process."""
+        forks.check()
+        self._check_batches({"x": x, "batch_size": len(tf.nest.flatten(x)[0])})
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: writing and scoring read the weights themselves.
@@ -157,3 +238,17 @@ def _real_targets(y: Any, sample_weight: Any) -> Any:
         return real
     sample_weight = tf.cast(sample_weight, tf.float32)
     return real * (sample_weight[:, tf.newaxis] if sample_weight.shape.rank == 1 else sample_weight)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Say in one line which size of batches is missing, where only a batch itself can show it."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if found := re.search(rf"{_CARRIES} (\d+)", error.message):
+            raise InputError(
+                f"{found[0]} rows, but a batch has another number: give batches of {found[1]} rows, or use "
+                "with_batch_size(...) for another network."
+            ) from None
+        raise

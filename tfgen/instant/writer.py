@@ -16,8 +16,9 @@ from tfgen.errors import InputError
 from tfgen.instant import chain as chains
 from tfgen.instant.network import Array, Network, State
 from tfgen.portable.layers import Layer
+from tfgen.support import interrupts
 from tfgen.terms.draws import uniforms
-from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
+from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
 from tfgen.terms.seeds import row_seeds
@@ -56,12 +57,11 @@ class Writer:
 
     def stream(self, prompt: str = "", **call: Any) -> Iterator[str]:
         """Give a text token by token; for the arguments, as far as there are any, see `tfgen.writing.Writer`."""
-        pieces = self._write(prompt, 1, **call)
-        return (text for (text,) in pieces if text)
+        return (text for (text,) in self._write(prompt, 1, **call) if text)
 
     def score(self, text: str, *, unknown: OnUnknown = "error") -> Score:
         """Tell how likely the model finds a text, see `tfgen.writing.Writer`."""
-        ids = self.vocabulary.encode(text, unknown)
+        ids = self.vocabulary.encode(text := self.vocabulary.normalized(text), unknown)
         if not len(ids):
             raise InputError(f"there is nothing to score in {text!r}; give a text of at least one known character.")
         reading = self._read(ids)
@@ -85,7 +85,7 @@ class Writer:
     ) -> Iterator[list[str]]:
         """Check everything, then write to the end: the new text of each row, token by token."""
         chain = chains.default_chain(**settings)
-        limits = Limits(length, min_length, as_stops(stop), max_time=max_time)
+        limits = Limits(length, min_length, as_stops(stop, self.vocabulary.normalized), max_time=max_time)
         ids = self.vocabulary.encode(prompt, unknown)
         seeds = row_seeds(random.getrandbits(62) if seed is None else seed, rows)
         reading = self._read(ids)
@@ -103,15 +103,15 @@ class Writer:
         finished, watches = np.zeros(rows, bool), [StopStrings(limits.stops) for _ in seeds]
         deadline = np.inf if limits.max_time is None else time.monotonic() + limits.max_time
         draws = (uniform for block in itertools.count() for uniform in uniforms(seeds, block))
-        may_come, no_end = self.vocabulary.writable, places != END
         for t, uniform in zip(range(limits.length), draws, strict=False):
             if finished.all() or time.monotonic() >= deadline:
                 break
-            allowed = may_come if t >= limits.min_length else may_come & no_end
+            interrupts.check()
+            allowed = self.vocabulary.writable & ((places != END) | (t >= limits.min_length))
             shaped = chains.apply(chain, np.where(allowed, logits.astype(np.float64), -np.inf), counts)
             ids = np.where(finished, PADDING, chains.select(shaped, uniform))
             if ((ids == PADDING) & ~finished).any():
-                raise InputError(NO_DISTRIBUTION if np.isnan(logits).any() else NOTHING_LEFT)
+                raise InputError(NO_DISTRIBUTION)  # for no plain setting leaves nothing
             counts[np.arange(rows), ids] += ids > END
             yield [watch.feed(text) for watch, text in zip(watches, self.vocabulary.decode_each(ids), strict=True)]
             finished |= (ids == END) | [watch.stopped for watch in watches]

@@ -1,9 +1,11 @@
-"""Weights and networks of other frameworks: PyTorch's recurrent layers with a linear head, and plain Keras.
+"""Weights and networks of other frameworks: PyTorch's recurrent layers with a linear head, GPT-2, and plain Keras.
 
 | module | its one idea |
 |---|---|
 | `pytorch` | the weights as the state dict of a PyTorch module, in memory and in files |
 | `state_dicts` | where each weight stands in that state dict |
+| `gpt2` | the same of a transformer, whose twin is GPT-2 of Hugging Face |
+| `parts` | a layer and its share of a state dict |
 | `plain_keras` | the network of Keras' own layers alone |
 
 The PyTorch twin of a generator is a module such as tutorials write:
@@ -46,6 +48,11 @@ and computes, of sources (B, S) that are padded with 0 and end with the id 2, as
 state dict of this room: leave its names out. It gives the places (B, S, P), or a vector a row (B, P), which is the one
 part of its summary, and is not normalised if P is below 4.
 
+The twin of a transformer is `transformers.GPT2LMHeadModel(GPT2Config(vocab_size=V, n_positions=W, n_embd=U, n_layer=L,
+n_head=H, tie_word_embeddings=False))`, whose names are `transformer.wte.weight`, `transformer.h.0.ln_1.weight` and so
+on. Its head is a kernel of its own here: of a GPT-2 whose head is the table of its tokens, `state_dict()` has it twice,
+and so it goes here, and back only to one that is not tied.
+
 | name | shape |
 |---|---|
 | `rnn.weight_ih_l0`, `rnn.weight_hh_l0` | (G U, D), (G U, U) |
@@ -71,3 +78,7 @@ from tfgen.interop.plain_keras import from_keras, to_keras
 from tfgen.interop.pytorch import from_torch, load_torch, save_torch, to_torch
 
 __all__ = ["from_keras", "from_torch", "load_torch", "save_torch", "to_keras", "to_torch"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,8 +12,8 @@ import numpy as np
 
 from tfgen.errors import InputError, check_instance, damage, path_of
 from tfgen.interop import state_dicts
-from tfgen.interop.state_dicts import Arrays
-from tfgen.support import atomic_files, wording
+from tfgen.interop.parts import Arrays, Part
+from tfgen.support import atomic_files, plain_files, wording
 from tfgen.text_generator import TextGenerator
 
 
@@ -24,9 +24,10 @@ def to_torch(generator: TextGenerator) -> Arrays:
     second is zero. A GRU has both here too.
 
     Args:
-        generator: One kind of recurrent layer, all of U units, with Keras' own activations, then the head; an embedding
-            before and dropouts between are allowed, and any encoder. A `networks.TextEncoder` has a twin too; of
-            another kind of encoder nothing is in the state dict, for its weights go their own way.
+        generator: A transformer, whose twin is `transformers.GPT2LMHeadModel`. Or one kind of recurrent layer, all of U
+            units, with Keras' own activations, then the head; an embedding before and dropouts between are allowed,
+            and any encoder. A `networks.TextEncoder` has a twin too; of another kind of encoder nothing is in the
+            state dict, for its weights go their own way.
 
     Returns:
         Arrays of the weights' dtype by name, of the shapes that stand in `tfgen.interop`.
@@ -100,17 +101,19 @@ def load_torch(generator: TextGenerator, path: str | os.PathLike[str]) -> None:
             f"{str(path.with_suffix('.safetensors'))!r})."
         )
     safetensors = _safetensors()
-    with damage(lambda error: _unreadable(path, error)):
-        arrays = safetensors.load(path.read_bytes())
+    with damage(lambda error: _unreadable(path, error)), plain_files.opened(path) as file:
+        arrays = safetensors.load(file.read())
     from_torch(generator, arrays)
 
 
-def _parts(generator: TextGenerator) -> list[state_dicts.Part]:
+def _parts(generator: TextGenerator) -> list[Part]:
     check_instance("generator", generator, TextGenerator, "a tfgen.TextGenerator")
     return state_dicts.parts(generator.network)
 
 
 def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
     if isinstance(error, OSError):
         return f"{str(path)!r} cannot be read: {error.strerror or error}."
     if isinstance(error, KeyError):
@@ -147,5 +150,5 @@ def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise InputError("safetensors files need the package safetensors: pip install 'tfgen[safetensors]'.") from None
+        raise InputError("safetensors files need the package safetensors: pip install safetensors.") from None
     return safetensors.numpy

@@ -4,38 +4,24 @@ Axis letters: V vocabulary, U units, D inputs of a layer, G gates (4, 3 or 1), H
 states, P features of a place of the source.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from tfgen.errors import InputError
+from tfgen.interop.gpt2 import is_gpt2, parts_of_gpt2
+from tfgen.interop.parts import Arrays, Part, embedding, turned
 from tfgen.networks.described import layers_of
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.kinds import Network
 from tfgen.networks.text_encoder import TextEncoder
 from tfgen.portable.layers import Layer
 
-Arrays = dict[str, np.ndarray]
-
 # Where PyTorch keeps each gate of Keras: LSTM i, f, c, o in both; GRU z, r, h here and r, z, n there. Each order is its
 # own inverse.
 _GATES = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "rnn": (0,)}
-
-
-class Part(NamedTuple):
-    """A layer, and its share of the state dict.
-
-    Attributes:
-        layer: Of Keras.
-        there: From what its `get_weights` gives to arrays by name.
-        back: From a state dict to what its `set_weights` takes.
-    """
-
-    layer: Any
-    there: Callable[[list[np.ndarray]], Arrays]
-    back: Callable[[Arrays], list[np.ndarray]]
 
 
 def parts(network: Network) -> list[Part]:
@@ -46,19 +32,23 @@ def parts(network: Network) -> list[Part]:
     """
     if not isinstance(network, EncoderDecoder):
         return _of_text(network)
+    if is_gpt2(network.decoder):
+        raise InputError("GPT-2 has no encoder; received a transformer with one, which has no twin in PyTorch.")
     encoder = _of_encoder(network.encoder) if isinstance(network.encoder, TextEncoder) else []
     attention = [_attention(network.attention)] if network.attention else []
     return [*encoder, _linear("first_state", network.first_state), *_of_text(network.decoder), *attention]
 
 
 def _of_text(network: keras.Sequential) -> list[Part]:
+    if is_gpt2(network):
+        return parts_of_gpt2(network)
     described = layers_of(network)
     _check_twin(described)
     stack: list[Part] = []
     depth = 0
     for layer, own in zip(described, network.layers, strict=True):
         if layer.kind == "embedding":
-            stack.append(_embedding("embedding", own))
+            stack.append(embedding("embedding", own))
         elif layer.cell:
             stack.append(_recurrent("rnn", f"l{depth}", own, layer.kind))
             depth += 1
@@ -68,21 +58,17 @@ def _of_text(network: keras.Sequential) -> list[Part]:
 def _of_encoder(encoder: TextEncoder) -> list[Part]:
     tables = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Embedding)]
     both = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Bidirectional)]
-    stack = [_embedding("encoder_embedding", table) for table in tables]
+    stack = [embedding("encoder_embedding", table) for table in tables]
     for index, layer in enumerate(both):
         stack.append(_recurrent("encoder", f"l{index}", layer.forward_layer, encoder.cell))
         stack.append(_recurrent("encoder", f"l{index}_reverse", layer.backward_layer, encoder.cell))
     return stack
 
 
-def _embedding(name: str, layer: Any) -> Part:
-    return Part(layer, lambda weights: {f"{name}.weight": weights[0]}, lambda given: [given[f"{name}.weight"]])
-
-
 def _linear(name: str, layer: Any) -> Part:
     def there(weights: list[np.ndarray]) -> Arrays:
         kernel, bias = weights
-        return {f"{name}.weight": _turned(kernel), f"{name}.bias": bias}
+        return {f"{name}.weight": turned(kernel), f"{name}.bias": bias}
 
     return Part(layer, there, lambda given: [given[f"{name}.weight"].T, given[f"{name}.bias"]])
 
@@ -93,7 +79,7 @@ def _attention(layer: Any) -> Part:
     def there(weights: list[np.ndarray]) -> Arrays:
         score, of_context, of_query = weights
         combined = np.concatenate([of_context, of_query])
-        return {"attention_score.weight": _turned(score), "attention_combine.weight": _turned(combined)}
+        return {"attention_score.weight": turned(score), "attention_combine.weight": turned(combined)}
 
     def back(given: Arrays) -> list[np.ndarray]:
         score, combined = given["attention_score.weight"].T, given["attention_combine.weight"].T
@@ -123,10 +109,6 @@ def _reordered(array: np.ndarray, kind: str) -> np.ndarray:
     """Exchange the gates, (G U, ...), between the orders of the two frameworks."""
     gates = np.split(array, len(_GATES[kind]))
     return np.ascontiguousarray(np.concatenate([gates[gate] for gate in _GATES[kind]]))
-
-
-def _turned(kernel: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(kernel.T)
 
 
 def _check_twin(described: Sequence[Layer]) -> None:

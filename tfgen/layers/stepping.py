@@ -13,9 +13,13 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers.recurrence import State
+from tfgen.layers.transformer import Transformer
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 """The names of cells for those who build a network, and the layers that they stand for."""
+
+TRANSFORMER = "transformer"
+"""The name for a network that is no recurrent one, but has a `layers.Transformer`."""
 
 _RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 _PER_TIMESTEP = (keras.layers.Embedding, keras.layers.Dense, keras.layers.Dropout, keras.layers.LayerNormalization)
@@ -159,6 +163,15 @@ def cast(layer: Any, outputs: tf.Tensor, state: State) -> tuple[tf.Tensor, State
 
 def description(layers: list[Any]) -> dict[str, Any]:
     """Describe layers in the terms of `tfgen.networks.build`: the first recurrent one, dropout, and the embedding."""
+    for layer in layers:
+        if isinstance(layer, Transformer):
+            sizes = {name: getattr(layer, name) for name in ("layers", "heads", "window", "dropout")}
+            return {
+                "cell": TRANSFORMER,
+                "units": layer.positions.shape[1],
+                "weight_drop": 0.0,
+                "embedding": None,
+            } | sizes
     recurrent = [layer for layer in layers if is_recurrent(layer)]
     embeddings = [layer.output_dim for layer in layers if isinstance(layer, keras.layers.Embedding)]
     dropouts = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]

@@ -3,11 +3,15 @@
 | module | its one idea |
 |---|---|
 | `building` | a plain stateful `keras.Sequential` of the usual kind |
+| `mixture` | several models of one vocabulary as one |
 | `model` | what a language model is: the door for all that predicts a next token |
 | `recurrent` | a Sequential of layers that can be stepped, as a language model |
 | `encoder_decoder` | an encoder before such a Sequential: text from a picture, another text, a feature vector |
+| `source_shapes` | which arrays an encoder takes |
 | `text_encoder` | a network that reads a text in both directions |
 | `conditioned` | an encoder and a decoder as a language model |
+| `adapting` | models that go on learning while they read |
+| `counts` | n-grams that were counted, as a language model |
 | `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
@@ -17,9 +21,11 @@ import keras  # noqa: F401 - first, see tfgen.layers
 from tfgen.layers.stepping import CELLS
 from tfgen.networks.building import build
 from tfgen.networks.conditioned import Conditioned
+from tfgen.networks.counts import Counts, ngram
 from tfgen.networks.described import layers_of
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.functions import features, logits_of, prefill, step, zero_state
+from tfgen.networks.mixture import Mixture
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import (
     Recurrent,
@@ -36,8 +42,10 @@ from tfgen.networks.text_encoder import TextEncoder, text_encoder
 __all__ = [
     "CELLS",
     "Conditioned",
+    "Counts",
     "EncoderDecoder",
     "LanguageModel",
+    "Mixture",
     "Recurrent",
     "State",
     "TextEncoder",
@@ -46,6 +54,7 @@ __all__ = [
     "features",
     "layers_of",
     "logits_of",
+    "ngram",
     "prefill",
     "recurrent_layers",
     "shape",
@@ -56,3 +65,7 @@ __all__ = [
     "with_batch_size",
     "zero_state",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -188,6 +188,16 @@ def _encoded_shape(encoder: Any) -> tuple[int | None, ...]:
             "the encoder must be a Keras model that knows its input (a Sequential that starts with keras.Input, or "
             f"keras.Model(inputs, outputs)); received {wording.shown(encoder)}."
         )
+    if sizes := {tensor.shape[0] for tensor in encoder.inputs} - {None}:
+        raise InputError(
+            f"the encoder must read batches of any size; received one of batch_size {min(sizes)}: make its keras.Input "
+            "without batch_size."
+        )
+    if carrying := [layer.name for layer in encoder._flatten_layers() if getattr(layer, "stateful", False)]:
+        raise InputError(
+            f"the encoder must begin each source anew; received one in which {wording.listing(carrying)} carries its "
+            "state from batch to batch: make it with stateful=False."
+        )
     shape = encoder.output_shape
     if not isinstance(shape, tuple) or len(shape) not in (2, 3) or not isinstance(shape[-1], int):
         raise InputError(

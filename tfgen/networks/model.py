@@ -3,8 +3,10 @@
 Axis letters: B batch, T time, V vocabulary, F features.
 """
 
+import hashlib
 from typing import Any, Protocol, runtime_checkable
 
+import keras
 import tensorflow as tf
 
 from tfgen.errors import InputError
@@ -55,7 +57,8 @@ class LanguageModel(Protocol):
             context: Of the rows.
 
         Returns:
-            What `logits` takes, (B, T, ...), where padding has any; and the state after each row's last real token.
+            What `logits` takes, a nest of (B, T, ...), where padding has any; and the state after each row's last real
+            token.
         """
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
@@ -116,6 +119,15 @@ def checked_context(model: LanguageModel, context: Any, rows: int) -> Any:
                 f"{_shapes(given)}."
             )
     return given
+
+
+def fingerprint_of(network: keras.Model, salt: bytes) -> str:
+    """Give a hash of the weights of a network; the salt is hashed before them."""
+    digest = hashlib.sha256(salt)
+    for weight in network.get_weights():
+        digest.update(repr((weight.shape, weight.dtype)).encode())
+        digest.update(weight.tobytes())
+    return digest.hexdigest()
 
 
 def where(chosen: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

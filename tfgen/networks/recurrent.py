@@ -6,7 +6,6 @@ and bias, never from the logarithm of its softmax.
 Axis letters: B batch, T time, V vocabulary, U units.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import recurrence, stepping
-from tfgen.networks.model import where
+from tfgen.networks.model import fingerprint_of, where
 from tfgen.support import wording
 
 # For each layer that remembers the list of its states, each (B, U), as Keras orders them.
@@ -103,11 +102,7 @@ class Recurrent:
 
     def fingerprint(self, salt: bytes = b"") -> str:
         """Give a hash of the weights; the salt is hashed before them."""
-        digest = hashlib.sha256(salt)
-        for weight in self.network.get_weights():
-            digest.update(repr((weight.shape, weight.dtype)).encode())
-            digest.update(weight.tobytes())
-        return digest.hexdigest()
+        return fingerprint_of(self.network, salt)
 
 
 def check(network: keras.Sequential) -> None:

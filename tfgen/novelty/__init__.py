@@ -9,3 +9,7 @@
 from tfgen.novelty.passages import MOST_BYTES, Passage, Report, report
 
 __all__ = ["MOST_BYTES", "Passage", "Report", "report"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,19 +9,23 @@ Axis letters: T the sample's characters, K the lengths looked at, N bytes in UTF
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.corpora.corpus import Corpus
 from tfgen.errors import InputError, check_instance
 from tfgen.novelty.suffix_automaton import SuffixAutomaton
+from tfgen.support import pages
 from tfgen.vocabulary.vocabulary import Documents
 
 MOST_BYTES = 1_000_000
 """The longest sample in UTF-8, which takes a gigabyte of memory to look for, and more if many characters differ."""
 
 _PASSAGES = 5
+_LENGTHS_SHOWN = (5, 10, 20, 30, 50, 100, 200, 500)  # in a notebook
 _BORDER = b"\xff"  # occurs in no UTF-8
 
 
@@ -52,13 +56,21 @@ class Report:
     copied: npt.NDArray[np.float64]
     longest: tuple[Passage, ...]
 
+    def _repr_html_(self) -> str:
+        """Show the shares and the passages in a notebook."""
+        lengths = [length for length in _LENGTHS_SHOWN if length <= len(self.lengths)]
+        shares = [(f"{length:,}", f"{self.copied[length - 1]:.1%}") for length in lengths]
+        passages = [(f"{len(each.text):,}", f"{each.begin:,}", each.text) for each in self.longest]
+        return pages.table(("passages of", "copied"), shares) + pages.table(("characters", "at", "copied"), passages)
+
 
 def report(sample: str, corpus: Documents) -> Report:
     """Measure how much of a sample is copied from a corpus, which is read once: about 30 MB a second.
 
     Args:
         sample: The text, such as a model has written; without the prompt, if that is from the corpus.
-        corpus: What the model has learned, a `Corpus`. A match never goes over the border of two documents.
+        corpus: What the model has learned, a `Corpus`; the sample is brought into its normalisation form. A match never
+            goes over the border of two documents.
 
     Returns:
         The shares copied by length, and the longest copied passages.
@@ -77,6 +89,8 @@ def report(sample: str, corpus: Documents) -> Report:
     check_instance("the corpus", corpus, Documents, "what tfgen.load_corpus gives")
     if not sample:
         raise InputError("the sample is empty; use a text of at least one character.")
+    if isinstance(corpus, Corpus) and corpus.normalize is not None:
+        sample = unicodedata.normalize(corpus.normalize, sample)
     data = sample.encode("utf-8", "surrogatepass")
     if len(data) > MOST_BYTES:
         raise InputError(f"the sample has {len(data):,} bytes in UTF-8; use a part of at most {MOST_BYTES:,} bytes.")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError, check_instance, path_of
-from tfgen.support import cache, locks, wording
+from tfgen.support import cache, locks, plain_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 FORMAT = "tfgen ids 1"
@@ -40,6 +41,7 @@ _FIELDS: dict[str, type] = {
     "ids_sha256": str,
     "vocabulary": dict,
 }
+_LATER = ("reading", "noticed")  # objects, which the first manifests do not have
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -55,6 +57,8 @@ class Prepared:
         number_of_documents: How many documents there are.
         characters: How many characters (code points), without the ends.
         sha256: Of the text, as `Corpus.sha256`.
+        reading: How it was read; empty where an earlier version has prepared it.
+        noticed: What was changed or passed over on the way, by name, and how often.
     """
 
     path: Path
@@ -65,6 +69,8 @@ class Prepared:
     number_of_documents: int
     characters: int
     sha256: str
+    reading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    noticed: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def ids_of(self, vocabulary: Vocabulary | None) -> npt.NDArray[np.unsignedinteger[Any]]:
         """Give the ids, which must belong to this vocabulary; None skips the check.
@@ -83,13 +89,15 @@ class Prepared:
             )
         return self.ids
 
-    def summary(self) -> dict[str, str | int]:
+    def summary(self) -> dict[str, Any]:
         """Describe the text for a model's provenance, as `Corpus.summary` does."""
         return {
             "source": self.source,
             "documents": self.number_of_documents,
             "characters": self.characters,
             "sha256": self.sha256,
+            **({"reading": dict(self.reading)} if self.reading else {}),
+            **({"noticed": dict(self.noticed)} if self.noticed else {}),
         }
 
     def __repr__(self) -> str:
@@ -147,6 +155,8 @@ def open_prepared(path: StrPath) -> Prepared:
         manifest["documents"],
         manifest["characters"],
         manifest["sha256"],
+        manifest.get("reading", {}),
+        manifest.get("noticed", {}),
     )
 
 
@@ -156,7 +166,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         OSError, ValueError, RecursionError: It cannot be read, or it is not a manifest.
     """
-    with (path / MANIFEST).open("rb") as file:
+    with plain_files.opened(path / MANIFEST) as file:
         data = file.read(_LARGEST_MANIFEST + 1)
     if len(data) > _LARGEST_MANIFEST:
         raise InputError(f"{MANIFEST} has more than {_LARGEST_MANIFEST:,} bytes.")
@@ -166,6 +176,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     for name, kind in _FIELDS.items():
         value = manifest.get(name)
         if type(value) is not kind or (isinstance(value, int) and value < 0):
+            raise InputError(f"its {name} is {wording.shorten(repr(value))}.")
+    for name in _LATER:
+        if not isinstance(value := manifest.get(name, {}), dict):
             raise InputError(f"its {name} is {wording.shorten(repr(value))}.")
     return manifest
 

@@ -6,6 +6,7 @@ killed leaves nothing that looks like a corpus. The next run of the same text co
 at once the slower takes what the faster has made.
 """
 
+import codecs
 import contextlib
 import dataclasses
 import hashlib
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfgen.corpora import TextSource, open_source
+from tfgen.corpora import TextSource, compressed, open_source
 from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import StrPath, TextFile
@@ -34,6 +35,9 @@ from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, checked_limits, 
 Identities: TypeAlias = list[tuple[int, int, int]]
 
 _PIECE = 1 << 20  # bytes
+
+# How a text could be read when the first texts were prepared.
+_FIRST = ("column", "lines", "encoding", "unescape", "strip_gutenberg", "normalize", "control")
 
 
 def prepare_corpus(
@@ -128,6 +132,9 @@ def prepare_text(
         InputError, OSError: As for `prepare_corpus`.
     """
     check_instance("show", show, Callable, "a function of one text")
+    if counting.vocabulary is not None and counting.vocabulary.normalize is not None:
+        reading = dataclasses.replace(text.reading, normalize=counting.vocabulary.normalize)
+        text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
@@ -239,19 +246,40 @@ def identities(text: TextSource) -> Identities:
 
 def _key(text: TextSource, counted: Any) -> str:
     """Name the result by all that it depends on: the bytes of the files, and how they are read."""
-    digest = hashlib.sha256()
-    # What was added later is no part of the name where it is not asked for: texts that were prepared before stay found.
-    reading = {name: value for name, value in dataclasses.asdict(text.reading).items() if name != "beside" or value}
-    how = [FORMAT, reading, text.ends, counted, unicodedata.unidata_version]
-    digest.update(json.dumps(how).encode())
+    contents, returns, alone = [], 0, 0
     for each in text.texts:
-        content = hashlib.sha256()
+        digest, last = hashlib.sha256(), b""
         for piece in _bytes_of(each):
-            content.update(piece)
+            digest.update(piece)
+            if b"\r" in piece or last == b"\r":
+                returns += piece.count(b"\r")
+                alone += piece.count(b"\r") - (last + piece).count(b"\r\n")
+            last = piece[-1:]
         path = each.path if isinstance(each, TextFile) else None
-        digest.update(json.dumps([[suffix.lower() for suffix in path.suffixes[-2:]] if path else None]).encode())
-        digest.update(content.digest())
-    return digest.hexdigest()
+        suffixes = [suffix.lower() for suffix in path.suffixes[-2:]] if path else None
+        contents += [json.dumps([suffixes]).encode(), digest.digest()]
+    # The ends of rows and lines are no text, and might be \r\n before too.
+    changed = alone if text.reading.column is not None or text.reading.lines else returns
+    how = [FORMAT, _reading_of(text, changed > 0), text.ends, counted, unicodedata.unidata_version]
+    if text.reading.normalize is not None:  # else what was prepared by a vocabulary without a form would be found
+        how.append("form")
+    return hashlib.sha256(b"".join([json.dumps(how).encode(), *contents])).hexdigest()
+
+
+def _reading_of(text: TextSource, has_ends: bool) -> dict[str, Any]:
+    """Give how a text is read, so that texts that were prepared before stay found.
+
+    What was added later is no part of it where it is not asked for, unless the text may be read otherwise than before.
+    """
+    how = dataclasses.asdict(text.reading)
+    later = {field.name: field.default for field in dataclasses.fields(text.reading) if field.name not in _FIRST}
+    reading = {name: value for name, value in how.items() if name not in later or value != later[name]}
+    is_utf8 = codecs.lookup(text.reading.encoding).name == "utf-8"
+    paths = [compressed.uncompressed_name(path) for path in _files(text)]
+    is_unquoted = text.reading.column is not None and any(path.suffix.lower() in (".tsv", ".tab") for path in paths)
+    if has_ends or is_unquoted or not is_utf8:
+        reading["rules"] = 2  # of the ends of lines, of quotes in a TSV file, and of byte order marks
+    return reading
 
 
 def _bytes_of(text: TextFile | NamedCorpus) -> Iterator[bytes]:
@@ -294,7 +322,13 @@ def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable
     counted = Counted(work.path(workspace.COUNTED))
     show(f"counting {counting.split}s{_except(counted.characters)}")
     vocabulary = Vocabulary.from_pieces(
-        text.pieces(), text.ends, counting.split, counting.limit, counting.min_count, counted
+        text.pieces(),
+        text.ends,
+        counting.split,
+        counting.limit,
+        counting.min_count,
+        counted,
+        text.reading.normalize,
     )
     return vocabulary, sum(vocabulary.counts) + text.ends
 
@@ -325,6 +359,8 @@ def _write(
         "type": vocabulary.id_type.name,
         "ids_sha256": ids.digest.hexdigest(),
         "vocabulary": vocabulary.get_config(),
+        "reading": dataclasses.asdict(text.reading),
+        "noticed": dict(text.noticed),
     }
 
 

@@ -62,7 +62,7 @@ class Workspace(atomic_files.Directory):
         if needed > free:
             raise InputError(
                 f"{str(self._parent)!r} has {free:,} bytes free, and {needed:,} are needed; make room (see tfgen "
-                "prepare --list and --clean), or choose another directory (-o)."
+                "prepare --list and --clean), or prepare the text in another directory (tfgen prepare -o)."
             )
 
     def take_over(self, key: str) -> None:

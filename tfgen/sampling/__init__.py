@@ -1,7 +1,8 @@
 """From logits to the next token: transforms that reshape a distribution, and the draw.
 
 A transform is a small immutable value that maps logits (B, V) to logits (B, V); minus infinity means "never". A sampler
-is a plain sequence of transforms, applied in that order.
+is a plain sequence of transforms, applied in that order, but for those that are hard: what they rule out is ruled out
+before all else.
 
 | module | its one idea |
 |---|---|
@@ -12,7 +13,9 @@ is a plain sequence of transforms, applied in that order.
 | `penalties` | against the same token again |
 | `repetition` | against the same passage again |
 | `mirostat` | a steady surprise |
+| `constraints` | what may come at all: automata, intersected |
 | `patterns` | text that matches a regular expression |
+| `strings` | text without some strings |
 | `chain` | transforms in a row |
 | `selection` | the draw |
 
@@ -56,3 +59,7 @@ __all__ = [
     "row_seeds",
     "select",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,14 +2,17 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.sampling.transform import Transform, mask, narrow, wide
+from tfgen.sampling.automaton import DEAD, START
+from tfgen.sampling.constraints import AutomatonMask, Reading, over_tokens, reserved_columns, trimmed
+from tfgen.sampling.strings import watching
+from tfgen.sampling.transform import NEVER, Transform, mask, narrow, wide
 from tfgen.support import wording
 from tfgen.terms.settings import array
 from tfgen.vocabulary.vocabulary import END, RESERVED, Vocabulary
@@ -46,14 +49,21 @@ class LogitBias(Transform):
     def bind(self, vocabulary: Vocabulary) -> Transform:
         """Give the bias of each id."""
         if not self.tokens and len(self.biases):
-            return _fitting("biases", self, self.biases, vocabulary)
+            _fitting("biases", self, self.biases, vocabulary)
+            return self._or_mask()
         ids = {token: i for i, token in enumerate(vocabulary.tokens) if i >= END}
         biases = np.zeros(len(vocabulary))
         for token, bias in zip(self.tokens, self.biases.numpy(), strict=True):
             if token not in ids:
                 raise InputError(f"the vocabulary has no token {token!r} to bias.")
             biases[ids[token]] = bias
-        return LogitBias(biases)
+        return LogitBias(biases)._or_mask()
+
+    def _or_mask(self) -> Transform:
+        """Give the mask that it is, if all it does is to forbid."""
+        biases = self.biases.numpy()
+        forbidden = biases == NEVER
+        return Mask(~forbidden) if forbidden.any() and not biases[~forbidden].any() else self
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
@@ -79,7 +89,7 @@ class Allow(Transform):
     def __init__(
         self, characters: str | None = None, *, category: str | None = None, pattern: str | None = None
     ) -> None:
-        self.spec = _spec(characters, category, pattern)
+        self.spec = _spec(characters=characters, category=category, pattern=pattern)
 
     def bind(self, vocabulary: Vocabulary) -> Transform:
         """Give the mask over ids."""
@@ -93,24 +103,41 @@ class Allow(Transform):
 class Forbid(Transform):
     """Keeps all tokens but some. Of a word, any forbidden character forbids it.
 
+    Strings are forbidden wherever they would occur in the text, however tokens cut them, within a longer word too, and
+    also where they would begin in the prompt.
+
     Args:
         characters: Tokens with any of these characters.
         category: Tokens with a character of any of these Unicode categories, see `Allow`.
         pattern: Tokens that this regular expression of Python's matches as a whole.
+        strings: A string, or several, that must not be written: `["the", "THE"]`, as they are
+            but for the normalisation form, which is that of the vocabulary.
 
     Raises:
-        InputError: Not exactly one of these is given, or (when it meets a vocabulary) nothing would be left.
+        InputError: Not exactly one of these is given, a string is empty, or (when it meets a vocabulary) nothing would
+            be left.
     """
 
     spec: tuple[str, str]
+    strings: tuple[str, ...]
 
     def __init__(
-        self, characters: str | None = None, *, category: str | None = None, pattern: str | None = None
+        self,
+        characters: str | None = None,
+        *,
+        category: str | None = None,
+        pattern: str | None = None,
+        strings: str | Sequence[str] | None = None,
     ) -> None:
-        self.spec = _spec(characters, category, pattern)
+        banned = None if strings is None else _strings(strings)
+        kind, value = _spec(characters=characters, category=category, pattern=pattern, strings=banned)
+        self.strings = value if kind == "strings" else ()
+        self.spec = (kind, "" if kind == "strings" else value)
 
     def bind(self, vocabulary: Vocabulary) -> Transform:
-        """Give the mask over ids."""
+        """Give the mask over ids, or the automaton over them."""
+        if self.strings:
+            return _without(self.strings, vocabulary)
         forbidden = _matching(vocabulary, self.spec, any)
         if forbidden[len(RESERVED) :].all():
             raise InputError(f"every token of the vocabulary has the {self.spec[0]} {self.spec[1]!r}: nothing is left.")
@@ -138,6 +165,11 @@ class Mask(Transform):
             raise InputError(f"a mask must be true or false for each id; received {wording.shown(kept)}.")
         self.kept = tf.constant(entries)
 
+    @property
+    def hard(self) -> bool:
+        """Whether it rules tokens out for good: it does."""
+        return True
+
     def bind(self, vocabulary: Vocabulary) -> Transform:
         """Check its size."""
         return _fitting("entries of a mask", self, self.kept, vocabulary)
@@ -153,20 +185,53 @@ def _fitting(name: str, transform: Transform, values: tf.Tensor, vocabulary: Voc
     return transform
 
 
-def _spec(characters: str | None, category: str | None, pattern: str | None) -> tuple[str, str]:
-    given = {"characters": characters, "category": category, "pattern": pattern}
-    chosen = [(name, value) for name, value in given.items() if value is not None]
-    if len(chosen) != 1 or not isinstance(chosen[0][1], str) or not chosen[0][1] or (category and category.isspace()):
-        received = ", ".join(f"{name}={wording.shown(value)}" for name, value in chosen) or "none"
+def _strings(given: Any) -> tuple[str, ...]:
+    several = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Sequence) else ()
+    if not several or not all(isinstance(each, str) and each for each in several):
         raise InputError(
-            f"give one of characters, category and pattern, a text that is not empty; received {received}."
+            f"strings must be a text that is not empty, or a list of them; received {wording.shown(given)}."
         )
-    if pattern is not None:
+    return tuple(dict.fromkeys(several))
+
+
+def _without(strings: tuple[str, ...], vocabulary: Vocabulary) -> AutomatonMask:
+    """Give the automaton of the texts in which none of the strings occurs."""
+    strings = tuple(dict.fromkeys(map(vocabulary.normalized, strings)))
+    tokens = vocabulary.tokens[len(RESERVED) :]
+    alphabet = "".join(sorted(set("".join(tokens))))
+    moves, read = watching(strings, alphabet)
+    what = f"a list of strings such as {wording.listing(strings, 1)}"
+    classes = {character: i for i, character in enumerate(alphabet)}
+    after, permitted, columns = over_tokens(moves, classes, tokens, what, read)
+    never, end, first = range(3)
+    past = np.full([len(moves), first + after.shape[1]], START, np.int32)  # no string lies across what is no text
+    past[:, first:] = after
+    full = np.full_like(past, -1)
+    full[:, first:] = permitted
+    full[:, end] = np.arange(len(moves))
+    table, numbers = trimmed(full, end, np.arange(START, len(moves)), matches=False, ends=vocabulary.ends)
+    if numbers[START] == DEAD or not (permitted[START] >= 0).any():
+        raise InputError(f"every text over this vocabulary has one of the strings {wording.listing(strings)}.")
+    of_tokens = np.concatenate([reserved_columns(never, end), first + columns]).astype(np.int32)
+    reading = Reading(past, of_tokens, max(map(len, strings)) - 1, numbers)
+    return AutomatonMask(table, of_tokens, matches=False, reading=reading)
+
+
+def _spec(**given: Any) -> tuple[str, Any]:
+    """Give the one way of saying which, by name, and what it says."""
+    chosen = [(name, value) for name, value in given.items() if value is not None]
+    kind, value = chosen[0] if len(chosen) == 1 else ("", None)
+    text = value if isinstance(value, str) else ""
+    if kind != "strings" and (not text or (kind == "category" and text.isspace())):
+        received = ", ".join(f"{name}={wording.shown(each)}" for name, each in chosen) or "none"
+        *names, last = given
+        raise InputError(f"give one of {', '.join(names)} and {last}, a text that is not empty; received {received}.")
+    if kind == "pattern":
         try:
-            re.compile(pattern)
-        except re.error as error:
-            raise InputError(f"the pattern {pattern!r} is no regular expression: {error}.") from None
-    return chosen[0]
+            re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise InputError(f"the pattern {wording.shown(text)} is no regular expression: {error}.") from None
+    return kind, value
 
 
 def _matching(vocabulary: Vocabulary, spec: tuple[str, str], together: Callable[[Any], bool] = all) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Transforms in a row: the sampler, its default order, and its memory."""
 
 import inspect
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,12 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.sampling.bias import LogitBias, Mask
+from tfgen.sampling.constraints import AutomatonMask, intersected
 from tfgen.sampling.penalties import RepetitionPenalty
 from tfgen.sampling.temperature import Temperature
-from tfgen.sampling.transform import Transform
+from tfgen.sampling.transform import NEVER, Transform, mask
 from tfgen.sampling.truncation import MinP, TopK, TopP, Typical
 from tfgen.support import wording
-from tfgen.vocabulary.vocabulary import Vocabulary
+from tfgen.terms.faults import CONTRADICTION
+from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
 Chain = tuple[Transform, ...]
 
@@ -29,7 +33,7 @@ def default_chain(
     """Give the transforms of the plain settings: penalty, temperature, top-k, typical, top-p, min-p, in this order.
 
     Args:
-        temperature: See `Temperature`.
+        temperature: See `Temperature`; after 0 nothing is left to be cut off.
         top_k: See `TopK`; None or 0 leaves it out.
         top_p: See `TopP`; None leaves it out.
         min_p: See `MinP`; None leaves it out.
@@ -54,13 +58,16 @@ def default_chain(
 def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], vocabulary: Vocabulary) -> Chain:
     """Give the chain that was asked for, with everything that was said as text said in ids.
 
+    What is hard comes first: it holds whatever the order, and what is left is shaped in the order given.
+
     Args:
         sampler: Transforms in the order they are applied; None for those of the settings.
         settings: Of `default_chain`, by name.
         vocabulary: Of the tokens.
 
     Raises:
-        InputError: Both are given, something in the sampler is no transform, or does not fit the vocabulary.
+        InputError: Both are given, something in the sampler is no transform, does not fit the vocabulary, contradicts
+            another one, or stands where it can do nothing.
         TypeError: There is no such setting.
     """
     known = inspect.signature(default_chain).parameters.keys()
@@ -75,7 +82,38 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         if transform is sampler or not isinstance(transform, Transform):
             received = wording.shown(transform)
             raise InputError(f"a sampler is a sequence of transforms of tfgen.sampling; received {received} in it.")
-    return tuple(transform.bind(vocabulary) for transform in transforms)
+    bound = tuple(transform.bind(vocabulary) for transform in transforms)
+    soft = [(given, each) for given, each in zip(transforms, bound, strict=True) if not each.hard]
+    _check_that_all_matter([given for given, _ in soft])
+    return (*_constraints(bound, vocabulary), *(each for _, each in soft))
+
+
+def _check_that_all_matter(transforms: Sequence[Transform]) -> None:
+    """Refuse what stands behind a transform that leaves one token."""
+    for before, after in itertools.pairwise(transforms):
+        if before.leaves_one:
+            raise InputError(
+                f"{type(after).__name__} can do nothing after {type(before).__name__}(0), which leaves one token: put "
+                "it before, or remove it."
+            )
+
+
+def _constraints(bound: Sequence[Transform], vocabulary: Vocabulary) -> Chain:
+    """Give what is hard, of which masks and automata are made one."""
+    kept, masks = np.ones(len(vocabulary), bool), 0
+    for each in bound:
+        masks += isinstance(each, Mask | LogitBias)
+        if isinstance(each, Mask):
+            kept &= each.kept.numpy()
+        elif isinstance(each, LogitBias):
+            kept &= each.biases.numpy() > NEVER
+    automata = [each for each in bound if isinstance(each, AutomatonMask)]
+    others = [each for each in bound if each.hard and not isinstance(each, Mask | AutomatonMask)]
+    if masks > 1 and not kept[len(RESERVED) :].any():
+        raise InputError(CONTRADICTION)
+    if len(automata) > 1 or (automata and not kept.all()):
+        return (*intersected(automata, kept, vocabulary.ends), *others)
+    return (*automata, *([] if kept.all() else [Mask(kept)]), *others)
 
 
 def start(chain: Chain, history: tf.Tensor, size: int) -> tuple[Any, ...]:
@@ -95,10 +133,20 @@ def apply(chain: Chain, logits: tf.Tensor, states: tuple[Any, ...]) -> tuple[tf.
         Logits (B, V), and what each transform was given, for `update`.
     """
     given = []
+    permitted = tf.constant(True)
     for transform, state in zip(chain, states, strict=True):
         given.append(logits)
         logits = transform.apply(logits, state)
+        if transform.hard:
+            permitted = logits > NEVER
+        elif not _is_ours(transform):  # it might bring back what was ruled out
+            logits = mask(logits, permitted)
     return logits, tuple(given)
+
+
+def _is_ours(transform: Transform) -> bool:
+    """Whether it leaves minus infinity as it is, as all of this package do."""
+    return type(transform).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def update(chain: Chain, states: tuple[Any, ...], ids: tf.Tensor, given: tuple[tf.Tensor, ...]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError, whole_number
-from tfgen.sampling.transform import NEVER, Transform, narrow, scalar, wide
+from tfgen.sampling.transform import Transform, mask, narrow, scalar, wide
 from tfgen.support import wording
 from tfgen.terms.settings import Range, array
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
@@ -30,7 +30,7 @@ class _LookingBack(Transform):
 
 class NoRepeatNgram(_LookingBack):
     """Forbids every token that would complete an n-gram which the text already has (Paulus et al. 2017,
-    arXiv:1705.04304). A row in which every token is forbidden is left as it is.
+    arXiv:1705.04304). A text in which every token would complete one ends there.
 
     Args:
         n: At least 1; part of the structure of a sampler.
@@ -46,6 +46,11 @@ class NoRepeatNgram(_LookingBack):
         self.window = whole_number("window", window, 1, 2**16)
         self.n = whole_number("n", n, 1, self.window)
 
+    @property
+    def hard(self) -> bool:
+        """Whether it rules tokens out for good: it does."""
+        return True
+
     def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Forbid by the text so far (B, W)."""
         places = self.window - self.n + 1  # of n-grams in the window
@@ -54,9 +59,7 @@ class NoRepeatNgram(_LookingBack):
             before = state[:, self.n - 1 - back : self.n - 1 - back + places]
             repeats &= (before == state[:, -back, tf.newaxis]) & (before != PADDING)
         forbidden = _largest_by_token(state[:, self.n - 1 :], tf.cast(repeats, tf.int32), tf.shape(logits)[-1]) > 0
-        kept = tf.where(forbidden, tf.cast(NEVER, logits.dtype), logits)
-        possible = tf.reduce_any(kept > NEVER, axis=-1, keepdims=True)
-        return tf.where(possible, kept, logits)
+        return mask(logits, ~forbidden)
 
 
 class DRY(_LookingBack):

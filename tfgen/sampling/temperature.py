@@ -30,6 +30,11 @@ class Temperature(Transform):
     def __init__(self, t: Any) -> None:
         self.t = scalar("temperature", t, tf.float64, PLAIN["temperature"])
 
+    @property
+    def leaves_one(self) -> bool:
+        """Whether it is known to be 0."""
+        return not tf.is_symbolic_tensor(self.t) and bool(self.t == 0)
+
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)

@@ -27,6 +27,16 @@ class Transform(tf.experimental.ExtensionType):
         """Whether it decides where a text ends, so that the end of text may come in any vocabulary."""
         return False
 
+    @property
+    def hard(self) -> bool:
+        """Whether it rules tokens out for good: then it is applied before all that is not hard, wherever it stands."""
+        return False
+
+    @property
+    def leaves_one(self) -> bool:
+        """Whether it leaves one token, so that nothing after it can matter."""
+        return False
+
     def __call__(self, logits: Any) -> tf.Tensor:
         """Map logits (..., V) to logits of the same shape and dtype."""
         raise NotImplementedError(f"{type(self).__name__} looks back at the text: use start, apply and update.")

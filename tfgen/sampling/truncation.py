@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfgen.sampling.transform import Transform, mask, scalar, wide
@@ -148,8 +149,11 @@ class Epsilon(Transform):
 def _leading(keys: tf.Tensor, weights: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
     """Tell which tokens lead: those of strictly larger keys weigh less than `limit` together.
 
-    Equal keys lead or fall together. Keys, weights and the answer are (..., V), the limit is a scalar.
+    Equal keys lead or fall together, and the largest leads always. Keys, weights and the answer are (..., V), the limit
+    is a scalar.
     """
+    if limit.dtype.is_floating:  # smaller numbers are 0 to TensorFlow
+        limit = tf.maximum(limit, np.finfo(limit.dtype.as_numpy_dtype).tiny)
     if keys.shape.is_fully_defined() and keys.shape[-1] <= _COMPARED:
         ahead = keys[..., tf.newaxis] > keys[..., tf.newaxis, :]
         weights_ahead = tf.where(ahead, weights[..., tf.newaxis], tf.zeros([], weights.dtype))

@@ -237,8 +237,9 @@ def _bring_back(aside: Path) -> None:
     """Move what was out of the way back to its place, or remove it if its place is taken."""
     try:
         for path in aside.iterdir():
-            if path.name not in (_LOCK, _NEW_LOCK) and not (aside.parent / path.name).exists():
-                path.rename(aside.parent / path.name)
+            goal = aside.parent / path.name
+            if path.name not in (_LOCK, _NEW_LOCK) and not os.path.lexists(goal):  # a link takes a place too
+                path.rename(goal)
     except OSError:  # another process was faster, or it cannot be moved and must be kept
         return
     discard(aside)

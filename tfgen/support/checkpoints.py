@@ -14,6 +14,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError, damage, whole_number
-from tfgen.support import atomic_files
+from tfgen.support import atomic_files, plain_files
 from tfgen.support.locks import Lock
 
 _NAME = re.compile(r"checkpoint-(\d{8,18})-([0-9a-f]{64})\.npz")
 _UNFINISHED = ".unfinished"
+_HALF = re.compile(rf"checkpoint-\d{{8,18}}-[0-9a-f]{{64}}{re.escape(_UNFINISHED)}")
 _LOCK = ".lock"
 # Far above a state of any network that fits in memory; a larger file is no checkpoint.
 _LARGEST = 2**36
@@ -80,7 +82,7 @@ class Checkpoints:
         """Remove what is too old or damaged, and what a killed process left half written."""
         good = [path for path in files if path not in self._damaged]
         kept = good[-self._keep :]
-        for path in [*files, *self.directory.glob(f"checkpoint-*{_UNFINISHED}")]:
+        for path in [*files, *self._named(_HALF)]:
             if path not in kept:
                 path.unlink(missing_ok=True)
 
@@ -107,7 +109,7 @@ class Checkpoints:
         if not self.directory.is_dir():
             return
         with self.locked():
-            for path in [*self.directory.glob(f"checkpoint-*{_UNFINISHED}"), *self._files(), self.directory / _LOCK]:
+            for path in [*self._named(_HALF), *self._files(), self.directory / _LOCK]:
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
@@ -147,11 +149,15 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         """Give the finished checkpoints, oldest first."""
+        return sorted(self._named(_NAME), key=_number)
+
+    def _named(self, pattern: re.Pattern[str]) -> list[Path]:
+        """Give what has such a name; directories never do, for nothing here has made any."""
         try:
-            found = [path for path in self.directory.iterdir() if _NAME.fullmatch(path.name)]
+            found = [path for path in self.directory.iterdir() if pattern.fullmatch(path.name)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(found, key=_number)
+        return [path for path in found if path.is_symlink() or not path.is_dir()]
 
 
 def _number(path: Path) -> int:
@@ -167,15 +173,25 @@ def read(path: Path) -> Any:
     """
     matched = _NAME.fullmatch(path.name)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"the checkpoint {str(path)!r} is larger than any that tfgen writes.")
-        content = path.read_bytes()
+        with plain_files.opened(path) as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST:
+                raise InputError(f"the checkpoint {str(path)!r} is larger than any that tfgen writes.")
+            whole = matched is not None and zipfile.is_zipfile(file) and _digest(file) == matched[2]
+            content = file.read() if whole else b""
     except OSError as error:
         raise InputError(f"the checkpoint {str(path)!r} cannot be read: {error.strerror or error}.") from None
-    if matched is None or hashlib.sha256(content).hexdigest() != matched[2]:
+    if not whole:
         raise InputError(f"the checkpoint {str(path)!r} is damaged: its content is not what was written.")
     with damage(lambda error: f"the checkpoint {str(path)!r} is damaged: it holds no state."):
         return _unpack(content)
+
+
+def _digest(file: BufferedReader) -> str:
+    """Hash a file in pieces, so that memory is taken only for what was written here; it is at its beginning then."""
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return digest
 
 
 def _pack(state: Any) -> bytes:
@@ -190,9 +206,11 @@ def _pack(state: Any) -> bytes:
 def _unpack(content: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
-        # Nothing is compressed, so nothing can be larger than the file.
+        # Nothing is compressed, and no two entries share what is in the file, so all of them fit in it.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
             raise ValueError("an entry is compressed.")
+        if sum(entry.file_size for entry in archive.infolist()) > len(content):
+            raise ValueError("it claims more than it holds.")
         if entries["tree.npy"].file_size > _LARGEST_TREE:
             raise ValueError("the tree is too large.")
         tree = json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())

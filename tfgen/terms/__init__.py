@@ -6,6 +6,7 @@
 | `limits` | when writing stops, beside the end of the text itself |
 | `stops` | strings that end a text |
 | `seeds` | each row's own source of draws |
+| `sources` | what a text is written from, as it is given: texts or numbers |
 | `draws` | the numbers that come from it, in NumPy |
 | `scores` | how likely a text was found |
 | `faults` | what can become of a network that has learned nothing, or of a sampler that forbids everything |

@@ -11,6 +11,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.support import pages
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Score:
@@ -55,3 +57,12 @@ class Score:
         """Give e to the nats per token (Jelinek et al. 1977); infinity where that is too large a number."""
         with np.errstate(over="ignore"):
             return float(np.exp(self.nats / len(self.tokens)))
+
+    def _repr_html_(self) -> str:
+        """Show the text in a notebook, coloured by surprise; the numbers of a token are under the pointer."""
+        notes = [
+            f"{token!r}: {pages.percent(nats)}, {bits:.2f} bits, rank {rank}"
+            for token, nats, bits, rank in zip(self.tokens, self.log_probabilities, self.bits, self.ranks, strict=True)
+        ]
+        said = f"{self.bits_per_character:.3f} bits per character; perplexity {self.perplexity:.2f}"
+        return pages.paragraph(said) + pages.surprises(self.tokens, self.bits, notes)

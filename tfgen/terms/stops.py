@@ -1,6 +1,6 @@
 """Stop strings: where a text is to end because of what it says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tfgen.errors import InputError
 from tfgen.support import wording
@@ -44,8 +44,8 @@ class StopStrings:
         return rest
 
 
-def as_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Check stop strings and give them as a tuple.
+def as_stops(stop: str | Sequence[str] | None, spelled: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Check stop strings and give them as a tuple, each as `spelled` would have it in the texts that are written.
 
     Raises:
         InputError: One is empty or no text.
@@ -54,7 +54,7 @@ def as_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
     for each in stops:
         if not isinstance(each, str) or not each:
             raise InputError(f"a stop string is a text that is not empty; received {wording.shown(each)}.")
-    return stops
+    return tuple(map(spelled, stops))
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -170,7 +170,7 @@ def codepoints(text: str, offset: int = 0) -> npt.NDArray[np.uint32]:
     except UnicodeEncodeError as error:
         raise InputError(
             f"the text holds half a character, the lone surrogate U+{ord(text[error.start]):04X}, at position "
-            f"{offset + error.start}; decode its source strictly (errors='strict'), or remove it."
+            f"{offset + error.start}; remove it, or decode the bytes that it came from."
         ) from None
 
 

@@ -11,14 +11,16 @@ import functools
 import itertools
 import math
 import numbers
+import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.corpora.corpus import END_OF_TEXT
+from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Form
 from tfgen.errors import InputError, check_choice, check_instance, whole_number
 from tfgen.support import wording
 from tfgen.vocabulary import counting, splitting
@@ -34,6 +36,8 @@ RESERVED = (PADDING_TOKEN, UNKNOWN_TOKEN, END_OF_TEXT)  # by id
 
 _UNKNOWN_TEXT = "\ufffd"  # what an unknown token reads as: U+FFFD REPLACEMENT CHARACTER
 _LOOKED_THROUGH = 100_000  # tokens, to name those that are unknown
+# Before one of these a text can be cut, and its parts brought into a form one by one: none joins what is before it.
+_BORDER = re.compile("[\0-\u02ff\u3000-\u3029\u4e00-\u9fff\uac00-\ud7a3]")
 _SILENT = sys.maxunicode + 1  # stands for the code point of an id without text
 
 
@@ -62,6 +66,8 @@ class Vocabulary:
             leaves out for the unknown token, the documents that end for the end of a text. All zero where no corpus
             was counted.
         split: "character" or "word".
+        normalize: the Unicode normalisation form of its texts, "NFC", "NFD", "NFKC" or "NFKD", into which every text is
+            brought before it becomes ids; None takes texts as they are.
 
     >>> vocabulary = Vocabulary.from_texts(["to be or not to be"])
     >>> vocabulary.encode("bee")
@@ -73,23 +79,35 @@ class Vocabulary:
     tokens: tuple[str, ...]
     counts: tuple[int, ...]
     split: Split
+    normalize: Form | None
 
-    def __init__(self, tokens: Sequence[str], counts: Sequence[int] | None = None, split: Split = "character") -> None:
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        counts: Sequence[int] | None = None,
+        split: Split = "character",
+        normalize: Form | None = None,
+    ) -> None:
         """Make a vocabulary of given tokens.
 
         Args:
             tokens: the tokens without the reserved three: `tokens[k]` gets the id k + 3.
             counts: V = len(tokens) + 3 occurrences, see the attribute; all zero if None.
             split: "character" (each token is one code point) or "word".
+            normalize: see the attribute.
 
         Raises:
-            InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit.
+            InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit; there is no such
+                form.
         """
+        if normalize is not None:
+            check_choice("normalize", normalize, FORMS)
         check_choice("split", split, get_args(Split))
         _check_tokens(tokens, split)
         self.tokens = (*RESERVED, *tokens)
         self.counts = _checked_counts(counts, len(self.tokens))
         self.split = split
+        self.normalize = normalize
         self._distinct_left_out: int | None = None  # known, with examples, only where the corpus was counted
         self._examples_left_out: tuple[tuple[str, int], ...] = ()
 
@@ -117,7 +135,8 @@ class Vocabulary:
         if not isinstance(corpus, Documents):
             received = wording.shown(corpus)
             raise InputError(f"a corpus is what load_corpus gives; received {received}: for texts use from_texts.")
-        return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count)
+        form = corpus.normalize if isinstance(corpus, Corpus) else None
+        return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count, form)
 
     @classmethod
     def from_texts(
@@ -147,10 +166,17 @@ class Vocabulary:
 
     @classmethod
     def _from_documents(
-        cls, documents: Iterable[str], ends: bool, split: Split, max_tokens: int | None, min_count: int
+        cls,
+        documents: Iterable[str],
+        ends: bool,
+        split: Split,
+        max_tokens: int | None,
+        min_count: int,
+        form: Form | None = None,
     ) -> "Vocabulary":
         max_tokens, min_count = checked_limits(split, max_tokens, min_count)
-        return cls._from_counts(counting.count(documents, split, max_tokens), ends, split, max_tokens, min_count)
+        counts = counting.count(documents, split, max_tokens)
+        return cls._from_counts(counts, ends, split, max_tokens, min_count, form)
 
     @classmethod
     def from_pieces(
@@ -161,6 +187,7 @@ class Vocabulary:
         max_tokens: int | None = None,
         min_count: int = 1,
         counted: Counted | None = None,
+        normalize: Form | None = None,
     ) -> "Vocabulary":
         """Count the tokens of a text that is never held as a whole; see `from_corpus`.
 
@@ -171,6 +198,7 @@ class Vocabulary:
             max_tokens: the largest V wanted, the three reserved ids included; None for no limit but a million words.
             min_count: tokens that occur less often are left out.
             counted: what was counted of the text before, and where to note how far this has come.
+            normalize: the normalisation form that the text is in already.
 
         Raises:
             InputError: as `from_corpus` does.
@@ -181,11 +209,17 @@ class Vocabulary:
         max_tokens, min_count = checked_limits(split, max_tokens, min_count)
         check_instance("pieces", pieces, Iterable, "an iterable of texts")
         counts = counting.count_pieces(pieces, split, max_tokens, counted)
-        return cls._from_counts(counts, ends, split, max_tokens, min_count)
+        return cls._from_counts(counts, ends, split, max_tokens, min_count, normalize)
 
     @classmethod
     def _from_counts(
-        cls, counts: counting.Counts, ends: bool, split: Split, max_tokens: int | None, min_count: int
+        cls,
+        counts: counting.Counts,
+        ends: bool,
+        split: Split,
+        max_tokens: int | None,
+        min_count: int,
+        form: Form | None,
     ) -> "Vocabulary":
         if not counts.tokens:
             raise InputError("the corpus holds no text; use one with at least one character.")
@@ -198,7 +232,7 @@ class Vocabulary:
         left_out = ranked[len(kept) :]
         unknown = sum(count for _, count in left_out) + counts.others
         reserved_counts = [0, unknown, counts.documents if ends else 0]
-        vocabulary = cls([token for token, _ in kept], [*reserved_counts, *(count for _, count in kept)], split)
+        vocabulary = cls([token for token, _ in kept], [*reserved_counts, *(count for _, count in kept)], split, form)
         vocabulary._distinct_left_out = len(left_out) + counts.distinct_others
         vocabulary._examples_left_out = tuple(left_out if len(left_out) <= 10 else left_out[:5] + left_out[-5:])
         return vocabulary
@@ -228,11 +262,14 @@ class Vocabulary:
         """Compare by content."""
         if not isinstance(other, Vocabulary):
             return NotImplemented
-        return (self.tokens, self.counts, self.split) == (other.tokens, other.counts, other.split)
+        return self._content() == other._content()
 
     def __hash__(self) -> int:
         """Hash by content."""
-        return hash((self.tokens, self.counts, self.split))
+        return hash(self._content())
+
+    def _content(self) -> tuple[Any, ...]:
+        return self.tokens, self.counts, self.split, self.normalize
 
     def __repr__(self) -> str:
         """Describe it without listing the tokens."""
@@ -246,7 +283,8 @@ class Vocabulary:
     def encode(self, text: str, unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32) -> npt.NDArray[Any]:
         """Turn text into ids.
 
-        The character U+0003 gives the id of the end of a text, as any token gives its own.
+        The character U+0003 gives the id of the end of a text, as any token gives its own. The text is brought into the
+        form of the vocabulary first, in which the positions of a message are.
 
         Args:
             text: any text, of any length.
@@ -288,12 +326,13 @@ class Vocabulary:
         >>> [ids.tolist() for ids in vocabulary.encode_pieces(["to b", "e"])]
         [[], [], [7, 3]]
         """
-        return (ids for ids, _ in self.encode_from(0, pieces, unknown, dtype))
+        check_instance("pieces", pieces, Iterable, "an iterable of texts")
+        return (ids for ids, _ in self.encode_from(0, self._in_form(pieces), unknown, dtype))
 
     def encode_from(
         self, position: int, pieces: Iterable[str], unknown: OnUnknown = "error", dtype: npt.DTypeLike = np.int32
     ) -> Iterator[tuple[npt.NDArray[np.integer[Any]], int]]:
-        """Turn the rest of a text into ids; see `encode_pieces`.
+        """Turn the rest of a text, which is in the form of the vocabulary, into ids; see `encode_pieces`.
 
         Args:
             position: where the rest begins, a position that this has yielded.
@@ -329,9 +368,35 @@ class Vocabulary:
             known = ids != UNKNOWN
             if unknown == "error" and not known.all():
                 more = itertools.chain.from_iterable(tokens for tokens, _ in encoded)
-                raise InputError(self._unknown_message(itertools.chain(tokens, more), position))
+                raise self._unknown_error(itertools.chain(tokens, more), position)
             position += len(tokens) if isinstance(tokens, str) else sum(map(len, tokens))
             yield ids[known] if unknown == "skip" else ids, position
+
+    def normalized(self, text: str) -> str:
+        """Bring a text into the form of the vocabulary (`unicodedata.normalize`).
+
+        >>> len(Vocabulary.from_texts(["e\u0308"]).normalized("\xeb"))
+        1
+        >>> len(Vocabulary(["e", "\u0308"], normalize="NFD").normalized("\xeb"))
+        2
+        """
+        return text if self.normalize is None else unicodedata.normalize(self.normalize, text)
+
+    def _in_form(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Bring a text that is cut anywhere into the form: what is joined across a cut waits for the next border."""
+        held = ""
+        for piece in pieces:
+            if self.normalize is None:
+                yield piece
+                continue
+            cut = next((i for i in range(len(piece) - 1, -1, -1) if _BORDER.match(piece, i)), None)
+            if cut is None:
+                held += piece
+                continue
+            yield self.normalized(held + piece[:cut])
+            held = piece[cut:]
+        if held:
+            yield self.normalized(held)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Turn ids into text.
@@ -394,6 +459,9 @@ class Vocabulary:
     ) -> Any:
         """Return the Keras layer that does what `encode(text, unknown="unknown")` does, in a graph.
 
+        TensorFlow cannot normalise text: the layer takes what is in the form of the vocabulary already, see
+        `normalized`.
+
         Args:
             ragged: return a ragged tensor rather than one that is padded with id 0.
             output_sequence_length: cut and pad every text to this T.
@@ -428,6 +496,8 @@ class Vocabulary:
             "tokens": list(self.tokens[len(RESERVED) :]),
             "counts": list(self.counts),
             "split": self.split,
+            # Where there is none, the file is the one that it was before there were any.
+            **({} if self.normalize is None else {"normalize": self.normalize}),
         }
 
     @classmethod
@@ -438,7 +508,7 @@ class Vocabulary:
             InputError: `config` is damaged.
         """
         expected = {"tokens", "counts", "split"}
-        if not isinstance(config, Mapping) or set(config) != expected or config["counts"] is None:
+        if not isinstance(config, Mapping) or set(config) - {"normalize"} != expected or config["counts"] is None:
             raise InputError(
                 f"a vocabulary's config has {', '.join(sorted(expected))}; received {wording.shown(config)}: save the "
                 "model again."
@@ -486,17 +556,20 @@ class Vocabulary:
         for words in splitting.word_lists(pieces, position):
             yield words, np.fromiter((id_by_token.get(word, UNKNOWN) for word in words), kind, len(words))
 
-    def _unknown_message(self, tokens: Iterable[str], position: int) -> str:
+    def _unknown_error(self, tokens: Iterable[str], position: int) -> InputError:
         positions: dict[str, list[int]] = {}
         for token in itertools.islice(tokens, _LOOKED_THROUGH):
             if token not in self._id_by_token:
                 positions.setdefault(token, []).append(position)
             position += len(token)
         named = [f"{wording.name(token)} at {wording.listed(map(str, at), 3)}" for token, at in positions.items()]
-        return (
-            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}; remove them, skip "
-            "them with unknown='skip', or read each as the unknown token with unknown='unknown' (--unknown of tfgen "
-            "generate and score)."
+        return InputError(
+            f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}",
+            [
+                ("", "remove them"),
+                ("unknown", "skip them with unknown='skip' (--unknown skip)"),
+                ("unknown", "read each as the unknown token with unknown='unknown' (--unknown unknown)"),
+            ],
         )
 
     def _check_counted(self) -> None:

@@ -21,3 +21,7 @@ from tfgen.writing.texts import Generated
 from tfgen.writing.writer import Writer
 
 __all__ = ["Generated", "Score", "Session", "Writer"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,7 @@
 """The loop compiled over one model: shapes of batch, prompt and text are free, so it compiles once a sampler."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from tfgen.networks.model import LanguageModel
 from tfgen.sampling import chain as chains
 from tfgen.support.recent import Recent
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
-from tfgen.vocabulary.vocabulary import END, PADDING
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
 from tfgen.writing.loop import Position, begin, decode, rows_of
 from tfgen.writing.prefill import prefill
 from tfgen.writing.strategies import BeamSearch, Drawing
@@ -24,6 +26,8 @@ _IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf
 # So many compiled functions are kept, some megabytes each: the usual caller has two or three, and a server that lets
 # its clients choose transforms, alternatives or numbers of beams must not grow for ever.
 KEPT = 24
+
+_LARGEST = 1e300  # that a score is divided by
 
 Record = dict[str, npt.NDArray[Any]]
 
@@ -76,6 +80,23 @@ class CompiledLoop:
         logits, state, sampler = rows_of((logits, state, self.start(chain, prompts)), rows)
         return begin(logits, state, sampler, tf.constant(seeds))
 
+    def read_on(self, ids: npt.NDArray[np.int32], position: Position, context: Any) -> Position:
+        """Read more of one text, ids (T,) of at least one token: the position after it."""
+
+        def run(ids: tf.Tensor, context: Any, state: Any) -> tuple[tf.Tensor, Any]:
+            return prefill(self.model, ids, None, context, state)
+
+        signature = [_IDS, *_with_rows((context, position.state), None)]
+        read = self._compile("read on", run, signature)
+        logits, state = read(tf.constant(ids[np.newaxis], tf.int32), context, position.state)
+        if np.isnan(logits.numpy()).any():
+            raise InputError(NO_DISTRIBUTION)
+        return position._replace(logits=logits, state=state)
+
+    def over(self, model: LanguageModel) -> CompiledLoop:
+        """Give the same over another model of the same vocabulary."""
+        return CompiledLoop(model, self._allowed.numpy())
+
     def start(self, chain: chains.Chain, texts: list[npt.NDArray[np.int32]]) -> Any:
         """Give the states of a sampler that goes on from texts."""
         history = _padded(texts, max(map(len, texts)), left=True)
@@ -93,7 +114,11 @@ class CompiledLoop:
     ) -> tuple[Position, Record]:
         """Draw up to `length` tokens a row, see `strategies.Drawing`; there are no more alternatives than tokens.
 
-        With a capacity, `length` at most, the loop is compiled by XLA, see `loop.decode`.
+        With a capacity, `length` at most, the loop is compiled by XLA, see `loop.decode`. A row for which the sampler
+        leaves nothing ends with padding in the place of the end of a text.
+
+        Raises:
+            InputError: The model has lost its distribution.
         """
         alternatives = min(alternatives, self._allowed.shape[0])
 
@@ -111,7 +136,8 @@ class CompiledLoop:
         if room is not None:
             after = tf.nest.map_structure(lambda value: value[:rows] if value.shape.rank else value, after)
         written = {name: value.numpy()[:rows] for name, value in record.items()}
-        self._check_written(written["ids"], position.finished.numpy(), after)
+        if (written["ids"] == UNKNOWN).any():
+            raise InputError(NO_DISTRIBUTION)
         return after, written
 
     def search(
@@ -127,7 +153,10 @@ class CompiledLoop:
         """Search for the likeliest texts, see `strategies.BeamSearch`.
 
         Returns:
-            Ids (P, K, N), the best first, and their scores (P, K).
+            Ids (P, K, N), the best first, and their scores (P, K): minus infinity where there are fewer texts.
+
+        Raises:
+            InputError: The model has lost its distribution; or there is nothing that any text could begin with.
         """
 
         def run(
@@ -135,20 +164,25 @@ class CompiledLoop:
         ) -> Any:
             strategy = BeamSearch(self._permitted(chain), chain, min_length, penalty, width)
             _, record, (scores, lengths) = decode(self._step_in(context), strategy, position, length)
-            return record["ids"], record["parents"], scores / lengths**penalty
+            return record["ids"], record["parents"], scores / tf.minimum(lengths**penalty, _LARGEST)
 
         signature = [*_with_rows((chain, position, context), None), _WHOLE, _WHOLE, _REAL]
         loop = self._compile(("search", width), run, signature)
         penalty = tf.constant(length_penalty, tf.float64)
         found = loop(chain, position, context, _whole(length), _whole(min_length), penalty)
         ids, parents, scores = (value.numpy() for value in found)
+        if np.isnan(scores).any():
+            raise InputError(NO_DISTRIBUTION)
         # A beam is read from its end: each token's row of the step before is its parent.
         texts = np.empty_like(ids)
         rows = np.arange(len(ids))
         for t in reversed(range(ids.shape[1])):
             texts[:, t] = ids[rows, t]
             rows = parents[rows, t]
-        return texts.reshape(-1, width, ids.shape[1]), scores
+        beams = texts.reshape(-1, width, ids.shape[1])
+        if (beams[:, 0, 0] == PADDING).all():
+            raise InputError(NOTHING_LEFT)
+        return beams, scores
 
     def _permitted(self, chain: chains.Chain) -> tf.Tensor:
         """Say which tokens may be chosen: the end of text also where the sampler decides where a text ends."""
@@ -157,12 +191,6 @@ class CompiledLoop:
 
     def _step_in(self, context: Any) -> Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]]:
         return lambda ids, state: self.model.step(ids, state, context)
-
-    def _check_written(self, ids: npt.NDArray[np.int32], finished: npt.NDArray[np.bool_], after: Position) -> None:
-        """Refuse what a row without any possible token gives, which is padding before its end."""
-        ended = np.cumsum(ids == END, axis=1) > 0
-        if ((ids == PADDING) & ~ended & ~finished[:, np.newaxis]).any():
-            raise InputError(NO_DISTRIBUTION if np.isnan(after.logits.numpy()).any() else NOTHING_LEFT)
 
     def _compile(self, kind: Any, function: Callable[..., Any], signature: list[Any]) -> Any:
         """Compile a function once for each kind and structure of its arguments."""

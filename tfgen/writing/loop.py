@@ -44,7 +44,8 @@ class Choice(NamedTuple):
     """The next token of each row.
 
     Attributes:
-        ids: int32 (B,); 0 in rows that were finished before.
+        ids: int32 (B,); 0 in rows that were finished before. A row ends with the end of text; or with 0 where nothing
+            may come, or 1 where the model knows of no next token.
         parents: int32 (B,), the row that each row goes on from; None where each goes on from itself.
         sampler: The states of the transforms after this token.
         record: What to remember of the step, as the strategy has declared.
@@ -126,7 +127,7 @@ def _loop(
         arrays = {name: array.write(t, choice.record[name]) for name, array in arrays.items()}
         state, finished = rows_of((position.state, position.finished), choice.parents)
         logits, state = step(choice.ids, state)
-        finished |= choice.ids == END
+        finished |= choice.ids <= END
         position = Position(state, logits, choice.sampler, position.seeds, position.drawn + 1, finished)
         return t + 1, position, carried, arrays
 

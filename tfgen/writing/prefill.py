@@ -14,31 +14,35 @@ _PIECE = 4096
 _SHORTEST = 16
 
 
-def prefill(model: LanguageModel, ids: tf.Tensor, lengths: tf.Tensor | None, context: Any) -> tuple[tf.Tensor, Any]:
-    """Read a batch of texts from their beginning, in the graph.
+def prefill(
+    model: LanguageModel, ids: tf.Tensor, lengths: tf.Tensor | None, context: Any, state: Any = None
+) -> tuple[tf.Tensor, Any]:
+    """Read a batch of texts, in the graph.
 
     Args:
         model: What reads.
         ids: Int (B, T), padded on the right; T is at least 1.
         lengths: Int (B,), how many ids of each row are real, at least 1; None: all are.
         context: Of the rows.
+        state: After what was read before; None where they begin.
 
     Returns:
         Logits (B, V) of the token after each row's last one, and the model's state there.
     """
     rows, total = tf.shape(ids)[0], tf.shape(ids)[1]
     width = width_of(rows)
-    start = model.start(context, rows)
+    start = model.start(context, rows) if state is None else state
 
     def read_piece(begin: tf.Tensor, state: Any, logits: tf.Tensor) -> tuple[tf.Tensor, Any, tf.Tensor]:
         piece = ids[:, begin : begin + width]
         if lengths is None:
             features, after = model.read(piece, None, state, context)
-            logits = model.logits(features[:, -1])
+            logits = model.logits(tf.nest.map_structure(lambda each: each[:, -1], features))
         else:
             inside = tf.clip_by_value(lengths - begin, 0, tf.shape(piece)[1])
             features, after = model.read(piece, inside, state, context)
-            ends = tf.gather(features, tf.maximum(inside - 1, 0), axis=1, batch_dims=1)
+            last = tf.maximum(inside - 1, 0)
+            ends = tf.nest.map_structure(lambda each: tf.gather(each, last, axis=1, batch_dims=1), features)
             logits = where(inside > 0, model.logits(ends), logits)
         return begin + width, of_shapes(after, start), tf.ensure_shape(logits, [None, model.size])
 

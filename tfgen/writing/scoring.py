@@ -14,7 +14,10 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import time_major
+from tfgen.networks import adapting
+from tfgen.networks.adapting import Learner
 from tfgen.networks.model import LanguageModel
+from tfgen.support import interrupts
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import END, PADDING
 from tfgen.writing.loop import rows_of
@@ -51,6 +54,7 @@ class Scorer:
         """
         scores: dict[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
         for chosen in _batches([len(text) for text in texts]):
+            interrupts.check()
             of_batch = self._score_batch([texts[i] for i in chosen], rows_of(context, tf.constant(chosen)))
             scores.update(zip(chosen, of_batch, strict=True))
         return [scores[i] for i in range(len(texts))]
@@ -116,6 +120,34 @@ def score_tokens(model: LanguageModel, ids: tf.Tensor, context: Any) -> tuple[tf
     )
     log_p, ranks = (_side_by_side(array.stack())[:, :total] for array in of_pieces)
     return log_p, ranks
+
+
+def score_learning(
+    learner: Learner, ids: npt.NDArray[np.integer[Any]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    """Score one text with a model that learns from it: each part is scored before it is learned from.
+
+    Args:
+        learner: The model.
+        ids: Of the text (T,), at least one.
+
+    Returns:
+        Log-probabilities (nats, float64) and ranks (int32), (T,).
+
+    Raises:
+        InputError: The model's output is not a number.
+    """
+    text = np.concatenate([np.array([END], np.int32), ids])
+    reading = learner.begin(text[:1])
+    log_p, ranks = [], []
+    for piece in adapting.pieces(text):
+        each = reading.read(piece)
+        of_target = np.take_along_axis(each, piece[1:, np.newaxis].astype(np.intp), axis=1)
+        log_p.append(of_target[:, 0])
+        ranks.append(1 + (each > of_target).sum(axis=1, dtype=np.int32))
+        if np.isnan(log_p[-1]).any():
+            raise InputError(NO_DISTRIBUTION)
+    return np.concatenate(log_p), np.concatenate(ranks)
 
 
 def _scored(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,12 +14,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import sampling
-from tfgen.errors import InputError, path_of
+from tfgen.errors import InputError, check_instance, path_of
+from tfgen.networks.adapting import Learner, learner_of, pieces
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.terms.limits import Limits
 from tfgen.terms.stops import as_stops
-from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
-from tfgen.writing import session_file
+from tfgen.vocabulary.vocabulary import END, PADDING, OnUnknown, Vocabulary
+from tfgen.writing import places, session_file
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position
 from tfgen.writing.session_file import SamplerState, Stored
@@ -60,6 +61,8 @@ class Session:
         self._sampler = sampler
         self._context = context
         self._answers = 0
+        self._learner: Learner | None = None
+        self._learned: Any = None
 
     @property
     def text(self) -> str:
@@ -74,6 +77,44 @@ class Session:
     def finished(self) -> bool:
         """Whether the text has come to its end."""
         return bool(self._position.finished.numpy()[0])
+
+    def read(self, text: str, *, adapt: bool = False, unknown: OnUnknown = "error") -> None:
+        """Read more of the text, which somebody else has written; what is written next goes on from there.
+
+        Args:
+            text: What comes next, of at least one known token.
+            adapt: Whether the model learns from it, see `TextGenerator.score`. What it has learned belongs to the
+                session, and to its forks: the model itself stays as it is. The first token of each such text is not
+                learned from by a network's head. The loop is compiled anew then, which takes seconds.
+            unknown: What a token outside the vocabulary does, see `TextGenerator.start`.
+
+        Raises:
+            InputError: There is nothing to read, the text has unknown tokens and `unknown` is "error", the session has
+                come to the end of its text, or the model cannot adapt.
+        """
+        check_instance("the text", text, str, "a str")
+        check_instance("adapt", adapt, bool, "True or False")
+        ids = self._vocabulary.encode(text, unknown).astype(np.int32)
+        if not len(ids):
+            raise InputError(f"there is nothing to read in {text!r}; give a text of at least one known character.")
+        if self.finished:
+            raise InputError("the text has come to its end: start another session to read more.")
+        if adapt:
+            self._learn(ids)
+        position = self._compiled.read_on(ids, self._position, self._context)
+        self._answers += 1  # a stream that is open is at its end
+        self._history.frombytes(ids.astype(np.intc).tobytes())
+        self._position = position._replace(finished=tf.constant([bool((ids == END).any())]))
+        self._sampler = None
+
+    def _learn(self, ids: npt.NDArray[np.int32]) -> None:
+        learner = self._learner or learner_of(self._compiled.model)
+        history = self._ids()
+        reading = learner.begin(history, self._learned)
+        for piece in pieces(np.concatenate([history[-1:], ids])):
+            reading.read(piece)
+        self._learner, self._learned = learner, reading.learned()
+        self._compiled = self._compiled.over(learner.model(self._learned))
 
     def generate(
         self,
@@ -134,8 +175,11 @@ class Session:
         The session has moved on by each piece that was taken. A stream that is open when another answer begins is at
         its end; `fork` the session to write two.
         """
+        places.check()
         chain = chain_of(sampler, settings, self._vocabulary)
-        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        limits = Limits(
+            length, min_length, as_stops(stop, self._vocabulary.normalized), keep_stop, max_time, jit_compile
+        )
         name = _name(chain)
         begun = self._position._replace(sampler=self._states(chain, name))
         answer = Drafts(self._compiled, self._vocabulary, chain, begun, limits, context=self._context)
@@ -162,7 +206,7 @@ class Session:
             if ends_itself and END in ids:
                 self._end_match(answer.position)
             elif len(ids):
-                self._move(answer.position, ids, name)
+                self._move(answer.settled(), ids, name)
             if text:
                 yield text
 
@@ -194,9 +238,11 @@ class Session:
         """Write the session to a file; it is written under another name and renamed when it is whole.
 
         Raises:
-            InputError: It is no path.
+            InputError: It is no path, or the session has learned while it read.
             OSError: The file cannot be written.
         """
+        if self._learned is not None:
+            raise InputError("a session that has learned while reading is not saved: what it learned is in no file.")
         session_file.write(
             path_of("path", path),
             self._compiled.fingerprint(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, damage
 from tfgen.networks.model import LanguageModel, checked_context, flat, state_of_a_row
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, plain_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import PLAIN, Position
@@ -23,6 +24,7 @@ from tfgen.writing.loop import PLAIN, Position
 _FORMAT = "tfgen session 1"
 # A state is some kilobytes; what claims more than this is no session.
 _LARGEST = 2**30
+_MOST_DRAWN = 2**30  # far below the end of int32, in which they are counted
 
 
 class SamplerState(NamedTuple):
@@ -89,6 +91,8 @@ def read(path: Path, compiled: CompiledLoop, vocabulary: Vocabulary) -> Stored:
         sampler = SamplerState(str(meta["sampler"]), leaves) if meta["sampler"] else None
         context = tf.nest.pack_sequence_as(model.context, _leaves(arrays, "context"))
         vocabulary.decode(arrays["history"])  # refuses what are no ids
+        if not 0 <= (drawn := int(plain["drawn"])) < _MOST_DRAWN:
+            raise ValueError(f"it claims that {drawn:,} tokens were drawn.")
         position = Position(state, sampler=(), **plain)
         context = checked_context(model, context, 1)
         return Stored(str(meta["text"]), arrays["history"], position, sampler, context)
@@ -132,11 +136,15 @@ def _claimed(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
 
 def _contents(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     with damage(lambda error: _no_session(path, error)):
-        with zipfile.ZipFile(path) as archive:
-            if sum(_claimed(archive, entry) for entry in archive.infolist()) > _LARGEST:
-                raise InputError(f"{str(path)!r} claims more than {_LARGEST:,} bytes: it is not a session.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        with plain_files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            with zipfile.ZipFile(file) as archive:
+                claimed = sum(_claimed(archive, entry) for entry in archive.infolist())
+            if claimed > min(size, _LARGEST):  # nothing is compressed
+                raise InputError(f"{str(path)!r} has {size:,} bytes and claims {claimed:,}: it is not a session.")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archived:
+                arrays = dict(archived)
         meta = json.loads(arrays.pop("meta").tobytes())
         if meta["format"] != _FORMAT:
             raise KeyError("format")

@@ -5,7 +5,8 @@ Axis letters: B batch, P texts, S places of a source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -14,7 +15,9 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.networks.model import checked_context
+from tfgen.networks.source_shapes import adjusted, described, looked_up
 from tfgen.support import wording
+from tfgen.terms import sources
 from tfgen.vocabulary.vocabulary import OnUnknown
 from tfgen.writing.loop import rows_of
 
@@ -71,7 +74,8 @@ class Sources:
         encoded = self._encoded(source, texts, unknown)
         rows = texts if encoded.one else encoded.rows
         if not encoded.one and several and texts != rows:
-            raise InputError(f"there must be one source for each text; received {encoded.rows} for {texts} texts.")
+            received = f"{wording.number(encoded.rows, 'source')} for {wording.number(texts, 'text')}"
+            raise InputError(f"there must be one source for each text; received {received}.")
         repeated = np.zeros(rows, np.int32) if encoded.one and rows != 1 else None
         return rows_of(encoded.context, repeated), rows, several or not encoded.one
 
@@ -82,56 +86,70 @@ class Sources:
         rows = len(tf.nest.flatten(batch)[0])
         if not rows:
             return Encoded(_empty(self._model.context), 0, False)
-        pieces = [
-            self._encode(tf.nest.map_structure(lambda leaf, i=i: leaf[i : i + _ROWS], batch))
-            for i in range(0, rows, _ROWS)
-        ]
+        with looked_up():
+            pieces = [
+                self._encode(tf.nest.map_structure(lambda leaf, i=i: leaf[i : i + _ROWS], batch))
+                for i in range(0, rows, _ROWS)
+            ]
         return Encoded(tf.nest.map_structure(lambda *leaves: tf.concat(leaves, axis=0), *pieces), rows, one)
 
     def _ids(self, source: Any, unknown: OnUnknown) -> tuple[Any, bool]:
         """Give the ids of texts (B, S), and whether there was one text and no list."""
-        texts = [source] if isinstance(source, str) else source
-        if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
-            raise InputError(f"a source must be a str, or a list of them; received {wording.shown(source)}.")
+        texts = sources.texts(source)
         try:
             return tf.constant(self._model.source_ids(texts, unknown)), isinstance(source, str)
         except InputError as error:
-            raise InputError(f"in the source, {wording.clause(error)}.") from None
+            raise error.within("in the source") from None
 
     def _arrays(self, source: Any) -> tuple[Any, bool]:
         """Give arrays as tensors with a first axis of rows, and whether there was none."""
         expected = self._model.source
+        leaves, specs = self._leaves(expected, source), tf.nest.flatten(expected)
+        for exactly, one in itertools.product((True, False), (False, True)):
+            found = [_of_batch(leaf, spec.shape, exactly, one) for leaf, spec in zip(leaves, specs, strict=True)]
+            shapes = [shape for shape in found if shape is not None]
+            if len(shapes) == len(specs) and len({shape[0] for shape in shapes}) == 1:
+                given = zip(leaves, shapes, specs, strict=True)
+                tensors = [tf.constant(leaf.reshape(shape), spec.dtype) for leaf, shape, spec in given]
+                return tf.nest.pack_sequence_as(expected, tensors), one
+        received = ", ".join(f"{leaf.dtype.name} {leaf.shape}" for leaf in leaves)
+        raise InputError(f"this model writes from a source, {self._described()}; received {received}.")
+
+    def _leaves(self, expected: Any, source: Any) -> list[Any]:
+        """Give the arrays of a source in the order of the inputs, each of its input's type."""
+        # A model of several inputs may have them as a list, and a user as a tuple.
+        source = list(source) if isinstance(expected, list) and isinstance(source, tuple) else source
         try:
-            # A model of several inputs may have them as a list, and a user as a tuple.
-            source = list(source) if isinstance(expected, list) and isinstance(source, tuple) else source
-            leaves = tf.nest.flatten(keras.tree.map_structure_up_to(expected, _tensor, expected, source))
-        except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+            return tf.nest.flatten(keras.tree.map_structure_up_to(expected, _array, expected, source))
+        except InputError as error:
+            raise error.within(f"this model writes from a source, {self._described()}") from None
+        except (TypeError, ValueError):
+            received = f"a dict of {wording.listing(map(str, source))}" if isinstance(source, dict) else None
             raise InputError(
-                f"this model writes from a source, {self._described()}; received {wording.shown(source)}."
+                f"this model writes from a source, {self._described()}; received {received or wording.shown(source)}."
             ) from None
-        specs = tf.nest.flatten(expected)
-        one = all(leaf.shape.rank == spec.shape.rank - 1 for leaf, spec in zip(leaves, specs, strict=True))
-        leaves = [leaf[tf.newaxis] if one else leaf for leaf in leaves]
-        for leaf in leaves:
-            if leaf.dtype.is_floating and not np.isfinite(tf.cast(leaf, tf.float64)).all():
-                raise InputError("a source must be of finite numbers; received NaN or infinity.")
-        fits = all(spec.shape.is_compatible_with(leaf.shape) for leaf, spec in zip(leaves, specs, strict=True))
-        if not fits or len({int(leaf.shape[0]) for leaf in leaves}) != 1:
-            received = ", ".join(f"{leaf.dtype.name} {tuple(leaf.shape)}" for leaf in leaves)
-            raise InputError(f"this model writes from a source, {self._described()}; received {received}.")
-        return tf.nest.pack_sequence_as(expected, leaves), one
 
     def _described(self) -> str:
         if getattr(self._model, "source_ids", None):
             return "a text or a list of them"
-        specs = tf.nest.flatten(getattr(self._model, "source", self._model.context))
-        shapes = ("(" + ", ".join(str(size or "?") for size in spec.shape[1:]) + ")" for spec in specs)
-        return "of " + ", ".join(f"{spec.dtype.name} {shape}" for spec, shape in zip(specs, shapes, strict=True))
+        return described(getattr(self._model, "source", self._model.context))
 
 
-def _tensor(spec: tf.TensorSpec, value: Any) -> tf.Tensor:
-    """Take a value as a tensor of the type that is expected."""
-    return tf.cast(value, spec.dtype) if tf.is_tensor(value) else tf.convert_to_tensor(np.asarray(value), spec.dtype)
+def _array(spec: tf.TensorSpec, value: Any) -> Any:
+    """Take a value as an array of the type that is expected."""
+    if spec.dtype == tf.string:
+        return np.asarray(value, object)
+    return sources.as_type(sources.numbers(value), spec.dtype.as_numpy_dtype)
+
+
+def _of_batch(leaf: Any, expected: tf.TensorShape, exactly: bool, one: bool) -> tf.TensorShape | None:
+    """Give the shape that an array has as a batch, or as one row of it; None where it does not fit."""
+    if leaf.shape == (0,):  # no source at all, which says nothing of its shape
+        return tf.TensorShape([0, *(size or 1 for size in expected[1:])])
+    shape = tf.TensorShape([*[1] * one, *leaf.shape])
+    if exactly:
+        return shape if expected.is_compatible_with(shape) else None
+    return adjusted(shape, expected)
 
 
 def _empty(context: Any) -> Any:

@@ -3,6 +3,7 @@
 Axis letters: B batch, V vocabulary, N new tokens, K beams, P prompts.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -10,8 +11,10 @@ import tensorflow as tf
 from tfgen.sampling import chain as chains
 from tfgen.sampling.selection import draws, select
 from tfgen.sampling.transform import NEVER
-from tfgen.vocabulary.vocabulary import END, PADDING
+from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
 from tfgen.writing.loop import Choice, Position, rows_of
+
+_SMALLEST = 1e-250  # of what a log-probability is divided by, which gives no infinity
 
 
 class Drawing(NamedTuple):
@@ -49,6 +52,8 @@ class Drawing(NamedTuple):
         logits = _possible(position, self.allowed, self.min_length)
         shaped, given = chains.apply(self.chain, logits, position.sampler)
         drawn = select(shaped, carried[t])
+        nothing = (drawn == PADDING) & ~position.finished  # which has no logit that is finite, or has NaN among them
+        drawn = tf.cond(tf.reduce_any(nothing), lambda: _reasons(drawn, nothing, logits), lambda: drawn)
         ids = tf.where(position.finished, PADDING, drawn)
         record = {"ids": ids, **(self._scores(logits, shaped, drawn) if self.alternatives else {})}
         return Choice(ids, None, chains.update(self.chain, position.sampler, ids, given), record), carried
@@ -89,7 +94,10 @@ class BeamSearch(NamedTuple):
         return {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "parents")}
 
     def begin(self, position: Position, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Give scores and lengths of the beams, (P, K): one beam a prompt is alive, or its copies would tie with it."""
+        """Give scores and lengths of the beams, (P, K): one beam a prompt is alive, or its copies would tie with it.
+
+        A score is NaN from where the model has lost its distribution.
+        """
         prompts = tf.shape(position.finished)[0] // self.width
         scores = tf.where(tf.range(self.width) == 0, tf.constant(0.0, tf.float64), NEVER)
         return tf.tile(scores[tf.newaxis], [prompts, 1]), tf.zeros([prompts, self.width], tf.float64)
@@ -97,14 +105,21 @@ class BeamSearch(NamedTuple):
     def choose(self, t: tf.Tensor, position: Position, carried: Any) -> tuple[Choice, Any]:
         """Keep the K best of all continuations of all beams."""
         scores, lengths = carried
-        shaped, given = chains.apply(self.chain, _possible(position, self.allowed, self.min_length), position.sampler)
+        logits = _possible(position, self.allowed, self.min_length)
+        shaped, given = chains.apply(self.chain, logits, position.sampler)
         size = tf.shape(shaped)[1]
-        # A finished text goes on with padding, at no cost.
+        # A finished text goes on with padding, at no cost; so do the beams of a prompt that has no way on.
         padding = tf.where(tf.range(size) == PADDING, tf.constant(0.0, tf.float64), NEVER)
-        log_p = tf.where(position.finished[:, tf.newaxis], padding, tf.nn.log_softmax(shaped))
+        log_p = tf.where(shaped > NEVER, tf.nn.log_softmax(shaped), NEVER)
+        log_p = tf.where(position.finished[:, tf.newaxis], padding, log_p)
+        log_p = tf.reshape(log_p, [-1, self.width, size])
+        ways = tf.reduce_any((scores > NEVER) & tf.reduce_any(log_p > NEVER, axis=-1), axis=-1)
+        log_p = tf.where(ways[:, tf.newaxis, tf.newaxis], log_p, padding)
+        lost = tf.reshape(~_is_distribution(logits) & ~position.finished, tf.shape(scores)) & (scores > NEVER)
+        scores = tf.where(tf.reduce_any(lost, axis=-1, keepdims=True), tf.constant(math.nan, tf.float64), scores)
         lengths += tf.reshape(tf.cast(~position.finished, tf.float64), tf.shape(lengths))
-        totals = scores[:, :, tf.newaxis] + tf.reshape(log_p, [-1, self.width, size])
-        ranked = totals / lengths[:, :, tf.newaxis] ** self.length_penalty
+        totals = scores[:, :, tf.newaxis] + log_p
+        ranked = per_length(totals, lengths[:, :, tf.newaxis], self.length_penalty)
         best = tf.math.top_k(tf.reshape(ranked, [-1, self.width * size]), self.width).indices
         beams, ids = best // size, tf.reshape(best % size, [-1])
         parents = tf.reshape(tf.range(tf.shape(best)[0])[:, tf.newaxis] * self.width + beams, [-1])
@@ -113,6 +128,24 @@ class BeamSearch(NamedTuple):
         states, given = rows_of((position.sampler, given), parents)
         choice = Choice(ids, parents, chains.update(self.chain, states, ids, given), {"ids": ids, "parents": parents})
         return choice, (scores, lengths)
+
+
+def per_length(totals: tf.Tensor, lengths: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:
+    """Give log-probabilities over length^penalty, of each prompt (the first axis) times a number of its own, so that no
+    power is too large.
+    """
+    longest = tf.reduce_max(lengths, axis=list(range(1, lengths.shape.rank)), keepdims=True)
+    return totals / tf.maximum((lengths / tf.maximum(longest, 1.0)) ** penalty, _SMALLEST)
+
+
+def _reasons(drawn: tf.Tensor, nothing: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Say of rows for which there is nothing to draw whether that is the model's fault, by the id of the unknown."""
+    return tf.where(nothing & ~_is_distribution(logits), UNKNOWN, drawn)
+
+
+def _is_distribution(logits: tf.Tensor) -> tf.Tensor:
+    """Say whether logits (B, V) are those of some distribution: bool (B,)."""
+    return tf.reduce_any(logits > NEVER, axis=-1) & ~tf.reduce_any(tf.math.is_nan(logits), axis=-1)
 
 
 def _possible(position: Position, allowed: tf.Tensor, min_length: tf.Tensor) -> tf.Tensor:

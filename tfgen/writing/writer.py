@@ -7,6 +7,7 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,17 +19,18 @@ import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
+from tfgen.networks.adapting import Learner, learner_of
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling.chain import Chain, chain_of
-from tfgen.support import wording
-from tfgen.terms.faults import NOTHING_LEFT
+from tfgen.support import forks, wording
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
 from tfgen.terms.stops import as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
+from tfgen.writing import places
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position, rows_of
-from tfgen.writing.scoring import Scorer
+from tfgen.writing.scoring import Scorer, score_learning
 from tfgen.writing.session import Session
 from tfgen.writing.sources import Sources
 from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Look
@@ -66,6 +68,7 @@ class Writer:
         Raises:
             InputError: One of them is something else, or the model predicts another number of tokens.
         """
+        forks.check()
         check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
         if not isinstance(model, LanguageModel):
             raise InputError(
@@ -79,6 +82,10 @@ class Writer:
         self._compiled = CompiledLoop(model, vocabulary.writable)
         self._scorer = Scorer(model)
         self._sources = Sources(model)
+
+    @functools.cached_property
+    def _learner(self) -> Learner:
+        return learner_of(self.model)
 
     def generate(
         self,
@@ -143,7 +150,10 @@ class Writer:
             InputError: A setting is out of its range, a prompt or a source has unknown tokens and `unknown` is
                 "error", or the source is not what the model takes.
         """
-        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        places.check()
+        prompt = _plain(prompt)
+        stops = as_stops(stop, self.vocabulary.normalized)
+        limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         copies = whole_number("n", 1 if n is None else n, 1)
         texts, context, several = self._in_context(
@@ -214,8 +224,6 @@ class Writer:
         ids, scores = self._compiled.search(
             chain, position, limits.length, limits.min_length, beams, length_penalty, context
         )
-        if not np.isfinite(scores[:, 0]).all():
-            raise InputError(NOTHING_LEFT)
         return [
             [
                 (prompt if echo else "") + self.vocabulary.decode(text)
@@ -256,6 +264,7 @@ class Writer:
             InputError: The prompt has unknown tokens and `unknown` is "error", the seed is none, or the source is not
                 what the model takes.
         """
+        places.check()
         context = self._alone(prompt, source, unknown)
         position, of_prompt = self._read(_Prompts([prompt], context, unknown, seed), ())
         history = self._begun(prompt, unknown)
@@ -267,6 +276,7 @@ class Writer:
         Raises:
             InputError: The file is no session, is damaged, or belongs to another model.
         """
+        places.check()
         return Session.load(path, self._compiled, self.vocabulary)
 
     def stream(
@@ -307,22 +317,34 @@ class Writer:
         Raises:
             InputError: As for `generate`, before the first piece.
         """
+        places.check()
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
-        limits = Limits(length, min_length, as_stops(stop), keep_stop, max_time, jit_compile)
+        stops = as_stops(stop, self.vocabulary.normalized)
+        limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary)
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         drafts = self._drafts(prompts, limits, chain)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
 
     @overload
-    def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None) -> Score: ...
+    def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None, adapt: bool = False) -> Score: ...
     @overload
     def score(
-        self, text: list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", source: Any = None
+        self,
+        text: list[str] | tuple[str, ...],
+        *,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+        adapt: bool = False,
     ) -> list[Score]: ...
     def score(
-        self, text: str | list[str] | tuple[str, ...], *, unknown: OnUnknown = "error", source: Any = None
+        self,
+        text: str | list[str] | tuple[str, ...],
+        *,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+        adapt: bool = False,
     ) -> Score | list[Score]:
         """Tell how likely the model finds a text, or each of several, read from the beginning.
 
@@ -331,26 +353,49 @@ class Writer:
             unknown: What a token outside the vocabulary does: "error", "skip" it, or score it as "unknown".
             source: As for `generate`, one for each text; a single text is scored under each of several sources, and
                 several texts under a single one.
+            adapt: Whether the model learns from each text while it reads it (dynamic evaluation, see
+                `tfgen.networks.adapting`): every part is scored first and learned from after it, each text begins with
+                the model as it is, and nothing of the model changes. A figure of it is another protocol than a static
+                one: say which. Recurrent networks, counts and mixtures of them.
 
         Returns:
-            One `Score`, or a list of them.
+            One `Score`, or a list of them, of the texts in the normalisation form of the vocabulary.
 
         Raises:
-            InputError: A text is empty, or has unknown tokens and `unknown` is "error".
+            InputError: A text is empty, or has unknown tokens and `unknown` is "error"; or the model cannot adapt.
         """
+        places.check()
+        check_instance("adapt", adapt, bool, "True or False")
+        text = _plain(text)
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
+        texts = [*map(self.vocabulary.normalized, texts)]
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
         for each, ids in zip(texts, encoded, strict=True):
             if not len(ids):
                 raise InputError(f"there is nothing to score in {each!r}; give a text of at least one known character.")
         read = [self.vocabulary.decode_each(ids) for ids in encoded]
+        scored = [score_learning(self._learner, ids) for ids in encoded] if adapt else self._scorer(encoded, context)
         scores = [
             Score(each, tokens, len("".join(tokens) if unknown == "skip" else each), log_probabilities, ranks)
-            for each, tokens, (log_probabilities, ranks) in zip(
-                texts, read, self._scorer(encoded, context), strict=True
-            )
+            for each, tokens, (log_probabilities, ranks) in zip(texts, read, scored, strict=True)
         ]
         return scores if several else scores[0]
+
+
+def _plain(given: Any) -> Any:
+    """Give texts that are strings of TensorFlow or NumPy as those of Python; all else as it is."""
+    array = given.numpy() if tf.is_tensor(given) and hasattr(given, "numpy") else given
+    if isinstance(array, bytes) and array is not given:
+        return array.decode("utf-8", "replace")
+    if isinstance(array, np.ndarray) and (array.dtype.kind == "U" or (array is not given and array.dtype.kind == "O")):
+        return tf.nest.map_structure(
+            lambda each: each.decode("utf-8", "replace") if isinstance(each, bytes) else each, array.tolist()
+        )
+    if isinstance(array, np.ndarray) or tf.is_tensor(given):
+        raise InputError(
+            f"texts are str, or strings of TensorFlow or NumPy; received {wording.shown(array.dtype.name)}."
+        )
+    return given
 
 
 def _texts(name: str, given: Any) -> list[str]:

@@ -1,0 +1,81 @@
+"""Unicode normalisation belongs to the vocabulary: texts in any form are the same text to a model."""
+
+import dataclasses
+import json
+import unicodedata
+
+import numpy as np
+import pytest
+from effort import examples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfgen import InputError, TextGenerator, Vocabulary, load_corpus, prepare_corpus, sampling
+from tfgen.corpora import Corpus
+from tfgen.instant.reading import read
+from tfgen.instant.writer import Writer
+from tfgen.novelty import report
+from tfgen.sampling import chain as chains
+
+FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
+TEXT = "Zo\u00eb, \uac01 \ufb01ne, a\u0323\u0308b, \u212b and \u1e9b\u0323"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_corpus_that_was_read_in_a_form_gives_it_to_its_vocabulary(form, tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text(TEXT, "utf-8")
+    corpus = load_corpus(file, normalize=form)
+    vocabulary = Vocabulary.from_corpus(corpus)
+    assert vocabulary.normalize == form
+    assert vocabulary == prepare_corpus(file, tmp_path / "prepared", normalize=form).vocabulary
+    assert prepare_corpus(file, tmp_path / "again", vocabulary=vocabulary).vocabulary.normalize == form
+    for other in FORMS[:2]:
+        ids = vocabulary.encode(unicodedata.normalize(other, TEXT))
+        assert vocabulary.decode(ids) == corpus.documents[0]
+        assert report(unicodedata.normalize(other, TEXT), corpus).copied[-1] == 1
+
+
+@given(st.text("e\u0308\u00eb\u0323\u1100\u1161\u11a8\uac01\u304b\u3099 \u4e00\u212b\ufb01"), st.data())
+@pytest.mark.parametrize("form", FORMS)
+@examples(60)
+def test_a_text_that_is_cut_anywhere_is_the_whole_one(form, text, data):
+    whole = unicodedata.normalize(form, text)
+    vocabulary = Vocabulary(sorted({*whole} | {"x"}), normalize=form)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
+    pieces = [text[i:j] for i, j in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    joined = np.concatenate([np.empty(0, np.int32), *vocabulary.encode_pieces(pieces)])
+    assert joined.tolist() == vocabulary.encode(text).tolist() == vocabulary.encode(whole).tolist()
+
+
+def test_the_form_is_kept_where_there_is_one_and_the_saved_form_is_the_old_one_where_there_is_none():
+    plain, formed = Vocabulary(["e", "\u0308"]), Vocabulary(["e", "\u0308"], normalize="NFD")
+    assert set(plain.get_config()) == {"tokens", "counts", "split"}
+    assert Vocabulary.from_config(json.loads(json.dumps(formed.get_config()))) == formed != plain
+    assert Vocabulary.from_config(plain.get_config()).normalize is None
+    with pytest.raises(InputError, match="normalize must be one of"):
+        Vocabulary(["e"], normalize="nfd")
+
+
+def test_banned_strings_are_banned_in_the_form_of_the_texts():
+    vocabulary = Vocabulary(["e", "\u0308", "x"], normalize="NFD")
+    composed, decomposed = ([sampling.Forbid(strings=[each])] for each in ("\u00eb", "e\u0308"))
+    tables = [chains.chain_of(each, {}, vocabulary)[0].transitions.numpy() for each in (composed, decomposed)]
+    np.testing.assert_array_equal(*tables)
+
+
+def test_a_model_takes_prompts_scores_and_stops_in_any_form(tmp_path):
+    composed, decomposed = "Zo\u00eb", "Zoe\u0308"
+    vocabulary = Vocabulary.from_corpus(dataclasses.replace(Corpus.from_text(decomposed), reading={"normalize": "NFD"}))
+    generator = TextGenerator.build(vocabulary, units=4, seed=1)
+    generator.save(tmp_path / "model.keras")
+    for writer in (generator, Writer(*read(tmp_path / "model.keras"))):
+        one, other = (writer.score(text) for text in (composed, decomposed))
+        assert one.text == other.text == decomposed
+        np.testing.assert_array_equal(one.log_probabilities, other.log_probabilities)
+        texts = [
+            writer.generate(text, length=40, seed=3, echo=False, stop=stop)
+            for text, stop in ((composed, "\u00eb"), (decomposed, "e\u0308"))
+        ]
+        assert texts[0] == texts[1]
+    assert generator.start(composed, seed=1).generate(9) == generator.start(decomposed, seed=1).generate(9)
