@@ -2,8 +2,9 @@
 
 | module | its one idea |
 |---|---|
-| `contents` | a vocabulary and layers as JSON, tables folded |
-| `engine.mjs` | the step, the sampler and the draws in plain JavaScript |
+| `contents` | a vocabulary and layers as JSON and bytes, tables folded, matrices quantised |
+| `kernel` | the product of a matrix and a vector in WebAssembly, assembled by hand |
+| `engine.mjs` | the step, the sampler and the draws in JavaScript |
 
 None of it imports TensorFlow or Keras.
 """
