@@ -43,6 +43,7 @@ _PUBLIC = {
             "metrics",
             "networks",
             "novelty",
+            "page",
             "plots",
             "sampling",
             "training",

@@ -86,10 +86,10 @@ def _arrays(layer: Layer, table: Array | None) -> dict[str, Array]:
     if layer.cell:
         kernel, recurrent = arrays["kernel"], arrays["recurrent"]
         bias = arrays.get("bias", np.zeros(recurrent.shape[1], np.float32))
-        of_rows, of_state = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
+        of_rows, of_state = bias if bias.ndim == 2 else (bias, None)
         table = kernel if layer.options["ids"] else table
         fed = {"kernel": kernel.T, "bias": of_rows} if table is None else {"table": table + of_rows}  # (V, G)
-        return {**fed, "recurrent": recurrent.T, "state_bias": of_state}
+        return {**fed, "recurrent": recurrent.T} | ({} if of_state is None else {"state_bias": of_state})
     if layer.kind == "dense":
         return {"kernel": arrays["kernel"].T, "bias": arrays.get("bias", zeros)}
     if layer.kind == "normalization":

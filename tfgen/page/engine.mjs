@@ -129,12 +129,12 @@ function affine(kernel, bias) {
 
 // Each gives a function that takes what the layer reads, and what the layer keeps, which it changes; it gives its output.
 const LAYERS = {
-  lstm({ units: u, squash, gate, fed, recurrent, state_bias: bias }) {
+  lstm({ units: u, squash, gate, fed, recurrent }) {
     const z = new Float32Array(4 * u);
     return (x, kept) => {
       const rows = fed(x);
       const product = recurrent.times(kept.subarray(0, u));
-      for (let i = 0; i < 4 * u; i++) z[i] = rows[i] + (product[i] + bias[i]);
+      for (let i = 0; i < 4 * u; i++) z[i] = rows[i] + product[i];
       for (let i = 0; i < u; i++) {
         kept[u + i] = gate(z[u + i]) * kept[u + i] + gate(z[i]) * squash(z[2 * u + i]);
         kept[i] = gate(z[3 * u + i]) * squash(kept[u + i]);
@@ -142,7 +142,7 @@ const LAYERS = {
       return kept.subarray(0, u);
     };
   },
-  gru({ units: u, squash, gate, fed, recurrent, last, state_bias: bias }) {
+  gru({ units: u, squash, gate, fed, recurrent, last, state_bias: bias = new Float32Array(3 * u) }) {
     const update = new Float32Array(u);
     const reset = new Float32Array(u);
     return (x, kept) => {
@@ -155,8 +155,7 @@ const LAYERS = {
       const third = 2 * u;
       if (last) {
         for (let i = 0; i < u; i++) reset[i] *= kept[i];
-        const after = last.times(reset);
-        for (let i = 0; i < u; i++) reset[i] = after[i] + bias[third + i];
+        reset.set(last.times(reset));
       } else for (let i = 0; i < u; i++) reset[i] *= Math.fround(product[third + i] + bias[third + i]);
       for (let i = 0; i < u; i++) {
         const g = squash(rows[third + i] + reset[i]);
@@ -165,11 +164,11 @@ const LAYERS = {
       return kept;
     };
   },
-  rnn({ units: u, squash, fed, recurrent, state_bias: bias }) {
+  rnn({ units: u, squash, fed, recurrent }) {
     return (x, kept) => {
       const rows = fed(x);
       const product = recurrent.times(kept);
-      for (let i = 0; i < u; i++) kept[i] = squash(rows[i] + (product[i] + bias[i]));
+      for (let i = 0; i < u; i++) kept[i] = squash(rows[i] + product[i]);
       return kept;
     };
   },
