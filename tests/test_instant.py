@@ -171,7 +171,7 @@ def test_the_draw_is_the_same(logits, data):
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(share_of(12)))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, 12))])
 def test_any_network_writes_and_scores_the_same(seed):
     generator = support.generator(seed, "float64" if seed % 4 == 3 else "float32")
     engine = support.twin(generator)
