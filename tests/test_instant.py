@@ -335,6 +335,7 @@ def test_what_cannot_be_said_is_refused_by_name(tmp_path, model_bytes, change, s
     assert said in refusal(tmp_path / "a.keras", changed(model_bytes, change))
 
 
+@pytest.mark.random
 def test_a_file_and_a_model_in_memory_are_described_alike(tmp_path):
     for seed in range(share_of(9)):
         generator = support.generator(seed)
