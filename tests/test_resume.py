@@ -59,7 +59,7 @@ class Diary(keras.callbacks.Callback):
 SHAPES = {
     "deep": {"layers": 2, "weight_drop": 0.2, "batch_size": 4},
     "quick": {"cell": "rnn", "batch_size": 4},
-    "windows": {"cell": "gru"},
+    "windows": {"cell": "transformer", "units": 6, "layers": 1, "heads": 2, "window": 16},
 }
 OPTIMIZERS = {
     "schedule": lambda: training.optimizer(EPOCHS * STEPS, 0.02),
@@ -73,7 +73,7 @@ OPTIMIZERS = {
 def compiled(shape, optimizer, steps_per_execution, weighted):
     """Gives a generator as it is before its training."""
     keras.utils.set_random_seed(7)
-    generator = TextGenerator.build(VOCABULARY, units=5, dropout=0.3, seed=3, **SHAPES[shape])
+    generator = TextGenerator.build(VOCABULARY, **{"units": 5, "dropout": 0.3, "seed": 3, **SHAPES[shape]})
     generator.compile(
         OPTIMIZERS[optimizer](),
         "sparse_categorical_crossentropy",
