@@ -57,9 +57,6 @@ def generate(
     prompt: str,
     count: int,
     num_beams: int,
-    pattern: str | None,
-    dry: float | None,
-    mirostat: float | None,
     echo: bool,
     as_json: bool,
     scores: bool,
@@ -75,8 +72,8 @@ def generate(
     """
     if scores and not as_json:
         raise click.UsageError("--scores goes with --json.")
-    if settings["temperature"] == 0 and mirostat is not None:
-        raise click.UsageError("--mirostat can do nothing at --temperature 0; leave out one or the other.")
+    transforms = {name: settings.pop(name) for name in options.TRANSFORMS}
+    _check_that_all_matter(transforms, settings["temperature"])
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     if prompt == "-" and str(sources_file) == "-":
@@ -87,7 +84,7 @@ def generate(
     config = model_files.read_config(model)  # says at once what is wrong with the file
     prompt = prompt if piped is None else of_model.as_read_by(config, piped)
     lines = of_model.read(model, config, sources, sources_file)
-    shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
+    shown = {**transforms, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}
     with interrupts.deferred():
         generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
@@ -98,7 +95,7 @@ def generate(
         if isinstance(generator, Writer):
             call = engines.arguments(settings)
         else:
-            call = _arguments(settings, pattern, dry, mirostat)
+            call = _arguments(settings, transforms)
             written["num_beams"] = num_beams
         if lines is not None and len(lines) == 1:
             call["source"] = lines[0]
@@ -113,6 +110,23 @@ def generate(
         else:
             for texts in _groups(generator, prompt, lines, {**written, **call}):
                 _write("".join(f"{text}\n" for text in texts))
+
+
+def _check_that_all_matter(transforms: dict[str, Any], temperature: float) -> None:
+    """Refuse transforms that would do nothing as they are combined."""
+    asked = [name for name, value in transforms.items() if value is not None]
+    for name, of in (("xtc_threshold", "xtc_probability"), ("adaptive_decay", "adaptive_target")):
+        if name in asked and of not in asked:
+            raise click.UsageError(f"{_option(name)} goes with {_option(of)}.")
+    last = [_option(name) for name in ("xtc_probability", "mirostat", "adaptive_target") if name in asked]
+    if last and temperature == 0:
+        raise click.UsageError(f"{last[0]} can do nothing at --temperature 0; leave out one or the other.")
+    if "mirostat" in asked and "adaptive_target" in asked:
+        raise click.UsageError("--mirostat and --adaptive-target each decide what is drawn; leave out one of them.")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _show(generator: Any, prompt: str, written: dict[str, Any], call: dict[str, Any]) -> None:
@@ -141,9 +155,7 @@ def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str
         yield from generator.generate(prompt, source=some, **{**call, "seed": seeds})
 
 
-def _arguments(
-    settings: dict[str, Any], pattern: str | None, dry: float | None, mirostat: float | None
-) -> dict[str, Any]:
+def _arguments(settings: dict[str, Any], transforms: dict[str, Any]) -> dict[str, Any]:
     """Give the arguments of `generate`; transforms that are asked for stand around the chain of the plain settings."""
     from tfgen import sampling
 
@@ -152,10 +164,17 @@ def _arguments(
     if not plain["temperature"]:  # nothing is left to be cut off
         plain = {name: plain[name] for name in ("temperature", "repetition_penalty")}
     others = {name: value for name, value in settings.items() if name not in names}
-    before = [sampling.DRY(dry)] if dry is not None else []
-    after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
-    masks = [sampling.Pattern(pattern)] if pattern is not None else []
-    return {**others, "sampler": [*masks, *before, *sampling.default_chain(**plain), *after]}
+    asked = {name: value for name, value in transforms.items() if value is not None}
+    before = {"pattern": sampling.Pattern, "dry": sampling.DRY, "top_n_sigma": sampling.TopNSigma}
+    chain = [transform(asked[name]) for name, transform in before.items() if name in asked]
+    chain += sampling.default_chain(**plain)
+    if "xtc_probability" in asked:
+        chain.append(sampling.XTC(asked["xtc_probability"], asked.get("xtc_threshold", 0.1)))
+    if "mirostat" in asked:
+        chain.append(sampling.Mirostat(asked["mirostat"]))
+    if "adaptive_target" in asked:
+        chain.append(sampling.AdaptiveP(asked["adaptive_target"], asked.get("adaptive_decay", 0.9)))
+    return {**others, "sampler": chain}
 
 
 def _numbers(text: Any) -> dict[str, Any]:
