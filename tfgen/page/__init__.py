@@ -5,6 +5,7 @@
 | `contents` | a vocabulary and layers as JSON and bytes, tables folded, matrices quantised |
 | `kernel` | the product of a matrix and a vector in WebAssembly, assembled by hand |
 | `assembling` | the parts put together, under a policy that allows no connection |
+| `files` | a page as a file |
 | `engine.mjs` | the step, the sampler and the draws in JavaScript |
 | `graphemes.mjs`, `paper.mjs` | letters as people see them, and a sheet of them |
 | `page.mjs`, `page.html`, `page.css` | what a person sees and does |

@@ -4,6 +4,7 @@ Axis letters: V vocabulary, D features in, U units, G units of all gates, R rows
 """
 
 import base64
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from tfgen.errors import InputError, check_choice
 from tfgen.page.kernel import kernel
-from tfgen.portable.layers import Layer, check_types
+from tfgen.portable.layers import Layer
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
@@ -43,19 +44,15 @@ def contents(vocabulary: Vocabulary, layers: Sequence[Layer], weights: Weights =
 
     Args:
         vocabulary: Of characters.
-        layers: With their arrays, as `portable` describes them.
+        layers: With their arrays, as `portable` describes them; a page computes in float32, whatever they compute in.
         weights: The type that matrices are kept in; with "int8", each row has a scale.
 
     Raises:
-        InputError: The layers compute in another type than float32, or some weights are not finite; or the tokens are
-            words: a page holds none of these.
+        InputError: The tokens are words, which a page does not cut; or some weights are not finite.
     """
     check_choice("weights", weights, get_args(Weights))
     if vocabulary.split != "character":
         raise InputError(f"a page holds models of characters; received split={vocabulary.split!r}.")
-    check_types(layers)
-    if layers[0].dtype != "float32":
-        raise InputError(f"a page computes in float32; {layers[0].named} computes in {layers[0].dtype}.")
     if not all(np.isfinite(array).all() for layer in layers for array in layer.arrays.values()):
         raise InputError(NO_DISTRIBUTION)
     described = list(_described(layers))
@@ -71,13 +68,17 @@ def contents(vocabulary: Vocabulary, layers: Sequence[Layer], weights: Weights =
 
 
 def _described(layers: Sequence[Layer]) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
-    kept = [layer for layer in layers if layer.kind != "dropout"]
+    kept = [_in_float32(layer) for layer in layers if layer.kind != "dropout"]
     table = None
     if kept[0].kind == "embedding" and kept[1].cell:
         table, kept = kept[0].arrays["kernel"] @ kept[1].arrays["kernel"], kept[1:]
     for i, layer in enumerate(kept):
         options = {name: value for name, value in layer.options.items() if name not in ("ids", "rate")}
         yield {"kind": layer.kind, "units": layer.outputs, **options}, _arrays(layer, None if i else table)
+
+
+def _in_float32(layer: Layer) -> Layer:
+    return dataclasses.replace(layer, arrays={name: each.astype(np.float32) for name, each in layer.arrays.items()})
 
 
 def _arrays(layer: Layer, table: Array | None) -> dict[str, Array]:
