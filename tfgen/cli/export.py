@@ -10,6 +10,7 @@ from tfgen.cli import tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.export import directories
 from tfgen.support import interrupts
+from tfgen.support.standard_error import sifted
 
 # What shows that it works, for a format that a command can run.
 _TRY = {
@@ -42,7 +43,7 @@ def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
     with interrupts.deferred():
         generator = model_files.load(model)
         interrupts.check()
-        with tensorflow_log.sifted():
+        with sifted():
             generator.export(directory, format_, overwrite)
     files = {path.relative_to(directory): path.stat().st_size for path in directory.rglob("*") if path.is_file()}
     click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")
