@@ -9,12 +9,12 @@ import click
 
 from tfgen import export as exporting
 from tfgen import model_files
-from tfgen.cli import tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.errors import InputError
 from tfgen.export import directories
 from tfgen.page import files
 from tfgen.support import interrupts
+from tfgen.support.standard_error import sifted
 
 if TYPE_CHECKING:
     from tfgen.page.contents import Weights
@@ -71,7 +71,7 @@ def _exported(model: Path, place: Path, format_: str, weights: Weights | None, o
     with interrupts.deferred():
         generator = model_files.load(model)
         interrupts.check()
-        with tensorflow_log.sifted():
+        with sifted():
             generator.export(place, format_, overwrite, weights)
     return generator
 

@@ -27,6 +27,7 @@ _SOURCES = 256  # that are written from at once
 @click.option(
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
+@options.temperature
 @options.sampling
 @options.transforms
 @options.steering
