@@ -9,6 +9,7 @@ import click
 
 from tfgen import export as exporting
 from tfgen import model_files
+from tfgen.cli import tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.errors import InputError
 from tfgen.export import directories

@@ -21,6 +21,7 @@ from tfgen.writing.strategies import BeamSearch, Drawing
 
 _WHOLE = tf.TensorSpec([], tf.int32)
 _REAL = tf.TensorSpec([], tf.float64)
+_UNIFORMS = tf.TensorSpec([None, None], tf.float64)
 _IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
 
 # So many compiled functions are kept, some megabytes each: the usual caller has two or three, and a server that lets
@@ -111,8 +112,11 @@ class CompiledLoop:
         alternatives: int = 0,
         capacity: int | None = None,
         context: Any = (),
+        uniforms: npt.NDArray[np.float64] | None = None,
     ) -> tuple[Position, Record]:
         """Draw up to `length` tokens a row, see `strategies.Drawing`; there are no more alternatives than tokens.
+
+        With uniforms (`length`, B) these decide, and the seeds and the step of the position do not count.
 
         With a capacity, `length` at most, the loop is compiled by XLA, see `loop.decode`. A row for which the sampler
         leaves nothing ends with padding in the place of the end of a text.
@@ -122,17 +126,20 @@ class CompiledLoop:
         """
         alternatives = min(alternatives, self._allowed.shape[0])
 
-        def run(chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor) -> Any:
-            strategy = Drawing(self._permitted(chain), chain, min_length, alternatives)
+        def run(
+            chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor, *uniforms: tf.Tensor
+        ) -> Any:
+            strategy = Drawing(self._permitted(chain), chain, min_length, alternatives, *uniforms)
             return decode(self._step_in(context), strategy, position, length, capacity)[:2]
 
         rows = len(position.finished)
         # XLA compiles for a number of rows, and never forgets: batches are filled up to a power of two.
         room = None if capacity is None else 1 << (rows - 1).bit_length()
         begun, of_rows = (position, context) if room is None else _filled(position, context, room)
-        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE]
+        decided = [] if uniforms is None else [tf.constant(uniforms, tf.float64)]
+        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE, *[_UNIFORMS][: len(decided)]]
         loop = self._compile(("write", alternatives, capacity), run, signature)
-        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length))
+        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length), *decided)
         if room is not None:
             after = tf.nest.map_structure(lambda value: value[:rows] if value.shape.rank else value, after)
         written = {name: value.numpy()[:rows] for name, value in record.items()}

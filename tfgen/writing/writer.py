@@ -25,9 +25,10 @@ from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import forks, wording
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
-from tfgen.terms.stops import as_stops
+from tfgen.terms.stops import StopStrings, as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
 from tfgen.writing import places
+from tfgen.writing.batch import Batch, Row
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import Position, rows_of
 from tfgen.writing.scoring import Scorer, score_learning
@@ -236,10 +237,14 @@ class Writer:
     def _read(self, prompts: _Prompts, chain: Chain) -> tuple[Position, Any]:
         """Read each prompt once: where all copies of all of them stand, and the context of these rows."""
         number, copies = len(prompts.texts), prompts.copies
-        seed = random.getrandbits(62) if prompts.seed is None else prompts.seed
         ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
-        position = self._compiled.read(ids, sampling.row_seeds(seed, number * copies), chain, prompts.context, copies)
+        seeds = self._seeds(prompts.seed, number * copies)
+        position = self._compiled.read(ids, seeds, chain, prompts.context, copies)
         return position, rows_of(prompts.context, None if copies == 1 else np.repeat(np.arange(number), copies))
+
+    @staticmethod
+    def _seeds(seed: int | Sequence[int] | None, rows: int) -> npt.NDArray[np.int64]:
+        return sampling.row_seeds(random.getrandbits(62) if seed is None else seed, rows)
 
     def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:
         """Give the ids of a prompt: it begins after an end of text, so that an empty one is a row like any other."""
@@ -326,6 +331,68 @@ class Writer:
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         drafts = self._drafts(prompts, limits, chain)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
+
+    def batch(
+        self,
+        *,
+        alternatives: int = 0,
+        sampler: Sequence[sampling.Transform] | None = None,
+        **settings: Any,
+    ) -> Batch:
+        """Give an empty batch, which texts join and leave one by one; see `tfgen.writing.Batch`.
+
+        Args:
+            alternatives: How many of the likeliest tokens to give for each new one; 0 gives no numbers.
+            sampler: As for `generate`.
+            **settings: See there.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        places.check()
+        chain = chain_of(sampler, settings, self.vocabulary)
+        return Batch(self._compiled, self.vocabulary, chain, whole_number("alternatives", alternatives, 0))
+
+    def rows(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        length: int = 200,
+        stop: str | Sequence[str] | None = None,
+        n: int = 1,
+        seed: int | Sequence[int] | None = None,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+    ) -> list[Row]:
+        """Give the texts that `generate` would write, as rows that any `batch` of this writer may write.
+
+        Args:
+            prompt: As for `generate`, and so all that follow.
+            length: See there.
+            stop: See there.
+            n: See there; the rows of a prompt follow one another.
+            seed: See there: row r of these draws what it would draw there.
+            unknown: See there.
+            source: See there.
+
+        Raises:
+            InputError: As for `generate`.
+        """
+        places.check()
+        prompt = _plain(prompt)
+        limits = Limits(length, stops=as_stops(stop, self.vocabulary.normalized))
+        copies = whole_number("n", n, 1)
+        given = _texts("prompt", prompt)
+        texts, context, _ = self._in_context(given, not isinstance(prompt, str), source, unknown)
+        seeds = self._seeds(seed, len(texts) * copies)
+        rows = []
+        for i, text in enumerate(texts):
+            begun, of_text = self._begun(text, unknown), rows_of(context, tf.constant([i]))
+            rows += [
+                Row(begun, seeds[i * copies + copy], limits.length, StopStrings(limits.stops), of_text)
+                for copy in range(copies)
+            ]
+        return rows
 
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None, adapt: bool = False) -> Score: ...
