@@ -342,8 +342,8 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         known, first = each.vocabulary, members[0].vocabulary
         if (known.tokens, known.split, known.ends) != (first.tokens, first.split, first.ends):
             raise InputError(
-                "the members of a mixture must have one vocabulary: train them on one text, or with --init-from; "
-                f"received vocabularies of {len(first)} and {len(known)} tokens that differ."
+                "the members of a mixture must have one vocabulary: train them on one text, or the one with the "
+                f"vocabulary of the other; received vocabularies of {len(first)} and {len(known)} tokens that differ."
             )
     return list(members)
 

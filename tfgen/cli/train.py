@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import glob
 import math
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -269,13 +270,15 @@ def check_output(output: Path, overwrite: bool) -> None:
     check_name(output)
     if output.exists() and not overwrite:
         raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"there is no directory {str(output.parent)!r}: make it, or choose another --output.")
+    folder = Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
+    shown = f"{str(folder)!r}, where the link {str(output)!r} leads" if output.is_symlink() else repr(str(folder))
+    another = [("output", "choose another --output"), ("directory", "choose another --directory")]
+    if not folder.is_dir():
+        raise InputError(f"there is no directory {shown}", [("", "make it"), *another])
     try:
-        tempfile.TemporaryFile(dir=output.parent).close()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{str(output.parent)!r} cannot be written to ({reason}): choose another --output.") from None
+        raise InputError(f"{shown} cannot be written to ({error.strerror or error})", another) from None
 
 
 def job_of(
