@@ -383,11 +383,16 @@ def floor(corpus: Text, job: Job, order: int = 7) -> Floor | None:
     order = whole_number("order", order, 1, most=32)
     if isinstance(corpus, Pairs | PreparedPairs) or job.validation is None or job.tokens > _MOST_COUNTED:
         return None
+    begun = time.monotonic()
     settings = dataclasses.replace(job.settings, order=order)
     tables = _tables(corpus, job.generator.vocabulary, settings)
     log_p = _log_p(tables, job.validation, settings)
     generator = TextGenerator(job.generator.vocabulary, counts.of_tables(tables))
-    generator.provenance = {"corpus": _summary(corpus), "settings": {"cell": "ngram", "order": order}}
+    generator.provenance = {
+        "corpus": _summary(corpus),
+        "settings": {"cell": "ngram", "order": order},
+        "result": {"seconds": round(time.monotonic() - begun, 1)},
+    }
     nats = -float(log_p.mean())
     return Floor(generator, nats, job.bits_per_character(nats), log_p)
 
