@@ -139,6 +139,7 @@ class Poison(keras.callbacks.Callback):
             self.model.set_weights([each * np.nan for each in self.model.get_weights()])
 
 
+@pytest.mark.slow
 def test_a_last_batch_that_spoils_the_weights_is_seen_before_the_next_loss(tmp_path):
     shown, texts, generator, expected = [], [], build(), build(1)
     guard, sample = StopOnNaN(every=3, show=shown.append), SampleText(["the "], length=3, show=texts.append)
@@ -176,6 +177,7 @@ def test_a_loss_that_is_no_number_stops_and_brings_the_last_good_weights_back(at
     assert_same(generator.network.trainable_variables, expected.network.trainable_variables)
 
 
+@pytest.mark.slow
 def test_a_huge_learning_rate_is_named_with_the_clipping_that_is_missing():
     guard = StopOnNaN(show=lambda message: None)
     generator, untrained = build_without_clipping(1e38), build()

@@ -318,6 +318,7 @@ def test_numbers_that_are_absurd_for_this_text_are_refused(here, option, value, 
     assert_says(here.refused("train", "text.txt", option, value), *parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["streams", "windows"])
 def test_the_advice_for_a_text_shorter_than_one_window_works(here, cut):
     (here.folder / "short.txt").write_text("a rose is a rose is a rose")

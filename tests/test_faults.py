@@ -172,7 +172,13 @@ def test_ids_that_are_removed_while_they_are_trained_on_are_read_to_the_end(tmp_
 
 
 @pytest.mark.usefixtures("signals_end_processes")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(signal.SIGHUP, 129), (signal.SIGINT, 130)]),
+    ],
+)
 def test_a_signal_in_the_middle_of_a_batch_keeps_what_was_saved_and_says_how_to_go_on(here, monkeypatch, number, code):
     (here.folder / "fox.txt").write_text(TEXT)
     before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]

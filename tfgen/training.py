@@ -23,6 +23,7 @@ from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
 from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
+from tfgen.fitting.adamw import AdamW
 from tfgen.layers.stepping import CELLS, TRANSFORMER
 from tfgen.networks import counts, kinds, mixture, recurrent
 from tfgen.networks.building import usual
@@ -47,6 +48,7 @@ _LENGTHS = {"streams": 32, "windows": 64, "documents": 500, "pairs": None}
 _BATCH_SIZE_OF_PAIRS = 64
 _RATE, _RATE_OF_PAIRS = 8e-3, 3e-3
 _RATE_OF_TRANSFORMER = 2e-3
+_DECAY = 0.1  # of a transformer, as GPT-2 and nanoGPT have it
 # Fewer different sources than this are labels: all of them are trained on, and texts are held out.
 _LABELS = 100
 # So many updates an epoch, at least, before a larger batch is worth its speed.
@@ -206,7 +208,7 @@ class Job:
         return nats / math.log(2) / self.characters_per_token
 
 
-def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optimizer:
+def optimizer(steps: int, learning_rate: float = 8e-3, weight_decay: float | None = None) -> keras.optimizers.Optimizer:
     """Give the optimizer that the defaults were measured with.
 
     Adam with beta_2 = 0.99, gradients clipped to a global norm of 1 (Pascanu et al. 2013, arXiv:1211.5063), a linear
@@ -215,6 +217,7 @@ def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optim
     Args:
         steps: Of the whole run: epochs times batches.
         learning_rate: The peak.
+        weight_decay: Of matrices, by AdamW, see `tfgen.fitting.adamw`; None: Adam, without any.
 
     Raises:
         InputError: One is no number, or out of its range.
@@ -229,7 +232,10 @@ def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optim
         warmup_target=learning_rate if warm_up else None,
         warmup_steps=warm_up,
     )
-    return keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
+    if weight_decay is None:
+        return keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
+    weight_decay = real_number("weight_decay", weight_decay, at_least=0, below=1)
+    return AdamW(schedule, weight_decay=weight_decay, beta_2=0.99, global_clipnorm=1.0)
 
 
 def prepare(
@@ -497,7 +503,9 @@ def _compiled(job: Job, retried: Sequence[float]) -> Job:
     assert job.settings.epochs is not None  # nothing is left open
     pairs = job.settings.cut == "pairs"
     job.generator.compile(
-        optimizer=optimizer(job.settings.epochs * len(job.train), rate),
+        optimizer=optimizer(
+            job.settings.epochs * len(job.train), rate, _DECAY if job.settings.cell == TRANSFORMER else None
+        ),
         loss="sparse_categorical_crossentropy",
         metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter(lengths=job.lengths)]
         + [metrics.ExactMatch()] * pairs,
