@@ -164,7 +164,7 @@ class TextGenerator(TrainingModel):
         vocabulary: Vocabulary | None = None,
         *,
         order: int = 7,
-        unknown: OnUnknown = "unknown",
+        unknown: OnUnknown | None = None,
     ) -> TextGenerator:
         """Count the n-grams of a text: a model that needs no training, and an honest floor for one that does.
 
@@ -176,7 +176,7 @@ class TextGenerator(TrainingModel):
                 with the number of different n-grams alone.
             vocabulary: Turns it into ids; a prepared corpus has its own.
             order: How many tokens an n-gram has at most.
-            unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+            unknown: As for `tfgen.datasets.streams`.
 
         Raises:
             InputError: The corpus is none, or empty, or `order` is out of its range.

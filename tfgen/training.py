@@ -271,7 +271,7 @@ def prepare(
     texts = _texts_of(corpus)
     vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
     counted = generator is None and isinstance(texts, Corpus)
-    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, vocabulary.on_unknown))
+    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary))
     known = {"split": vocabulary.split, **(recurrent.shape(kinds.decoder_of(generator.network)) if generator else {})}
     settings = dataclasses.replace(settings, **known).suited_to(corpus, tokens)
     encoder = _encoder(corpus, settings, generator)
@@ -462,7 +462,6 @@ def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Setting
         documents=settings.cut == "documents",
         validation=settings.validation,
         seed=settings.seed,
-        unknown=vocabulary.on_unknown,
     )
     return counts.tables_of(parts, vocabulary, settings.order or 7)
 
@@ -580,7 +579,6 @@ def _batches(
     corpus: Text, vocabulary: Vocabulary, settings: Settings, encoder: Any
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
-    options["unknown"] = vocabulary.on_unknown
     if settings.cut != "streams":
         options["seed"] = settings.seed
     if isinstance(corpus, Pairs | PreparedPairs):
