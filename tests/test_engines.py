@@ -74,7 +74,10 @@ def outcome(here, arguments, files, *more):
     return here(*(each.format(**files) for each in arguments), *more, given=b"the quick\n")
 
 
-@pytest.mark.parametrize("arguments", GENERATE, ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(each, id=" ".join(each), marks=pytest.mark.slow if n % 3 else ()) for n, each in enumerate(GENERATE)],
+)
 def test_either_engine_writes_the_same(here, files, arguments):
     code, out, err = outcome(here, arguments, files, "--seed", "3", "--engine", "numpy")
     assert (code, err) == (0, "")

@@ -15,6 +15,8 @@ from tfgen.errors import InputError
 from tfgen.prepared import Prepared
 from tfgen.writing import Session, Writer
 
+pytestmark = pytest.mark.slow
+
 NONSENSE = [None, 3, -1, 2**70, float("nan"), "x", b"x", "a\0b", object(), [object()], {}, np.zeros(3)]
 
 ROOMS = [name for name in tfgen.__all__ if inspect.ismodule(getattr(tfgen, name))]

@@ -20,7 +20,8 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_b
 from faults_support import environment_of_a_clock_that_runs_backwards
 
 import tfgen.cli
-from tfgen.cli import progress, stopped_runs
+from tfgen import callbacks
+from tfgen.cli import stopped_runs
 from tfgen.fitting import model
 from tfgen.support.checkpoints import Checkpoints
 
@@ -93,7 +94,7 @@ def stopped_once_fixture(tmp_path_factory):
     (folder / "fox.txt").write_text(TEXT)
     with pytest.MonkeyPatch.context() as during, contextlib.redirect_stderr(err):
         during.chdir(folder)
-        during.setattr(progress.TrainingProgress, "on_epoch_end", interrupt)
+        during.setattr(callbacks.Progress, "on_epoch_end", interrupt)
         during.setattr(sys, "argv", ["tfgen", "train", *OPTIONS, "-o", "fox.keras", "--no-sample"])
         with pytest.raises(SystemExit) as ended:
             tfgen.cli.main()
