@@ -45,6 +45,7 @@ _PUBLIC = {
             "novelty",
             "plots",
             "sampling",
+            "serving",
             "training",
             "writing",
         )
