@@ -168,4 +168,5 @@ def test_the_end_of_the_server_is_heard(writer):
     turns.turn()
     turns.close()
     turns.run()
-    assert type(client.errors[0]) is ConnectionAbortedError
+    late = Client(writer, turns)
+    assert [type(each.errors[0]) for each in (client, late)] == [ConnectionAbortedError] * 2

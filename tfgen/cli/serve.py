@@ -57,7 +57,7 @@ def serve(models: tuple[Path, ...], port: int, host: str, token: str | None) -> 
             interrupts.check()
             hosts, numbers = addresses.names(listener, host)
             app = asgi.application(loaded, hosts=hosts, addresses=numbers, token=token)
-        click.echo(f"{', '.join(names)}: {addresses.url(listener, host, token)}  (Ctrl-C ends it)")
-        heard = running.run(app, listener, _SECONDS)
+        said = f"{', '.join(names)}: {addresses.url(listener, host, token)}  (Ctrl-C ends it)"
+        heard = running.run(app, listener, _SECONDS, lambda: click.echo(said))
     if heard == signal.SIGINT:
         raise interrupts.Stopped(heard)

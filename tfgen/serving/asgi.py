@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from tfgen.errors import InputError, check_instance
 from tfgen.serving.bounds import Bounds
 from tfgen.serving.gate import LOOPBACK, Gate
 from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
+
+if TYPE_CHECKING:
+    from tfgen.serving.service import Service
 
 
 def check_installed() -> None:
@@ -27,6 +31,19 @@ def check_installed() -> None:
         ) from None
 
 
+class Application(Gate):
+    """Models behind a gate; made by `application`."""
+
+    def __init__(self, service: Service, hosts: Collection[str], addresses: bool, token: str | None) -> None:
+        """Take what answers, and the arguments of `Gate`."""
+        super().__init__(service.app, hosts, addresses, token)
+        self._service = service
+
+    def end(self) -> None:
+        """Let all requests end where they are; signal handlers may call it."""
+        self._service.end()
+
+
 def application(
     models: Mapping[str, TextGenerator],
     *,
@@ -34,7 +51,7 @@ def application(
     addresses: bool = False,
     token: str | None = None,
     bounds: Bounds | None = None,
-) -> Gate:
+) -> Application:
     """Make the application that serves models by the completions protocol.
 
     It runs one thread of its own while the server runs, from the start of its lifespan to the end.
@@ -65,4 +82,4 @@ def application(
     from tfgen.serving.service import Service
 
     service = Service(models, bounds or Bounds(), token is not None)
-    return Gate(service.app, hosts, addresses, token)
+    return Application(service, hosts, addresses, token)

@@ -19,7 +19,7 @@ from tfgen.serving.refusals import Refused, as_json
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OPEN = ("/", "/healthz")  # without a token: nothing in them is worth one
@@ -38,7 +38,7 @@ class Gate:
     """An ASGI application that lets through what may come in."""
 
     def __init__(
-        self, app: Application, names: Collection[str] = LOOPBACK, addresses: bool = False, token: str | None = None
+        self, app: Asgi, names: Collection[str] = LOOPBACK, addresses: bool = False, token: str | None = None
     ) -> None:
         """Stand before an application.
 

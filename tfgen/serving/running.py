@@ -9,26 +9,28 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from tfgen.serving.gate import Gate
+from tfgen.serving.asgi import Application
 
 _CONNECTIONS = 1024  # at once
 _IDLE = 15  # seconds that a connection may wait for its next request
 _HEADERS = 16 * 1024  # bytes
+_READING = 2  # seconds that a client may take to hear that the server ends
 
 
-def run(app: Gate, listener: socket.socket, seconds: float) -> int:
+def run(app: Application, listener: socket.socket, seconds: float, begun: Callable[[], None]) -> int:
     """Serve until a signal comes.
 
-    SIGTERM lets what was begun come to its end; SIGINT, or a second signal, does not.
+    SIGTERM lets what was begun come to its end; SIGINT, or a second signal, ends it where it is.
 
     Args:
         app: From `application`.
         listener: Is bound to an address.
         seconds: That may be waited for what was begun.
+        begun: Called when clients are answered from now on.
 
     Returns:
         The number of the signal.
@@ -61,9 +63,16 @@ def run(app: Gate, listener: socket.socket, seconds: float) -> int:
             with _heard_by(self.handle_exit):
                 yield
 
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            begun()
+
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            self.force_exit = bool(heard) or sig == signal.SIGINT
             self.should_exit = True
+            if heard or sig == signal.SIGINT:
+                app.end()
+                self.config.timeout_graceful_shutdown = _READING
+            self.force_exit = len(heard) > 1
             heard.append(sig)
 
     asyncio.run(Server(config).serve(sockets=[listener]))

@@ -71,6 +71,10 @@ class Service:
             lifespan=self._running,
         )
 
+    def end(self) -> None:
+        """Let all requests end where they are; signal handlers may call it."""
+        self._turns.close()
+
     @contextlib.asynccontextmanager
     async def _running(self, app: Starlette) -> AsyncIterator[None]:
         thread = threading.Thread(target=self._turns.run, name="turns")
@@ -78,7 +82,7 @@ class Service:
         try:
             yield
         finally:
-            self._turns.close()
+            self.end()
             self._lanes.close()
             thread.join()
 

@@ -24,6 +24,8 @@ _AIM = 0.01  # seconds that reading takes in a turn, and writing
 _MOST_STEPS, _MOST_READ = 64, 1024  # tokens of a row
 _FIRST = 8
 
+_ENDS = "the server ends."
+
 Event = tuple[int, Piece] | Exception
 """What a request hears: which of its texts has become longer, and by what. Or what has ended it: an InputError is a
 mistake of its own, a ConnectionAbortedError says that the server ends, and any other is the server's mistake."""
@@ -95,15 +97,18 @@ class Turns:
     def submit(self, job: Job) -> None:
         """Let a job take part from the next turn on."""
         with self._changed:
-            self._arrived.append(job)
-            self._changed.notify()
+            if not self._closed:
+                self._arrived.append(job)
+                self._changed.notify()
+                return
+        _tell(job, [ConnectionAbortedError(_ENDS)])
 
     def cancel(self, job: Job) -> None:
         """Let a job have no part in any turn that has not begun."""
         job.cancelled = True
 
     def close(self) -> None:
-        """End: `run` returns after the turn at hand, and what is unfinished hears that it ends."""
+        """End: `run` returns after the turn at hand, and what is unfinished hears so. Signal handlers may call it."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -119,7 +124,7 @@ class Turns:
             self.turn()
         jobs = self._arrived + [job for group in self._groups.values() for job in group.jobs]
         for job in jobs:
-            _tell(job, [ConnectionAbortedError("the server ends.")])
+            _tell(job, [ConnectionAbortedError(_ENDS)])
 
     def turn(self) -> None:
         """Let the jobs that came join, those that are over leave, and the group whose turn it is read and write."""

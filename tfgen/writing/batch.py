@@ -324,11 +324,4 @@ def _taken(position: Position, rows: Any) -> Position:
 def _concatenated(first: Any, second: Any) -> Any:
     """Put the rows of two nests together, which may differ in being lists or tuples: a graph may have made one."""
     leaves = zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True)
-    return tf.nest.pack_sequence_as(first, [_one_after_another(*both) for both in leaves])
-
-
-def _one_after_another(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    if first.dtype != tf.bool:
-        return tf.concat([first, second], axis=0)
-    # Of truth values oneDNN says on standard error that it has no such operation.
-    return tf.cast(tf.concat([tf.cast(each, tf.int8) for each in (first, second)], axis=0), tf.bool)
+    return tf.nest.pack_sequence_as(first, [tf.concat(both, axis=0) for both in leaves])
