@@ -48,6 +48,7 @@ _PUBLIC = {
             "page",
             "plots",
             "sampling",
+            "serving",
             "training",
             "writing",
         )

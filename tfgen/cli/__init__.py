@@ -1,4 +1,4 @@
-"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `inspect` and others.
+"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `serve` and others.
 
 Thin: each command reads its options, calls the public names, and shows what they give. A command is imported when it is
 asked for, and TensorFlow only where it is needed, so that text appears at once. Exit codes: 0 done, 1 failed, 2 wrong
@@ -21,7 +21,7 @@ from tfgen.support import interrupts
 
 _COMMANDS = (
     *("compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
-    *("prepare", "score", "train", "write"),
+    *("prepare", "score", "serve", "train", "write"),
 )
 
 

@@ -115,6 +115,11 @@ class Row:
         text += self._watch.rest() if reason else ""
         return Piece(text, size, self._due(len(text)), reason)
 
+    def cut(self) -> Piece:
+        """End the text here, for there is no time left: what was held back of it."""
+        text = self._watch.rest()
+        return Piece(text, 0, self._due(len(text)), "time")
+
     def _reason(self, ids: Ids, size: int) -> FinishReason | None:
         if self._watch.stopped:
             return "stop"
