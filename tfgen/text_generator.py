@@ -19,7 +19,7 @@ from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.prepared.corpus import Prepared
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, keywords, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 from tfgen.writing.writer import Writer
@@ -94,6 +94,7 @@ class TextGenerator(TrainingModel):
         self.built = True
 
     @classmethod
+    @keywords.suggesting
     def build(
         cls,
         vocabulary: Vocabulary,

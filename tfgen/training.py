@@ -30,7 +30,7 @@ from tfgen.networks.text_encoder import text_encoder
 from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
-from tfgen.support import wording
+from tfgen.support import keywords, wording
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import PADDING, Split, Vocabulary, checked_limits, default_max_tokens
 
@@ -90,6 +90,12 @@ class Settings:
             kept either way.
         seed: Of weights, order and dropout.
     """
+
+    def __new__(cls, *args: Any, **settings: Any) -> "Settings":
+        """Check the names of the settings."""
+        if message := keywords.unexpected(settings, [field.name for field in dataclasses.fields(cls)]):
+            raise TypeError(message)
+        return super().__new__(cls)
 
     split: Split = "character"
     max_tokens: int | None = None

@@ -10,13 +10,14 @@ import importlib
 import os
 import re
 import sys
+from typing import Any
 
 import click
 
 import tfgen
 from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
-from tfgen.support import interrupts
+from tfgen.support import interrupts, keywords
 
 _COMMANDS = ("demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
 
@@ -27,6 +28,12 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
         return [*_COMMANDS]
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command that was asked for; one that there is not may be like another."""
+        if args[0] not in _COMMANDS and (meant := keywords.similar(args[0], _COMMANDS)):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
         """Import one of them."""

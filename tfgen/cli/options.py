@@ -21,6 +21,11 @@ def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def examples(*commands: str) -> str:
+    """Give the end of a command's help: two ways to use it."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
 class Real(click.FloatRange):
     """A number in a range; NaN is in none."""
 

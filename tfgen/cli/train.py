@@ -40,7 +40,11 @@ _BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epo
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen train romeo.txt --prompt "ROMEO:"', "tfgen train news.csv --column title --unescape -o titles.keras"
+    )
+)
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The model file.  [named after the corpus]")
 @click.option("--overwrite", is_flag=True, help="Replace a model file, or a run that was stopped.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,10 @@ from tfgen.corpora.corpus import Corpus, Form
 from tfgen.corpora.encodings import Errors
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
 from tfgen.corpora.text_source import Control, Reading, TextSource
+from tfgen.support import keywords
 
 
+@keywords.suggesting
 def load_corpus(
     source: StrPath | Sequence[StrPath],
     *,
@@ -118,6 +121,8 @@ def open_source(source: StrPath | Sequence[StrPath], **reading: Any) -> TextSour
     >>> next(open_source("unicode-names").pieces())[:12]
     'SPACE\\x03EXCLAM'
     """
+    if message := keywords.unexpected(reading, [field.name for field in dataclasses.fields(Reading)]):
+        raise TypeError(message)
     how = Reading(**reading)
     names = as_names(source)
     passed_over: Counter[str] = Counter()

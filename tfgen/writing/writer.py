@@ -8,6 +8,7 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -154,7 +155,7 @@ class Writer:
         prompt = _plain(prompt)
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         copies = whole_number("n", 1 if n is None else n, 1)
         texts, context, several = self._in_context(
             _texts("prompt", prompt), not isinstance(prompt, str), source, unknown
@@ -322,7 +323,7 @@ class Writer:
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         drafts = self._drafts(prompts, limits, chain)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
@@ -380,6 +381,9 @@ class Writer:
             for each, tokens, (log_probabilities, ranks) in zip(texts, read, scored, strict=True)
         ]
         return scores if several else scores[0]
+
+
+_ARGUMENTS = [name for name in inspect.signature(Writer.generate).parameters if name not in ("self", "settings")]
 
 
 def _plain(given: Any) -> Any:
