@@ -1,4 +1,4 @@
-"""What stands between texts in an output, so that each can be told from the next, and be had again alone."""
+"""What stands between texts in an output, so that none is taken for a part of another."""
 
 from __future__ import annotations
 
