@@ -25,6 +25,7 @@ def inspect(model: Path, as_json: bool) -> None:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{str(model)!r} is damaged: {wording.clause(error)}; train or save it again.") from None
     of_texts = {"split": vocabulary.split, "texts_end": vocabulary.ends, "normalize": vocabulary.normalize}
+    of_texts |= {"lower": True} if vocabulary.lower else {}
     facts = {
         "model": str(model),
         "bytes": model.stat().st_size,

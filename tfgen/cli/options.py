@@ -65,6 +65,7 @@ corpus = group(
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
+    click.option("--lower", is_flag=True, help="Make the text lower case, and each prompt."),
     click.option(
         "--control",
         type=click.Choice(["error", "replace"]),

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfgen.corpora.columns import Quoting
-from tfgen.corpora.corpus import Corpus, Form
+from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.encodings import Errors
+from tfgen.corpora.forms import Form
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
 from tfgen.corpora.text_source import Control, Reading, TextSource
 from tfgen.support import keywords
@@ -32,6 +33,7 @@ def load_corpus(
     paragraphs: bool = False,
     split_on: str | None = None,
     errors: Errors = "strict",
+    lower: bool = False,
 ) -> Corpus:
     r"""Load text to learn from.
 
@@ -75,6 +77,7 @@ def load_corpus(
             out. Each file is held in memory, of up to 16,777,216 characters.
         errors: What to do with bytes that are not of the encoding: report the first, with likely encodings ("strict"),
             put U+FFFD in their place ("replace"), or leave them out ("ignore"); their number is in `noticed`.
+        lower: Make the texts lower case, each character by itself; a vocabulary of the corpus does the same to prompts.
 
     Returns:
         The corpus. Its `source` is `source` as given, with the column: `"news.csv[title]"`.
@@ -105,6 +108,7 @@ def load_corpus(
         paragraphs=paragraphs,
         split_on=split_on,
         errors=errors,
+        lower=lower,
     ).load()
 
 

@@ -6,7 +6,6 @@ A text of a few characters may be made anew and be in the corpus all the same: t
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
 from collections.abc import Iterable
 
 from tfgen.corpora.corpus import Corpus
@@ -46,7 +45,7 @@ def copies(texts: Iterable[str], corpus: Documents) -> Copies:
     """Tell which texts are whole documents of a corpus.
 
     Args:
-        texts: What a model has written, text by text; each is brought into the corpus's normalisation form.
+        texts: What a model has written, text by text; each is brought into the corpus's form.
         corpus: What the model has learned, a `Corpus`; its documents are read once, one by one.
 
     Raises:
@@ -61,12 +60,12 @@ def copies(texts: Iterable[str], corpus: Documents) -> Copies:
         raise InputError("copies takes several texts; received one str: put it in a list, [text].")
     check_instance("texts", texts, Iterable, "an iterable of texts")
     check_instance("the corpus", corpus, Documents, "what tfgen.load_corpus gives")
-    form = corpus.normalize if isinstance(corpus, Corpus) else None
+    in_form = corpus.normalized if isinstance(corpus, Corpus) else str
     counts: dict[str, int] = {}
     for text in texts:
         if not isinstance(text, str):
             raise InputError(f"texts must be an iterable of str; received {wording.shown(text)} in it.")
-        text = text if form is None else unicodedata.normalize(form, text)
+        text = in_form(text)
         counts[text] = counts.get(text, 0) + 1
     if not counts:
         raise InputError("there are no texts; give at least one.")

@@ -132,8 +132,12 @@ def prepare_text(
         InputError, OSError: As for `prepare_corpus`.
     """
     check_instance("show", show, Callable, "a function of one text")
-    if counting.vocabulary is not None and counting.vocabulary.normalize is not None:
-        reading = dataclasses.replace(text.reading, normalize=counting.vocabulary.normalize)
+    if (known := counting.vocabulary) is not None and (known.normalize is not None or known.lower):
+        reading = dataclasses.replace(
+            text.reading,
+            normalize=known.normalize or text.reading.normalize,
+            lower=known.lower or text.reading.lower,
+        )
         text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
     with Workspace(_parent(directory)) as work:
@@ -329,6 +333,7 @@ def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable
         counting.min_count,
         counted,
         text.reading.normalize,
+        text.reading.lower,
     )
     return vocabulary, sum(vocabulary.counts) + text.ends
 
