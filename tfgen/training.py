@@ -32,7 +32,7 @@ from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
 from tfgen.support import keywords, wording
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary.vocabulary import PADDING, Split, Vocabulary, checked_limits, default_max_tokens
+from tfgen.vocabulary.vocabulary import PADDING, OnUnknown, Split, Vocabulary, checked_limits, default_max_tokens
 
 __all__ = ["Floor", "Job", "Settings", "count", "floor", "mix", "optimizer", "prepare", "retry", "run"]
 
@@ -66,6 +66,8 @@ class Settings:
         split: "character", or "word" for tokens that are words.
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
+        unknown: What a token of the corpus outside the vocabulary does, see `Vocabulary.encode`; None: it is an error,
+            but where the vocabulary has left tokens out and knows what the unknown one means.
         cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams,
             and windows for a transformer, which has no state to carry.
             Texts that have sources are "pairs", and nothing else.
@@ -100,6 +102,7 @@ class Settings:
     split: Split = "character"
     max_tokens: int | None = None
     min_count: int = 1
+    unknown: OnUnknown | None = None
     cut: Cut | None = None
     cell: str = "lstm"
     order: int | None = None
@@ -139,6 +142,8 @@ class Settings:
             object.__setattr__(self, name, value)
         if self.cut is not None:
             check_choice("cut", self.cut, get_args(Cut))
+        if self.unknown is not None:
+            check_choice("unknown", self.unknown, get_args(OnUnknown))
         if self.attention is not None and not isinstance(self.attention, bool):
             raise InputError(f"attention is True, False or None; received {wording.shown(self.attention)}.")
 
@@ -261,8 +266,9 @@ def prepare(
     before: dict[str, Any] | None = None
     texts = _texts_of(corpus)
     vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
+    unknown = _unknown(vocabulary, settings)
     counted = generator is None and isinstance(texts, Corpus)
-    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, vocabulary.on_unknown))
+    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, unknown))
     known = {"split": vocabulary.split, **(recurrent.shape(kinds.decoder_of(generator.network)) if generator else {})}
     settings = dataclasses.replace(settings, **known).suited_to(corpus, tokens)
     encoder = _encoder(corpus, settings, generator)
@@ -433,7 +439,7 @@ def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Setting
         documents=settings.cut == "documents",
         validation=settings.validation,
         seed=settings.seed,
-        unknown=vocabulary.on_unknown,
+        unknown=_unknown(vocabulary, settings),
     )
     return counts.tables_of(parts, vocabulary, settings.order or 7)
 
@@ -484,6 +490,10 @@ def _texts_of(corpus: Text) -> Corpus | Prepared:
     return corpus.texts if isinstance(corpus, Pairs | PreparedPairs) else corpus
 
 
+def _unknown(vocabulary: Vocabulary, settings: Settings) -> OnUnknown:
+    return vocabulary.on_unknown if settings.unknown is None else settings.unknown
+
+
 def _vocabulary(corpus: Corpus | Prepared, settings: Settings) -> Vocabulary:
     if isinstance(corpus, Prepared):
         return corpus.vocabulary
@@ -527,7 +537,7 @@ def _batches(
     corpus: Text, vocabulary: Vocabulary, settings: Settings, encoder: Any
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
-    options["unknown"] = vocabulary.on_unknown
+    options["unknown"] = _unknown(vocabulary, settings)
     if settings.cut != "streams":
         options["seed"] = settings.seed
     if isinstance(corpus, Pairs | PreparedPairs):

@@ -248,6 +248,39 @@ class Vocabulary:
         vocabulary._examples_left_out = tuple(left_out if len(left_out) <= 10 else left_out[:5] + left_out[-5:])
         return vocabulary
 
+    def extended(self, other: "Vocabulary") -> "Vocabulary":
+        """Give a vocabulary that has the tokens of another one too, which all follow on those that are here.
+
+        Args:
+            other: Such as one that was counted on another text; its tokens are brought into the form of this one.
+
+        Returns:
+            The same tokens with the same ids and counts, and then those that are lacking, in the order of the other
+            one and with its counts.
+
+        Raises:
+            InputError: It is no vocabulary, or of another split.
+
+        >>> Vocabulary.from_texts(["abba"]).extended(Vocabulary.from_texts(["bccd"])).tokens[3:]
+        ('a', 'b', 'c', 'd')
+        """
+        check_instance("other", other, Vocabulary, "a tfgen.Vocabulary")
+        if other.split != self.split:
+            raise InputError(
+                f"tokens of one kind are added to those of the same kind; received {other.split}s for {self.split}s: "
+                f"count them with split={self.split!r}."
+            )
+        counts = dict(zip(self.tokens, self.counts, strict=True))
+        new: dict[str, int] = {}
+        for token, count in zip(other.tokens[len(RESERVED) :], other.counts[len(RESERVED) :], strict=True):
+            text = self.normalized(token)
+            for each in text if self.split == "character" else [text] * bool(text):
+                if each not in counts:
+                    new[each] = new.get(each, 0) + count
+        whole = counts | new
+        tokens, of_tokens = [*whole][len(RESERVED) :], [*whole.values()]
+        return Vocabulary(tokens, of_tokens, self.split, self.normalize, self.lower)
+
     @property
     def ends(self) -> bool:
         """Whether the texts of this vocabulary end by themselves (their end was counted)."""
