@@ -65,7 +65,7 @@ USAGE = {
     "no text": (["score", "old.keras"], ["TEXT", "Try 'tfgen score --help'"]),
     "an unknown option": (["train", "text.txt", "--sise", "3"], ["--sise"]),
     "an unknown cell": (["train", "text.txt", "--cell", "foo"], ["'foo'", "'lstm', 'gru', 'rnn'"]),
-    "too many arguments": (["generate", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
+    "too many arguments": (["score", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
     "an empty text to score": (["score", "old.keras", ""], ["no text to score"]),
 }
 
