@@ -65,7 +65,7 @@ USAGE = {
     "no text": (["score", "old.keras"], ["TEXT", "Try 'tfgen score --help'"]),
     "an unknown option": (["train", "text.txt", "--sise", "3"], ["--sise"]),
     "an unknown cell": (["train", "text.txt", "--cell", "foo"], ["'foo'", "'lstm', 'gru', 'rnn'"]),
-    "too many arguments": (["generate", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
+    "too many arguments": (["score", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
     "an empty text to score": (["score", "old.keras", ""], ["no text to score"]),
 }
 
@@ -322,6 +322,7 @@ def test_numbers_that_are_absurd_for_this_text_are_refused(here, option, value, 
     assert_says(here.refused("train", "text.txt", option, value), *parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["streams", "windows"])
 def test_the_advice_for_a_text_shorter_than_one_window_works(here, cut):
     (here.folder / "short.txt").write_text("a rose is a rose is a rose")

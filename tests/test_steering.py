@@ -277,6 +277,7 @@ def test_the_loop_compiled_by_xla_writes_the_same(generator, name):
     assert "a" + "".join(alone) == generator.generate("a", sampler=sampler, **settings)
 
 
+@pytest.mark.slow
 def test_scores_of_the_compiled_loop_are_those_of_the_graph(generator):
     plain, compiled = (
         generator.generate("a", length=20, seed=3, return_scores=True, jit_compile=jit) for jit in (False, True)

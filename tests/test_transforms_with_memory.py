@@ -12,6 +12,7 @@ from sampling_support import GRID, NEVER, apply, distribution, log_distribution,
 from tfgen import InputError, Vocabulary
 from tfgen.sampling import (
     DRY,
+    AdaptiveP,
     FrequencyPenalty,
     Mirostat,
     NoRepeatNgram,
@@ -429,29 +430,28 @@ def mirostat_by_hand(logits, mu, target, rate, uniform):
     return token, surprise[token], mu - rate * (surprise[token] - target)
 
 
-def mirostat_run(logits, target, rate, uniforms):
-    """Draw again and again from one distribution, as the loop does: tokens, and mu after each."""
-    transform = Mirostat(target, rate)
+def run_of(transform, logits, uniforms):
+    """Draw again and again from one distribution, as the loop does: tokens, and the state after each."""
 
     @tf.function(autograph=False)
     def run(uniforms):
         def step(carried, uniform):
-            _, mu = carried
-            ids = select(transform.apply(logits, mu), uniform)
-            return ids, transform.update(mu, ids, logits)
+            _, state = carried
+            ids = select(transform.apply(logits, state), uniform)
+            return ids, transform.update(state, ids, logits)
 
         start = transform.start(tf.zeros([1, 1], tf.int32), V)
         return tf.scan(step, uniforms, (tf.zeros([1], tf.int32), start))
 
-    ids, mu = run(tf.constant(uniforms)[:, tf.newaxis])
-    return ids.numpy()[:, 0], mu.numpy()[:, 0]
+    ids, states = run(tf.constant(uniforms)[:, tf.newaxis])
+    return ids.numpy()[:, 0], states.numpy()[:, 0]
 
 
 @pytest.mark.parametrize(("target", "rate"), [(1.0, 0.1), (2.5, 0.3), (0.2, 1.0)])
 def test_mirostat_is_the_controller_of_the_paper(target, rate):
     rng = np.random.default_rng(3)
     logits, uniforms = rng.normal(scale=1.5, size=(1, 20)), rng.random(200)
-    ids, mus = mirostat_run(tf.constant(logits), target, rate, uniforms)
+    ids, mus = run_of(Mirostat(target, rate), tf.constant(logits), uniforms)
     mu = 2 * target
     for uniform, drawn, moved in zip(uniforms, ids, mus, strict=True):
         token, _, mu = mirostat_by_hand(logits[0], mu, target, rate, uniform)
@@ -464,7 +464,8 @@ def test_the_mean_surprise_comes_to_the_target(target):
     # Zipf over 500 tokens: a surprise of 2.8 bits at least, of 6.4 in the mean.
     logits = -np.log(np.arange(1, 501.0))[np.newaxis]
     rate, times = 0.1, 2000
-    ids, mus = mirostat_run(tf.constant(logits), target, rate, draws(np.array([[1, 0]]), 0, times).numpy()[:, 0])
+    uniforms = draws(np.array([[1, 0]]), 0, times).numpy()[:, 0]
+    ids, mus = run_of(Mirostat(target, rate), tf.constant(logits), uniforms)
     off = (-np.log2(distribution(logits[0]))[ids]).mean() - target
     assert abs(off) < 0.05
     np.testing.assert_allclose(off, (2 * target - mus[-1]) / (rate * times), rtol=0, atol=1e-9)
@@ -495,6 +496,56 @@ def test_mirostat_takes_no_notice_of_a_constant(logits, shift, mu):
         np.testing.assert_array_equal(support(plain), support(shifted))
 
 
+# Adaptive-p
+
+
+def adaptive_by_hand(p, total, weight, target, decay, uniform):
+    """Draw as llama.cpp does, with its two sums: the token, and the sums after it."""
+    aim = min(max(2 * target - total / weight, 0), 1) if weight else target
+    distance = np.abs(p - aim) / 0.3
+    q = np.where(p > 0, distribution(5 - 10 * distance**2 / (1 + distance)), 0)
+    token = int(np.searchsorted(np.cumsum(q) / q.sum(), uniform, side="right"))
+    return token, p[token] + decay * total, 1 + decay * weight
+
+
+@pytest.mark.parametrize(("target", "decay"), [(0.5, 0.9), (0.1, 0.99), (0.0, 0.0), (1.0, 0.5)])
+def test_adaptive_p_is_that_of_llama_cpp(target, decay):
+    rng = np.random.default_rng(4)
+    logits, uniforms = rng.normal(scale=1.5, size=(1, 20)), rng.random(200)
+    logits[0, 7] = NEVER
+    ids, means = run_of(AdaptiveP(target, decay), tf.constant(logits), uniforms)
+    total, weight = target / (1 - decay), 1 / (1 - decay)
+    for uniform, drawn, mean in zip(uniforms, ids, means, strict=True):
+        token, total, weight = adaptive_by_hand(distribution(logits[0]), total, weight, target, decay, uniform)
+        assert token == drawn
+        np.testing.assert_allclose(mean, total / weight, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("target", [0.1, 0.25, 0.45])
+def test_the_mean_probability_comes_to_the_target(target):
+    p = np.array([0.5, 0.3, 0.1, 0.06, 0.04])
+    uniforms = draws(np.array([[1, 0]]), 0, 2000).numpy()[:, 0]
+    ids, _ = run_of(AdaptiveP(target), tf.constant(np.log(p))[tf.newaxis], uniforms)
+    assert abs(p[ids].mean() - target) < 0.03
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.5])
+def test_adaptive_p_draws_in_the_shares_of_its_formula(mean):
+    p, times = np.array([0.5, 0.3, 0.1, 0.1]), 4000
+    logits = AdaptiveP(0.3).apply(tf.constant(np.log(p))[tf.newaxis], tf.constant([mean], tf.float64))
+    ids = select(tf.repeat(logits, times, axis=0), draws(np.array([[2, 0]]), 0, times)[:, 0]).numpy()
+    distance = np.abs(p - (0.6 - mean)) / 0.3
+    expected = times * distribution(5 - 10 * distance**2 / (1 + distance))
+    # Chi-square with 3 degrees of freedom exceeds 31 in one case of a million.
+    assert ((np.bincount(ids, minlength=4) - expected) ** 2 / expected).sum() < 31
+
+
+def test_the_mean_of_a_finished_row_stays():
+    logits = tf.constant([[NEVER, 0.0, 0.0]] * 2, tf.float64)
+    means = AdaptiveP(0.4, 0.5).update(tf.constant([0.3, 0.3], tf.float64), tf.constant([PADDING, 1]), logits)
+    np.testing.assert_allclose(means, [0.3, 0.4])
+
+
 # Settings that cannot be
 
 
@@ -516,6 +567,8 @@ REFUSED = [
     ("breakers", lambda breakers: DRY(breakers=breakers), [None, 3, [1], ["a", None], b"a"]),
     ("target", Mirostat, [0, -1, 65, np.inf, *NO_NUMBERS]),
     ("rate", lambda rate: Mirostat(1, rate), [0, -1, 1.5, *NO_NUMBERS]),
+    ("target", AdaptiveP, [-1, 1.5, np.inf, *NO_NUMBERS]),
+    ("decay", lambda decay: AdaptiveP(0.5, decay), [-1, 1.0, *NO_NUMBERS]),
 ]
 
 

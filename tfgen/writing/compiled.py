@@ -17,13 +17,15 @@ from tfgen.support.recent import Recent
 from tfgen.support.rooms import power_of_two, room_for
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
-from tfgen.writing.batches import of_like_lengths
+from tfgen.writing.like_lengths import in_batches
 from tfgen.writing.loop import Position, begin, chosen_rows, decode, rows_of
 from tfgen.writing.prefill import prefill, width_of
 from tfgen.writing.strategies import BeamSearch, Drawing, first_beams
 from tfgen.writing.traces import Piece, joined, traced
 
 _WHOLE = tf.TensorSpec([], tf.int32)
+_REAL = tf.TensorSpec([], tf.float64)
+_UNIFORMS = tf.TensorSpec([None, None], tf.float64)
 # Length, least length, number of beams, and penalty.
 _SEARCH = [_WHOLE, _WHOLE, _WHOLE, tf.TensorSpec([], tf.float64)]
 _IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
@@ -70,7 +72,7 @@ class CompiledLoop:
             context: Of the P rows.
             copies: How many rows go on from each prompt, one after another.
         """
-        batches = list(of_like_lengths([len(ids) for ids in prompts]))
+        batches = list(in_batches([len(ids) for ids in prompts]))
         if len(batches) == 1:
             batches = [list(range(len(prompts)))]
         parts = [
@@ -137,8 +139,11 @@ class CompiledLoop:
         alternatives: int = 0,
         capacity: int | None = None,
         context: Any = (),
+        uniforms: npt.NDArray[np.float64] | None = None,
     ) -> tuple[Position, Record]:
         """Draw up to `length` tokens a row, see `strategies.Drawing`; there are no more alternatives than tokens.
+
+        With uniforms (`length`, B) these decide, and the seeds and the step of the position do not count.
 
         With a capacity, `length` at most, the loop is compiled by XLA, see `loop.decode`. A row for which the sampler
         leaves nothing ends with padding in the place of the end of a text.
@@ -148,8 +153,10 @@ class CompiledLoop:
         """
         recorded = min(room_for(alternatives), self._allowed.shape[0]) if alternatives else 0
 
-        def run(chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor) -> Any:
-            strategy = Drawing(self._permitted(chain), chain, min_length, recorded)
+        def run(
+            chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor, *uniforms: tf.Tensor
+        ) -> Any:
+            strategy = Drawing(self._permitted(chain), chain, min_length, recorded, *uniforms)
             return decode(self._step_in(context), strategy, position, length, capacity)[:2]
 
         rows = len(position.finished)
@@ -157,9 +164,10 @@ class CompiledLoop:
         room = None if capacity is None else power_of_two(rows)
         chain = chain if room is None else tuple(transform.in_rooms() for transform in chain)
         begun, of_rows = (position, context) if room is None else _filled(position, context, room)
-        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE]
+        decided = [] if uniforms is None else [tf.constant(uniforms, tf.float64)]
+        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE, *[_UNIFORMS][: len(decided)]]
         loop = self._compile(("write", recorded, capacity), run, signature)
-        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length))
+        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length), *decided)
         if room is not None:
             after = tf.nest.map_structure(lambda value: value[:rows] if value.shape.rank else value, after)
         written = {name: value.numpy()[:rows] for name, value in record.items()}

@@ -26,12 +26,14 @@ class Drawing(NamedTuple):
         min_length: Scalar int32: a row does not end before it has drawn so many tokens.
         alternatives: How many of the likeliest tokens to record at each step, with log-probabilities (nats) of what was
             drawn; 0 records the drawn ids alone. Part of the structure.
+        uniforms: float64 (N, B), the numbers that decide; None: those of the position's seeds and steps.
     """
 
     allowed: tf.Tensor
     chain: chains.Chain
     min_length: tf.Tensor
     alternatives: int = 0
+    uniforms: tf.Tensor | None = None
 
     @property
     def recorded(self) -> dict[str, tf.TensorSpec]:
@@ -44,8 +46,8 @@ class Drawing(NamedTuple):
         return specs
 
     def begin(self, position: Position, length: tf.Tensor) -> tf.Tensor:
-        """Draw the uniform numbers (N, B) of all steps."""
-        return draws(position.seeds, position.drawn, length)
+        """Give the uniform numbers (N, B) of all steps."""
+        return draws(position.seeds, position.drawn, length) if self.uniforms is None else self.uniforms
 
     def choose(self, t: tf.Tensor, position: Position, carried: tf.Tensor) -> tuple[Choice, tf.Tensor]:
         """Draw."""

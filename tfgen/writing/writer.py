@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import os
 import random
 import time
@@ -27,9 +28,10 @@ from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import forks, wording
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
-from tfgen.terms.stops import as_stops
+from tfgen.terms.stops import StopStrings, as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
 from tfgen.writing import places
+from tfgen.writing.batch import Batch, Row
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.given import plain
 from tfgen.writing.loop import Position, chosen_rows, rows_of
@@ -165,7 +167,7 @@ class Writer:
         prompt = plain(prompt)
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         copies = whole_number("n", 1 if n is None else n, 1)
         texts, context, several = self._in_context(
             _texts("prompt", prompt), not isinstance(prompt, str), source, unknown
@@ -269,8 +271,7 @@ class Writer:
         """
         number, copies = len(prompts.texts), prompts.copies
         ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
-        seed = random.getrandbits(62) if prompts.seed is None else prompts.seed
-        seeds = sampling.row_seeds(seed, number * copies)
+        seeds = self._seeds(prompts.seed, number * copies)
         most = 1 if len(seeds) == 1 else self._most_rows(chain)
         step = max(most // copies, 1) if whole else most
         for begin in range(0, number, step):
@@ -294,6 +295,10 @@ class Writer:
         leaves = tf.nest.flatten(states)
         of_row = sum(leaf.dtype.size * leaf.shape.num_elements() for leaf in leaves) + _LOGIT * self.model.size
         return max(min(_BYTES // of_row, _ROWS), 1)
+
+    @staticmethod
+    def _seeds(seed: int | Sequence[int] | None, rows: int) -> npt.NDArray[np.int64]:
+        return sampling.row_seeds(random.getrandbits(62) if seed is None else seed, rows)
 
     def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:
         """Give the ids of a prompt: it begins after an end of text, so that an empty one is a row like any other."""
@@ -375,11 +380,73 @@ class Writer:
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         position, context = self._read(prompts, chain)
         drafts = Drafts(self._compiled, self.vocabulary, chain, position, limits, context=context)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
+
+    def batch(
+        self,
+        *,
+        alternatives: int = 0,
+        sampler: Sequence[sampling.Transform] | None = None,
+        **settings: Any,
+    ) -> Batch:
+        """Give an empty batch, which texts join and leave one by one; see `tfgen.writing.Batch`.
+
+        Args:
+            alternatives: How many of the likeliest tokens to give for each new one; 0 gives no numbers.
+            sampler: As for `generate`.
+            **settings: See there.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        places.check()
+        chain = chain_of(sampler, settings, self.vocabulary)
+        return Batch(self._compiled, self.vocabulary, chain, whole_number("alternatives", alternatives, 0))
+
+    def rows(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        length: int = 200,
+        stop: str | Sequence[str] | None = None,
+        n: int = 1,
+        seed: int | Sequence[int] | None = None,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+    ) -> list[Row]:
+        """Give the texts that `generate` would write, as rows that any `batch` of this writer may write.
+
+        Args:
+            prompt: As for `generate`, and so all that follow.
+            length: See there.
+            stop: See there.
+            n: See there; the rows of a prompt follow one another.
+            seed: See there: row r of these draws what it would draw there.
+            unknown: See there.
+            source: See there.
+
+        Raises:
+            InputError: As for `generate`.
+        """
+        places.check()
+        prompt = plain(prompt)
+        limits = Limits(length, stops=as_stops(stop, self.vocabulary.normalized))
+        copies = whole_number("n", n, 1)
+        given = _texts("prompt", prompt)
+        texts, context, _ = self._in_context(given, not isinstance(prompt, str), source, unknown)
+        seeds = self._seeds(seed, len(texts) * copies)
+        rows = []
+        for i, text in enumerate(texts):
+            begun, of_text = self._begun(text, unknown), rows_of(context, tf.constant([i]))
+            rows += [
+                Row(begun, seeds[i * copies + copy], limits.length, StopStrings(limits.stops), of_text)
+                for copy in range(copies)
+            ]
+        return rows
 
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None, adapt: bool = False) -> Score: ...
@@ -434,6 +501,9 @@ class Writer:
             for each, tokens, (log_probabilities, ranks) in zip(texts, read, scored, strict=True)
         ]
         return scores if several else scores[0]
+
+
+_ARGUMENTS = [name for name in inspect.signature(Writer.generate).parameters if name not in ("self", "settings")]
 
 
 def _of_prompts(look: Look, prompts: Sequence[int]) -> Look:
