@@ -34,6 +34,7 @@ from tfgen.support import interrupts
 )
 @click.option("--seed", type=options.whole(0, 2**62), default=0, show_default=True, help="Of the first text.")
 @click.option("--adapt/--no-adapt", default=True, help="Whether to score models that learn while they read, too.")
+@options.temperature
 @options.sampling
 @options.corpus
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the texts.")
