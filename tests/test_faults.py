@@ -22,7 +22,7 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_b
 from faults_support import disk_fixture, environment_of_a_clock_that_runs_backwards, fill, make_read_only  # noqa: F401
 
 import tfgen
-from tfgen.cli import progress
+from tfgen import callbacks
 from tfgen.errors import InputError
 from tfgen.fitting import model
 from tfgen.support import atomic_files
@@ -117,7 +117,7 @@ def test_a_training_that_fills_the_disk_goes_on_when_there_is_room(here, disk, m
             fill(disk)
 
     with monkeypatch.context() as during:
-        during.setattr(progress.TrainingProgress, "on_epoch_end", fill_disk)
+        during.setattr(callbacks.Progress, "on_epoch_end", fill_disk)
         code, _, err = here("train", *TRAIN, "-o", disk / "fox.keras")
     assert (code, err) == (1, "tfgen: No space left on device\n")
     assert weights(disk / "fox.keras")  # of the first epoch

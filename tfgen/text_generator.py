@@ -164,7 +164,7 @@ class TextGenerator(TrainingModel):
         vocabulary: Vocabulary | None = None,
         *,
         order: int = 7,
-        unknown: OnUnknown = "unknown",
+        unknown: OnUnknown | None = None,
     ) -> TextGenerator:
         """Count the n-grams of a text: a model that needs no training, and an honest floor for one that does.
 
@@ -176,7 +176,7 @@ class TextGenerator(TrainingModel):
                 with the number of different n-grams alone.
             vocabulary: Turns it into ids; a prepared corpus has its own.
             order: How many tokens an n-gram has at most.
-            unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+            unknown: As for `tfgen.datasets.streams`.
 
         Raises:
             InputError: The corpus is none, or empty, or `order` is out of its range.
@@ -342,8 +342,8 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         known, first = each.vocabulary, members[0].vocabulary
         if (known.tokens, known.split, known.ends) != (first.tokens, first.split, first.ends):
             raise InputError(
-                "the members of a mixture must have one vocabulary: train them on one text, or with --init-from; "
-                f"received vocabularies of {len(first)} and {len(known)} tokens that differ."
+                "the members of a mixture must have one vocabulary: train them on one text, or the one with the "
+                f"vocabulary of the other; received vocabularies of {len(first)} and {len(known)} tokens that differ."
             )
     return list(members)
 

@@ -15,6 +15,7 @@ from tfgen.errors import InputError
 from tfgen.export import directories
 from tfgen.page import files
 from tfgen.support import interrupts
+from tfgen.support.standard_error import sifted
 
 if TYPE_CHECKING:
     from tfgen.page.contents import Weights
@@ -71,7 +72,7 @@ def _exported(model: Path, place: Path, format_: str, weights: Weights | None, o
     with interrupts.deferred():
         generator = model_files.load(model)
         interrupts.check()
-        with tensorflow_log.sifted():
+        with sifted():
             generator.export(place, format_, overwrite, weights)
     return generator
 

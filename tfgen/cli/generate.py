@@ -27,6 +27,7 @@ _SOURCES = 256  # that are written from at once
 @click.option(
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
+@options.temperatures
 @options.sampling
 @options.transforms
 @options.steering
@@ -48,7 +49,7 @@ _SOURCES = 256  # that are written from at once
     "--json",
     "as_json",
     is_flag=True,
-    help="Write one JSON object, with the seed and the settings; infinity is a string.",
+    help="Write a JSON object, with seed and settings, for each temperature; infinity is a string.",
 )
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
 @engines.option
@@ -57,6 +58,7 @@ def generate(
     prompt: str,
     count: int,
     num_beams: int,
+    temperatures: tuple[float, ...],
     echo: bool,
     as_json: bool,
     scores: bool,
@@ -68,12 +70,13 @@ def generate(
     """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
 
     Each text ends where such texts end, or after --length tokens. A model with an encoder writes from a source: from
-    each of several in turn.
+    each of several in turn. At several temperatures the same seed writes under a heading for each.
     """
     if scores and not as_json:
         raise click.UsageError("--scores goes with --json.")
     transforms = {name: settings.pop(name) for name in options.TRANSFORMS}
-    _check_that_all_matter(transforms, settings["temperature"])
+    for temperature in temperatures:
+        _check_that_all_matter(transforms, temperature)
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     if prompt == "-" and str(sources_file) == "-":
@@ -86,30 +89,34 @@ def generate(
     lines = of_model.read(model, config, sources, sources_file)
     shown = {**transforms, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}
+    tokens = (len(prompt) + count * settings["length"]) * len(temperatures)
+    settings["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
     with interrupts.deferred():
-        generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
-        shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
-        shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-        settings["seed"] = shown["seed"]
-        written: dict[str, Any] = {"n": count, "echo": echo}
-        if isinstance(generator, Writer):
-            call = engines.arguments(settings)
-        else:
-            call = _arguments(settings, transforms)
-            written["num_beams"] = num_beams
-        if lines is not None and len(lines) == 1:
-            call["source"] = lines[0]
-        if as_json:
-            scored = {"return_scores": True} if scores else {}
-            groups = _groups(generator, prompt, lines, {**written, **scored, **call})
-            given = [_numbers(text) if scores else text for texts in groups for text in texts]
-            about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
-            click.echo(terminal.as_json({**about, "texts": given}))
-        elif lines is None or len(lines) == 1:
-            _show(generator, prompt, written, call)
-        else:
-            for texts in _groups(generator, prompt, lines, {**written, **call}):
-                _write("".join(f"{text}\n" for text in texts))
+        generator: Any = engines.load(model, config, engine, tokens, asked)
+        for number, temperature in enumerate(temperatures):
+            settings["temperature"] = temperature
+            if len(temperatures) > 1 and not as_json:
+                _write("\n" * (number > 0) + f"--- temperature {temperature:g} ---\n")
+            about = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
+            written: dict[str, Any] = {"n": count, "echo": echo}
+            if isinstance(generator, Writer):
+                call = engines.arguments(settings)
+            else:
+                call = _arguments(settings, transforms)
+                written["num_beams"] = num_beams
+            if lines is not None and len(lines) == 1:
+                call["source"] = lines[0]
+            if as_json:
+                scored = {"return_scores": True} if scores else {}
+                groups = _groups(generator, prompt, lines, {**written, **scored, **call})
+                given = [_numbers(text) if scores else text for texts in groups for text in texts]
+                from_ = {} if lines is None else {"sources": lines}
+                click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **from_, **about, "texts": given}))
+            elif lines is None or len(lines) == 1:
+                _show(generator, prompt, written, call)
+            else:
+                for texts in _groups(generator, prompt, lines, {**written, **call}):
+                    _write("".join(f"{text}\n" for text in texts))
 
 
 def _check_that_all_matter(transforms: dict[str, Any], temperature: float) -> None:
