@@ -12,7 +12,7 @@ from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.mixture import Mixed, Mixture
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
-from tfgen.networks.text_encoder import TextEncoder
+from tfgen.networks.text_reader import TextReader
 
 Network = keras.Sequential | EncoderDecoder | Mixture
 
@@ -131,7 +131,7 @@ def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
         config = layer.get_config()
         return type(layer).from_config(config if dtype is None else {**_in_policy(config, dtype), "dtype": dtype})
 
-    if isinstance(encoder, TextEncoder):
+    if isinstance(encoder, TextReader):
         return clone(encoder)
     return keras.models.clone_model(encoder, clone_function=clone)
 
