@@ -494,7 +494,7 @@ def test_a_seed_is_a_whole_number_from_0_up(cut: Cut, seed: Any) -> None:
 
 
 @pytest.mark.parametrize("cut", [datasets.streams, datasets.windows, datasets.documents])
-def test_a_token_outside_the_vocabulary_is_read_as_unknown_skipped_or_refused(cut: Cut) -> None:
+def test_a_token_outside_the_vocabulary_is_refused_read_as_unknown_or_skipped(cut: Cut) -> None:
     texts = SimpleNamespace(documents=["abxab"], ends=True)
     letters = Vocabulary(["a", "b"])
     kwargs = {"batch_size": 1, "length": 1, "validation": 0}
@@ -505,8 +505,15 @@ def test_a_token_outside_the_vocabulary_is_read_as_unknown_skipped_or_refused(cu
         for unknown in ("unknown", "skip")
     }
     assert targets == {"unknown": [UNKNOWN, END, 3, 3, 4, 4], "skip": [END, 3, 3, 4, 4]}
-    with pytest.raises(InputError, match="'x'"):
-        cut(texts, letters, unknown="error", **kwargs)
+    for refusing in ({}, {"unknown": "error"}):
+        with pytest.raises(InputError, match="'x'"):
+            cut(texts, letters, **refusing, **kwargs)
+    some = Vocabulary.from_texts(["aabbc"], max_tokens=5, ends=True)  # has left one out, and knows what it means
+    as_it_is, asked = (
+        [batch.tolist() for _, batch in epoch(plainly(cut, texts, some, **given, **kwargs)[0])]
+        for given in ({}, {"unknown": "unknown"})
+    )
+    assert as_it_is == asked
 
 
 @pytest.mark.parametrize("size", [20, 253, 300, 70_000])

@@ -32,6 +32,7 @@ LIKE_OTHERS = (
     "gru",
     "layers of Keras",
     "from a text, without attention",
+    "from a text, by one's own reader",
     "from a picture",
     "from two inputs",
     "transformer from a text",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tfgen
-from tfgen import Corpus, TextGenerator, Vocabulary, datasets, export, networks, training
+from tfgen import Corpus, TextGenerator, Vocabulary, comparison, datasets, export, networks, training
 from tfgen.errors import InputError
 from tfgen.prepared import Prepared
 from tfgen.writing import Session, Writer
@@ -56,8 +56,11 @@ OF_A_CHECKED_NETWORK = {
 }
 # What functions give, and nobody makes by hand.
 RESULTS = {
+    "comparison.Comparison",
+    "comparison.Row",
     "corpora.TextSource",
     "datasets.Course",
+    "novelty.Copies",
     "novelty.Passage",
     "novelty.Report",
     "prepared.Prepared",
@@ -166,6 +169,8 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "biases": {"a": 1.0},
         "pattern": "a*",
         "sample": "the cat",
+        "on": "the cat",
+        "task": comparison.Task("the cat"),
         "text": "the cat",
         "texts": ["the cat"],
         "title": "A curve",
@@ -197,6 +202,10 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
             of_pairs = {"file": folder / "table.csv", "source": "one", "column": "two"}
         if name == "networks.Conditioned":
             of_pairs = {"network": networks.EncoderDecoder(encoder, networks.build(5, units=3))}
+        if name.startswith("comparison."):
+            of_pairs = {"model": folder / "a.keras", "models": [folder / "a.keras"]}
+        if name == "plots.bits_against_size":
+            of_pairs = {"sizes": {"a": 1}, "bits": {"static": {"a": 1.0}}}
         if name == "plots.attention":
             of_pairs = {"source": "the cat", "tokens": "the cat"}
         return {**values, **place, **of_pairs, "self": held, "overwrite": True}
@@ -224,6 +233,7 @@ def test_nonsense_is_refused_in_one_plain_line(name, good, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(export, "FORMATS", {"saved-model": lambda writer, path: {}})
+    monkeypatch.setattr(comparison, "measure", lambda model, task: None)  # by `compare`, which would take long
     call, values = PUBLIC[name], good(name)
     given = {each.name: values[each.name] for each in arguments(call) if each.default is each.empty}
     for each in arguments(call):
@@ -251,7 +261,7 @@ def test_a_setting_that_there_is_not_is_named_with_those_there_are(method, good)
     with pytest.raises(TypeError) as caught:
         getattr(good("")["generator"], method)(temprature=1)
     assert_is_plain(str(caught.value))
-    assert str(caught.value).startswith("there is no setting temprature; the settings are temperature, top_k, ")
+    assert str(caught.value).startswith("there is no setting temprature, did you mean temperature? The settings are ")
 
 
 @pytest.mark.parametrize("seed", [2**63 - 3, 2**63 - 1])

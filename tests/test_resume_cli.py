@@ -179,9 +179,11 @@ def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
     assert code == 1
     assert "with 0.02 at the peak" in out
     # The next process knows of the first half.
-    out = here.done(*command, "--resume", "--retry", "1")
+    out = here.done(*command, "--resume", "--retry", "1", "--ngrams", "3")
     assert "with 0.01 at the peak" in out
-    described = content("fox.keras")[1]
+    assert "mixed with n-grams of up to 3 tokens" in out
+    described, counts = content("fox.keras")[1]["members"]
+    assert counts["settings"] == {"cell": "ngram", "order": 3}
     assert described["retried"] == [0.02, 0.01]
     assert described["settings"]["learning_rate"] == 0.04
     assert described["result"]["epochs"] == 3

@@ -358,7 +358,7 @@ def test_what_is_there_is_not_lost(tmp_path):
         with pytest.raises(InputError, match=told):
             generator.export(tmp_path / place, "good", overwrite=overwrite)
         assert everything(tmp_path) == kept
-    with pytest.raises(InputError, match="the format must be one of good, bad; received 'best'"):
+    with pytest.raises(InputError, match="the format must be one of good, bad, html; received 'best'"):
         generator.export(tmp_path / "new", "best")
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from effort import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_support import forget_peak, peak
 from sampling_support import GRID, NEVER, apply, distribution, log_distribution, some, support
 
 from tfgen import InputError, Vocabulary
@@ -209,8 +210,8 @@ def test_the_order_of_the_vocabulary_does_not_matter(name, data):
             transform.multiplier,
             transform.base,
             transform.allowed_length,
-            window=transform.window,
-            longest=transform.longest,
+            window=int(transform.window),
+            longest=int(transform.longest),
             breaker_ids=ids,
         )
     out = apply([renamed], logits[:, order], padded([np.argsort(order)[text].tolist()]))
@@ -363,8 +364,21 @@ def test_breakers_are_looked_up_in_the_vocabulary():
     bound = DRY(2, 3, 4, ["\n", "x"], 64, 5).bind(vocabulary)
     assert bound.breaker_ids.numpy().tolist() == [vocabulary.tokens.index("\n")]
     assert (bound.multiplier, bound.base, bound.allowed_length, bound.window, bound.longest) == (2, 3, 4, 64, 5)
-    assert bound.breakers == ("\n", "x")
+    assert bound.breakers == (), "in ids from there on: two samplers of other breakers are of one structure"
+    assert DRY(breakers=("a",), breaker_ids=(7,)).bind(vocabulary).breaker_ids.numpy().tolist() == [
+        vocabulary.tokens.index("a"),
+        7,
+    ]
     assert DRY(breakers="").bind(vocabulary).breaker_ids.shape == [0]
+
+
+def test_the_largest_windows_are_looked_through_at_once():
+    text = [END, *[A, B] * 40_000]
+    for transform in (DRY(2, 1, 1, window=2**16, longest=2**10), NoRepeatNgram(2**10, 2**16)):
+        before = forget_peak()
+        out = apply([transform], np.zeros((1, V)), padded([text]))
+        assert peak() - before < 64 << 20, "places by lengths would be 256 MB of numbers"
+        assert np.argmin(out[0]) == A
 
 
 def test_a_penalty_counts_once_or_each_time():
@@ -541,12 +555,15 @@ REFUSED = [
     ("frequency_penalty", FrequencyPenalty, [np.inf, -np.inf, 1e7, *NO_NUMBERS]),
     ("presence_penalty", PresencePenalty, [np.inf, -np.inf, 1e7, *NO_NUMBERS]),
     ("n", NoRepeatNgram, [0, -1, 1025, 2.0, *NO_NUMBERS]),
+    ("n", lambda n: NoRepeatNgram(n, 2**16), [1025, 2**16]),
+    ("n", lambda n: NoRepeatNgram(n, 5), [6]),
     ("window", lambda window: NoRepeatNgram(1, window), [0, 2**16 + 1, 9.0, *NO_NUMBERS]),
     ("multiplier", DRY, [-1, np.inf, *NO_NUMBERS]),
     ("base", lambda base: DRY(base=base), [0.5, np.inf, *NO_NUMBERS]),
     ("allowed_length", lambda length: DRY(allowed_length=length), [0, 1.5, 2**31, *NO_NUMBERS]),
     ("window", lambda window: DRY(window=window), [0, 2**16 + 1, 9.0, *NO_NUMBERS]),
     ("longest", lambda longest: DRY(longest=longest), [0, 1025, 9.0, *NO_NUMBERS]),
+    ("longest", lambda longest: DRY(window=2**16, longest=longest), [1025, 2**16]),
     ("breakers", lambda breakers: DRY(breakers=breakers), [None, 3, [1], ["a", None], b"a"]),
     ("target", Mirostat, [0, -1, 65, np.inf, *NO_NUMBERS]),
     ("rate", lambda rate: Mirostat(1, rate), [0, -1, 1.5, *NO_NUMBERS]),

@@ -36,6 +36,7 @@ _PUBLIC = {
         name: name
         for name in (
             "callbacks",
+            "comparison",
             "corpora",
             "datasets",
             "export",
@@ -44,8 +45,10 @@ _PUBLIC = {
             "metrics",
             "networks",
             "novelty",
+            "page",
             "plots",
             "sampling",
+            "serving",
             "training",
             "writing",
         )
@@ -68,7 +71,7 @@ def __dir__() -> list[str]:
 
 def _register_with_keras() -> None:
     """Import everything that Keras can load from a file, so that it is registered."""
-    for module in ("layers", "metrics", "text_generator", "vocabulary.keras_layers"):
+    for module in ("fitting.adamw", "layers", "metrics", "text_generator", "vocabulary.keras_layers"):
         importlib.import_module(f"tfgen.{module}")
 
 

@@ -18,8 +18,9 @@ from tfgen.errors import InputError, check_instance, path_of, real_number, whole
 from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
+from tfgen.page.contents import Weights
 from tfgen.prepared.corpus import Prepared
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, keywords, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 from tfgen.writing.writer import Writer
@@ -94,6 +95,7 @@ class TextGenerator(TrainingModel):
         self.built = True
 
     @classmethod
+    @keywords.suggesting
     def build(
         cls,
         vocabulary: Vocabulary,
@@ -163,7 +165,7 @@ class TextGenerator(TrainingModel):
         vocabulary: Vocabulary | None = None,
         *,
         order: int = 7,
-        unknown: OnUnknown = "unknown",
+        unknown: OnUnknown | None = None,
     ) -> TextGenerator:
         """Count the n-grams of a text: a model that needs no training, and an honest floor for one that does.
 
@@ -175,7 +177,7 @@ class TextGenerator(TrainingModel):
                 with the number of different n-grams alone.
             vocabulary: Turns it into ids; a prepared corpus has its own.
             order: How many tokens an n-gram has at most.
-            unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+            unknown: As for `tfgen.datasets.streams`.
 
         Raises:
             InputError: The corpus is none, or empty, or `order` is out of its range.
@@ -239,6 +241,33 @@ class TextGenerator(TrainingModel):
                 own.assign(learned)
         return twin
 
+    def with_vocabulary(self, vocabulary: Vocabulary, of_sources: Vocabulary | None = None) -> TextGenerator:
+        """Copy the model for a vocabulary that has more tokens, to go on learning from a text that has them.
+
+        Every weight is kept. What belongs to a new token (its row of an embedding, or of a kernel that reads one-hot
+        rows, and its column of the head) is the mean over the old tokens. The optimizer begins anew.
+
+        Args:
+            vocabulary: Begins with the tokens of the model, such as `generator.vocabulary.extended(other)`.
+            of_sources: The same for the sources that an encoder of texts reads; None leaves them.
+
+        Returns:
+            A generator that is not compiled. Its provenance says, under `grown`, from how many tokens to how many.
+
+        Raises:
+            InputError: A vocabulary does not begin with the tokens of the model, or the network is none that learns.
+        """
+        _check_begins("the vocabulary", vocabulary, self.vocabulary)
+        if of_sources is not None:
+            known = getattr(getattr(self.network, "encoder", None), "vocabulary", None)
+            if known is None:
+                raise InputError("the model reads no texts as sources; received a vocabulary of them: omit of_sources.")
+            _check_begins("of_sources", of_sources, known)
+        network = kinds.grown(self.network, len(vocabulary), of_sources)
+        step = {"from": len(self.vocabulary), "to": len(vocabulary)}
+        provenance = {**self.provenance, "grown": [*self.provenance.get("grown", []), step]}
+        return TextGenerator(vocabulary, network, provenance=provenance, restart=self.restart, name=self.name)
+
     @property
     def writer(self) -> Writer:
         """What writes with the network as it is now, without anything of training; see `tfgen.writing.Writer`."""
@@ -270,8 +299,14 @@ class TextGenerator(TrainingModel):
         with atomic_files.file(path) as new:
             super().save(new, **kwargs)
 
-    def export(self, filepath: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False) -> None:
-        """Write a directory that writes the same text without tfgen; see `tfgen.export`.
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "saved-model",
+        overwrite: bool = False,
+        weights: Weights | None = None,
+    ) -> None:
+        """Write a directory, or a page, that writes the same text without tfgen; see `tfgen.export`.
 
         It takes the place of `keras.Model.export`, which knows nothing of text; `network.export` is Keras' own.
 
@@ -280,6 +315,8 @@ class TextGenerator(TrainingModel):
             format: "saved-model": strings in, strings out, for TensorFlow alone. "onnx", "litert" and "litert-int8":
                 one step with its state as arguments, and the encoder if there is one, for ONNX Runtime and LiteRT; the
                 last has 8-bit weights. They calculate in float32, also where the network has another dtype policy.
+                "html": one page for browsers, at `filepath` with `.html` (see `tfgen.page`).
+            weights: What the weights of a page are kept as: "int8", if None, "float16" or "float32".
             overwrite: Whether an earlier export there may be replaced.
 
         Raises:
@@ -292,7 +329,7 @@ class TextGenerator(TrainingModel):
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
             raise InputError(NO_DISTRIBUTION)
         about = {"network": {**kinds.shape(self.network), **_stack(self.network)}, "provenance": self.provenance}
-        export(self.writer, filepath, format, overwrite, about)
+        export(self.writer, filepath, format, overwrite, about, weights)
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments as plain JSON types."""
@@ -316,6 +353,22 @@ class TextGenerator(TrainingModel):
         """Say nothing: the constructor builds everything, and `build` is this class's own."""
 
 
+def _check_begins(name: str, vocabulary: Any, known: Vocabulary) -> None:
+    """Refuse a vocabulary that does not begin with one that is known already.
+
+    Raises:
+        InputError: Says so.
+    """
+    check_instance(name, vocabulary, Vocabulary, "a tfgen.Vocabulary")
+    kept = ("split", "normalize", "lower")
+    same = all(getattr(vocabulary, each) == getattr(known, each) for each in kept)
+    if not same or vocabulary.tokens[: len(known)] != known.tokens:
+        raise InputError(
+            f"{name} must begin with the {len(known):,} tokens of the model, as its vocabulary.extended(other) does; "
+            f"received one of {len(vocabulary):,} tokens that does not."
+        )
+
+
 def _checked_members(members: Any) -> list[TextGenerator]:
     """Refuse what cannot be mixed.
 
@@ -333,8 +386,8 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         known, first = each.vocabulary, members[0].vocabulary
         if (known.tokens, known.split, known.ends) != (first.tokens, first.split, first.ends):
             raise InputError(
-                "the members of a mixture must have one vocabulary: train them on one text, or with --init-from; "
-                f"received vocabularies of {len(first)} and {len(known)} tokens that differ."
+                "the members of a mixture must have one vocabulary: train them on one text, or the one with the "
+                f"vocabulary of the other; received vocabularies of {len(first)} and {len(known)} tokens that differ."
             )
     return list(members)
 

@@ -23,15 +23,23 @@ def function(model, name):
     return lambda inputs: runner(**inputs)
 
 
+def in_form(text, normalize, lower):
+    """Bring a text into the form of those that the model has learned from."""
+    text = unicodedata.normalize(normalize, text) if normalize else text
+    if not lower:
+        return text
+    text = text.replace("\u03a3", "\u03c3").lower()  # each character by itself
+    return unicodedata.normalize(normalize, text) if normalize else text
+
+
 def reader(vocabulary):
     """Give a function from a text to ids: of characters, or of the longest words known, with the space before them."""
     ids = {token: i for i, token in enumerate(vocabulary["tokens"]) if i >= vocabulary["end"]}
     longest_first = sorted(ids, key=len, reverse=True)
     pieces = re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
-    form = vocabulary.get("normalize")
 
     def read(text):
-        text = unicodedata.normalize(form, text) if form else text
+        text = in_form(text, vocabulary.get("normalize"), vocabulary.get("lower"))
         return [ids.get(piece, vocabulary["unknown"]) for piece in pieces.findall(text)]
 
     return read

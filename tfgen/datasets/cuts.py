@@ -42,7 +42,7 @@ def streams(
     batch_size: int = 64,
     length: int = 100,
     validation: float = 0.1,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Cut the text into `batch_size` parallel streams, and these into batches that follow on one another.
 
@@ -55,7 +55,8 @@ def streams(
         batch_size: B.
         length: T, over which gradients flow, at most.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
-        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
         Training and validation batches, (B, T); None for no validation. All batches of a part are of one length, or
@@ -124,7 +125,7 @@ def windows(
     length: int = 100,
     validation: float = 0.1,
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Cut the text every `length` tokens and shuffle the pieces, each to be read from the zero state.
 
@@ -135,7 +136,8 @@ def windows(
         length: T; the last piece of the text may be shorter, and is padded.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
         seed: Of the order, which is another one in each epoch.
-        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
         Training and validation batches; None for no validation.
@@ -183,7 +185,7 @@ def documents(
     length: int = 500,
     validation: float = 0.1,
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Give each document a row: the end of text before it is its first input, the one after it its last target.
 
@@ -197,7 +199,8 @@ def documents(
             input is the last token of the row before: no transition is lost.
         validation: Share of the documents, chosen at random, that is kept from training; 0 for none.
         seed: Of that choice, and of the order, which is another one in each epoch.
-        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
         Training and validation batches (B, T), T at most `length`; None for no validation.
@@ -209,8 +212,8 @@ def documents(
     check(batch_size=batch_size, length=length, validation=validation, seed=seed)
     if not corpus.ends:
         raise InputError(
-            "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
-            "document a line (lines=True, --lines)."
+            "the corpus is one running text, not documents that end",
+            [("", "use streams or windows"), ("lines", "load it with one document a line (lines=True, --lines)")],
         )
     ids = joined_ids(corpus, vocabulary, unknown)
     train, kept = document_rows.split(ids, length, _held_out(ids, validation, seed))
@@ -244,7 +247,7 @@ def parts_of_training(
     documents: bool,
     validation: float = 0.1,
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> Iterator[Ids]:
     """Give the training part of `streams`, `windows` or `documents`, in parts that follow on one another.
 
@@ -291,11 +294,12 @@ def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.da
     return dataset_of(batch, math.ceil(len(rows) / batch_size), (spec, spec))
 
 
-def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
+def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown | None = None) -> Ids:
     """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
 
     Raises:
-        InputError: A prepared corpus was prepared with another vocabulary; or one of the two is none.
+        InputError: A token is outside the vocabulary, see `streams`; a prepared corpus was prepared with another
+            vocabulary; or one of the two is none.
     """
     _check_corpus(corpus)
     if isinstance(corpus, Prepared):
@@ -303,6 +307,7 @@ def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unkn
     if vocabulary is None:
         raise InputError("text needs a vocabulary: give Vocabulary.from_corpus(corpus), or a corpus that is prepared.")
     check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
+    unknown = vocabulary.on_unknown if unknown is None else unknown
     end = [np.array([END], vocabulary.id_type)] if corpus.ends else []
     pieces = [np.empty(0, vocabulary.id_type), *end]
     for text in corpus.documents:

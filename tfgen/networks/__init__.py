@@ -9,10 +9,12 @@
 | `encoder_decoder` | an encoder before such a Sequential: text from a picture, another text, a feature vector |
 | `source_shapes` | which arrays an encoder takes |
 | `text_encoder` | a network that reads a text in both directions |
+| `text_reader` | a network of the user's own that reads texts |
 | `conditioned` | an encoder and a decoder as a language model |
 | `adapting` | models that go on learning while they read |
 | `counts` | n-grams that were counted, as a language model |
 | `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
+| `growing` | a network for more tokens, with every weight that it has |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 
@@ -38,6 +40,7 @@ from tfgen.networks.recurrent import (
     with_batch_size,
 )
 from tfgen.networks.text_encoder import TextEncoder, text_encoder
+from tfgen.networks.text_reader import TextReader
 
 __all__ = [
     "CELLS",
@@ -49,6 +52,7 @@ __all__ = [
     "Recurrent",
     "State",
     "TextEncoder",
+    "TextReader",
     "build",
     "check",
     "features",

@@ -5,14 +5,15 @@ from typing import Any
 import keras
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent, source_shapes
+from tfgen.networks import growing, recurrent, source_shapes
 from tfgen.networks.conditioned import Conditioned
 from tfgen.networks.counts import Counts, is_counts
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.mixture import Mixed, Mixture
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
-from tfgen.networks.text_encoder import TextEncoder
+from tfgen.networks.text_reader import TextReader
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 Network = keras.Sequential | EncoderDecoder | Mixture
 
@@ -124,6 +125,16 @@ def with_batch_size(network: Any, batch_size: int | None, dtype: str | None = No
     return twin
 
 
+def grown(network: Any, size: int, of_sources: Vocabulary | None = None) -> Any:
+    """Rebuild a network for more tokens, see `tfgen.networks.growing`.
+
+    Raises:
+        InputError: It is none that learns.
+    """
+    check_learns(network)
+    return growing.grown(network, size, of_sources)
+
+
 def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
     """Make an encoder anew, with fresh weights, and all its layers in one dtype policy or each in its own."""
 
@@ -131,7 +142,7 @@ def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
         config = layer.get_config()
         return type(layer).from_config(config if dtype is None else {**_in_policy(config, dtype), "dtype": dtype})
 
-    if isinstance(encoder, TextEncoder):
+    if isinstance(encoder, TextReader):
         return clone(encoder)
     return keras.models.clone_model(encoder, clone_function=clone)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgen.errors import InputError, path_of
@@ -44,8 +45,9 @@ def check_path(path: str | os.PathLike[str] | None) -> None:
     path = path_of("path", path)
     if path.suffix.lower() not in _ENDINGS:
         raise InputError(f"the name of a picture ends in {', '.join(_ENDINGS)}; received {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no directory {str(path.parent)!r} for the picture; make it, or choose another.")
+    parent = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    if not parent.is_dir():
+        raise InputError(f"there is no directory {str(parent)!r} for the picture; make it, or choose another.")
 
 
 def picture(width: float, height: float) -> Figure:
