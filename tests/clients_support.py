@@ -72,6 +72,9 @@ CASES = {
     "rnn, dropout, stateful": lambda: TextGenerator.build(
         Vocabulary.from_texts([TEXT]), cell="rnn", units=24, layers=2, dropout=0.3, batch_size=4
     ),
+    "transformer": lambda: TextGenerator.build(
+        Vocabulary.from_texts([TEXT]), cell="transformer", units=24, layers=2, heads=4, window=16
+    ),
     "words, embedding": lambda: TextGenerator.build(Vocabulary.from_texts([TEXT], split="word"), units=24, embedding=6),
 }
 
@@ -110,7 +113,7 @@ PROMPTS = {
 
 def generator_of(case):
     # A plain RNN with larger weights is chaotic, and then no two runtimes agree.
-    return lively({**CASES, **WITH_ENCODERS}[case](), scale=0.2 if case.startswith("rnn") else 0.7)
+    return lively({**CASES, **WITH_ENCODERS}[case](), scale=0.2 if case.startswith(("rnn", "transformer")) else 0.7)
 
 
 def generator_in(policy, case="lstm"):

@@ -83,6 +83,7 @@ def nats_at_rate_0(length: int, **settings: Any) -> float:
     return generator.fit(training, verbose=0).history["nats"][0]
 
 
+@pytest.mark.slow
 def test_without_restart_many_short_batches_cost_what_one_long_batch_does() -> None:
     assert [streams(length=length)[0].cardinality() for length in (5, 40)] == [8, 1]
     assert nats_at_rate_0(5) == pytest.approx(nats_at_rate_0(40), rel=1e-6)
@@ -213,6 +214,7 @@ def test_shuffled_rows_are_refused(generator: TextGenerator, shuffle: Any) -> No
         generator.fit(x, y, shuffle=shuffle, verbose=0)
 
 
+@pytest.mark.slow
 def test_a_network_that_carries_nothing_shuffles_as_keras_does() -> None:
     _, x, y = ordered()
     one, other = stateful(batch_size=None), stateful(batch_size=None)

@@ -37,7 +37,11 @@ case "$0 $*" in *"$FAILING") exit 3;; esac
 def test_it_runs_the_command_of_the_readme_first_and_then_everything(ci):
     code, log, last = ci()
     assert (code, last) == (0, [])
-    assert log[:3] == ["some: make lint", "some: make test", "all: python -m pytest --numprocesses 2 --dist worksteal"]
+    assert log[:3] == [
+        "some: make lint",
+        "some: make test",
+        "all: python -m pytest -m slow or hypothesis or random --numprocesses 2 --dist worksteal",
+    ]
     assert "make test" in (ROOT / "README.md").read_text("utf-8")
     optional = ("hugging_face", "pytorch", "onnx", "onnx_web", "litert", "serving", "documents")
     assert all(any(f"tests/test_{name}.py" in line for line in log[3:]) for name in optional)

@@ -258,6 +258,7 @@ def test_every_transition_of_a_document_is_a_target_once_and_on_one_side(
         assert all((targets != PADDING).any(axis=0).all() for _, targets in batches), "padded to the longest only"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [datasets.windows, datasets.documents])
 def test_what_is_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path: pathlib.Path, cut: Cut) -> None:
     """A file of 64 MiB is read all over, and three quarters of it are never held, whatever else the process does."""

@@ -18,7 +18,7 @@ import pytest
 from cli_support import ENVIRONMENT
 
 if importlib.util.find_spec("kserve") is None:
-    pytest.skip("kserve is not installed (pip install '.[serve]')", allow_module_level=True)
+    pytest.skip("kserve is not installed (pip install '.[kserve]')", allow_module_level=True)
 
 from tfgen import TextGenerator, Vocabulary
 

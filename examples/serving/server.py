@@ -1,6 +1,6 @@
 """Serve an exported generator with KServe, by the REST protocol of TensorFlow Serving.
 
-    pip install '.[serve]'
+    pip install '.[kserve]'
     tfgen export romeo.keras romeo
     python examples/serving/server.py --model_dir romeo --model_name romeo
 

@@ -10,6 +10,7 @@ import importlib
 import os
 import re
 import sys
+from collections import Counter
 
 import click
 
@@ -18,7 +19,10 @@ from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
 from tfgen.support import interrupts
 
-_COMMANDS = ("demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
+_COMMANDS = (
+    *("compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
+    *("prepare", "score", "train", "write"),
+)
 
 
 class _Commands(click.Group):
@@ -35,6 +39,20 @@ class _Commands(click.Group):
         with interrupts.deferred():
             command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and refuse an option of one value that is given twice: click would take the last."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            within = click.Context(command, info_name=name, parent=ctx)
+            _, _, given = command.make_parser(within).parse_args(args=[*rest])
+            for option, times in Counter(given).items():
+                if isinstance(option, click.Option) and times > 1 and not (option.multiple or option.is_flag):
+                    twice = f"{option.opts[-1]} takes one value, and was given {times}: keep one of them."
+                    raise click.UsageError(twice, within)
+        return name, command, rest
 
 
 @click.group(

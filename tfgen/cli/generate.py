@@ -27,6 +27,7 @@ _SOURCES = 256  # that are written from at once
 @click.option(
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
+@options.temperatures
 @options.sampling
 @options.transforms
 @options.steering
@@ -48,7 +49,7 @@ _SOURCES = 256  # that are written from at once
     "--json",
     "as_json",
     is_flag=True,
-    help="Write one JSON object, with the seed and the settings; infinity is a string.",
+    help="Write a JSON object, with seed and settings, for each temperature; infinity is a string.",
 )
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
 @engines.option
@@ -57,9 +58,7 @@ def generate(
     prompt: str,
     count: int,
     num_beams: int,
-    pattern: str | None,
-    dry: float | None,
-    mirostat: float | None,
+    temperatures: tuple[float, ...],
     echo: bool,
     as_json: bool,
     scores: bool,
@@ -71,12 +70,13 @@ def generate(
     """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
 
     Each text ends where such texts end, or after --length tokens. A model with an encoder writes from a source: from
-    each of several in turn.
+    each of several in turn. At several temperatures the same seed writes under a heading for each.
     """
     if scores and not as_json:
         raise click.UsageError("--scores goes with --json.")
-    if settings["temperature"] == 0 and mirostat is not None:
-        raise click.UsageError("--mirostat can do nothing at --temperature 0; leave out one or the other.")
+    transforms = {name: settings.pop(name) for name in options.TRANSFORMS}
+    for temperature in temperatures:
+        _check_that_all_matter(transforms, temperature)
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
     if prompt == "-" and str(sources_file) == "-":
@@ -87,32 +87,53 @@ def generate(
     config = model_files.read_config(model)  # says at once what is wrong with the file
     prompt = prompt if piped is None else of_model.as_read_by(config, piped)
     lines = of_model.read(model, config, sources, sources_file)
-    shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
+    shown = {**transforms, "num_beams": num_beams if num_beams > 1 else None}
     asked = {**settings, **shown, "scores": scores}
+    tokens = (len(prompt) + count * settings["length"]) * len(temperatures)
+    settings["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
     with interrupts.deferred():
-        generator: Any = engines.load(model, config, engine, len(prompt) + count * settings["length"], asked)
-        shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
-        shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-        settings["seed"] = shown["seed"]
-        written: dict[str, Any] = {"n": count, "echo": echo}
-        if isinstance(generator, Writer):
-            call = engines.arguments(settings)
-        else:
-            call = _arguments(settings, pattern, dry, mirostat)
-            written["num_beams"] = num_beams
-        if lines is not None and len(lines) == 1:
-            call["source"] = lines[0]
-        if as_json:
-            scored = {"return_scores": True} if scores else {}
-            groups = _groups(generator, prompt, lines, {**written, **scored, **call})
-            given = [_numbers(text) if scores else text for texts in groups for text in texts]
-            about = {"model": str(model), "prompt": prompt, **({} if lines is None else {"sources": lines}), **shown}
-            click.echo(terminal.as_json({**about, "texts": given}))
-        elif lines is None or len(lines) == 1:
-            _show(generator, prompt, written, call)
-        else:
-            for texts in _groups(generator, prompt, lines, {**written, **call}):
-                _write("".join(f"{text}\n" for text in texts))
+        generator: Any = engines.load(model, config, engine, tokens, asked)
+        for number, temperature in enumerate(temperatures):
+            settings["temperature"] = temperature
+            if len(temperatures) > 1 and not as_json:
+                _write("\n" * (number > 0) + f"--- temperature {temperature:g} ---\n")
+            about = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
+            written: dict[str, Any] = {"n": count, "echo": echo}
+            if isinstance(generator, Writer):
+                call = engines.arguments(settings)
+            else:
+                call = _arguments(settings, transforms)
+                written["num_beams"] = num_beams
+            if lines is not None and len(lines) == 1:
+                call["source"] = lines[0]
+            if as_json:
+                scored = {"return_scores": True} if scores else {}
+                groups = _groups(generator, prompt, lines, {**written, **scored, **call})
+                given = [_numbers(text) if scores else text for texts in groups for text in texts]
+                from_ = {} if lines is None else {"sources": lines}
+                click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **from_, **about, "texts": given}))
+            elif lines is None or len(lines) == 1:
+                _show(generator, prompt, written, call)
+            else:
+                for texts in _groups(generator, prompt, lines, {**written, **call}):
+                    _write("".join(f"{text}\n" for text in texts))
+
+
+def _check_that_all_matter(transforms: dict[str, Any], temperature: float) -> None:
+    """Refuse transforms that would do nothing as they are combined."""
+    asked = [name for name, value in transforms.items() if value is not None]
+    for name, of in (("xtc_threshold", "xtc_probability"), ("adaptive_decay", "adaptive_target")):
+        if name in asked and of not in asked:
+            raise click.UsageError(f"{_option(name)} goes with {_option(of)}.")
+    last = [_option(name) for name in ("xtc_probability", "mirostat", "adaptive_target") if name in asked]
+    if last and temperature == 0:
+        raise click.UsageError(f"{last[0]} can do nothing at --temperature 0; leave out one or the other.")
+    if "mirostat" in asked and "adaptive_target" in asked:
+        raise click.UsageError("--mirostat and --adaptive-target each decide what is drawn; leave out one of them.")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _show(generator: Any, prompt: str, written: dict[str, Any], call: dict[str, Any]) -> None:
@@ -141,9 +162,7 @@ def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str
         yield from generator.generate(prompt, source=some, **{**call, "seed": seeds})
 
 
-def _arguments(
-    settings: dict[str, Any], pattern: str | None, dry: float | None, mirostat: float | None
-) -> dict[str, Any]:
+def _arguments(settings: dict[str, Any], transforms: dict[str, Any]) -> dict[str, Any]:
     """Give the arguments of `generate`; transforms that are asked for stand around the chain of the plain settings."""
     from tfgen import sampling
 
@@ -152,10 +171,17 @@ def _arguments(
     if not plain["temperature"]:  # nothing is left to be cut off
         plain = {name: plain[name] for name in ("temperature", "repetition_penalty")}
     others = {name: value for name, value in settings.items() if name not in names}
-    before = [sampling.DRY(dry)] if dry is not None else []
-    after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
-    masks = [sampling.Pattern(pattern)] if pattern is not None else []
-    return {**others, "sampler": [*masks, *before, *sampling.default_chain(**plain), *after]}
+    asked = {name: value for name, value in transforms.items() if value is not None}
+    before = {"pattern": sampling.Pattern, "dry": sampling.DRY, "top_n_sigma": sampling.TopNSigma}
+    chain = [transform(asked[name]) for name, transform in before.items() if name in asked]
+    chain += sampling.default_chain(**plain)
+    if "xtc_probability" in asked:
+        chain.append(sampling.XTC(asked["xtc_probability"], asked.get("xtc_threshold", 0.1)))
+    if "mirostat" in asked:
+        chain.append(sampling.Mirostat(asked["mirostat"]))
+    if "adaptive_target" in asked:
+        chain.append(sampling.AdaptiveP(asked["adaptive_target"], asked.get("adaptive_decay", 0.9)))
+    return {**others, "sampler": chain}
 
 
 def _numbers(text: Any) -> dict[str, Any]:

@@ -216,8 +216,8 @@ def documents(
     check(batch_size=batch_size, length=length, validation=validation, seed=seed)
     if not corpus.ends:
         raise InputError(
-            "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
-            "document a line (lines=True, --lines)."
+            "the corpus is one running text, not documents that end",
+            [("", "use streams or windows"), ("lines", "load it with one document a line (lines=True, --lines)")],
         )
     ids = joined_ids(corpus, vocabulary, unknown)
     train, kept = document_rows.split(ids, length, _held_out(ids, validation, seed))

@@ -237,7 +237,7 @@ class Endpoints:
         ids, lengths = self._ids(texts, TOKENS)
         # An empty text has nothing to predict; a column of padding keeps the model from reading no column at all.
         ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 1, tf.int32)]])
-        log_p, _ = scoring.score_tokens(self._model, ids, context)
+        log_p, _, _ = scoring.score_tokens(self._model, ids, context)
         real = tf.sequence_mask(lengths - 1, tf.shape(log_p)[1])
         return {"log_probabilities": tf.where(real, log_p, tf.zeros_like(log_p)), "lengths": lengths - 1}
 

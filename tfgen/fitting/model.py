@@ -88,7 +88,9 @@ class TrainingModel(keras.Model):
     def train_step(self, data: Any) -> Any:
         """Train on one batch, some rows of it from the zero state."""
         carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations)
-        return super().train_step(data)
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        with _unreduced(self.optimizer) if alone else contextlib.nullcontext():
+            return super().train_step(data)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
@@ -252,3 +254,18 @@ def _one_line() -> Iterator[None]:
                 "with_batch_size(...) for another network."
             ) from None
         raise
+
+
+@contextlib.contextmanager
+def _unreduced(optimizer: Any) -> Iterator[None]:
+    """Leave gradients as they are, which Keras would add up over one replica.
+
+    TensorFlow's sum over replicas has a gradient of its own, whose register keeps every graph that it was traced in:
+    of each model that was trained, some 15 MB.
+    """
+    applies = getattr(optimizer, "inner_optimizer", optimizer)  # one that scales the loss has another inside
+    applies._all_reduce_sum_gradients = list
+    try:
+        yield
+    finally:
+        del applies._all_reduce_sum_gradients
