@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 class TrainingProgress(keras.callbacks.Callback):
     """Shows losses in nats and bits, characters per second, and the time left."""
 
+    of_chief = True  # of several workers
+
     def __init__(self, console: Console, characters: int, floor: float | None = None) -> None:
         """Take the console to show it on, how many characters an epoch trains on, and the nats of counts if known."""
         super().__init__()
