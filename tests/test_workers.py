@@ -9,7 +9,6 @@ import workers_support as support
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tfgen
 from tfgen import TextGenerator, Vocabulary, datasets, workers
 from tfgen.datasets import course
 from tfgen.datasets.shares import Share
@@ -35,9 +34,7 @@ def test_workers_read_their_rows_of_every_batch(size):
     lines = [f"{'a' * (i % 7)}b{'c' * (i % 3)}" for i in range(23)]
     whole = datasets.pairs(lines, lines, vocabulary, source_vocabulary=vocabulary, batch_size=7, validation=0)[0]
     parts = [course.shared(whole, Share(rank, size)) for rank in range(size)]
-    assert {course.course_of(each).fingerprint() for each in [whole, *parts]} == {
-        course.course_of(whole).fingerprint()
-    }
+    assert {course.course_of(each).fingerprint() for each in [whole, *parts]} == {course.course_of(whole).fingerprint()}
     for batch, *shares in zip(whole, *parts, strict=True):
         rows = len(batch[1])
         joined = [np.concatenate(each)[:rows] for each in zip(*map(tf.nest.flatten, shares), strict=True)]
@@ -50,7 +47,7 @@ def test_one_process_is_a_worker_too(monkeypatch):
     alone = workers.join()
     assert (alone.rank, alone.size, alone.is_chief) == (0, 1, True)
     assert alone.gather(b"here") == [b"here"]
-    with pytest.raises(InputError, match="^it is wrong\\.$"), alone.agreeing():
+    with pytest.raises(InputError, match=r"^it is wrong\.$"), alone.agreeing():
         raise InputError("it is wrong.")
 
 

@@ -61,7 +61,10 @@ def train(cut, together, options):
         metrics=[metrics.NatsPerCharacter(), metrics.ExactMatch()],
     )
     diary = Diary(options.kill_at if together.rank == options.killed else None)
-    watching = [diary, keras.callbacks.ModelCheckpoint(here / f"{cut}.{options.name}.keras", "val_nats", save_best_only=True)]
+    watching = [
+        diary,
+        keras.callbacks.ModelCheckpoint(here / f"{cut}.{options.name}.keras", "val_nats", save_best_only=True),
+    ]
     if options.resume:
         watching.append(callbacks.Resume(here / f"{cut}.checkpoints", every=7, warn=print))
     history = generator.fit(train, validation_data=validation, epochs=2, verbose=0, callbacks=watching).history

@@ -34,18 +34,21 @@ _PUBLIC = {
     **{
         name: name
         for name in (
+            "bulk",
             "callbacks",
             "corpora",
             "datasets",
             "export",
             "interop",
             "layers",
+            "machines",
             "metrics",
             "networks",
             "novelty",
             "plots",
             "sampling",
             "training",
+            "workers",
             "writing",
         )
     },

@@ -74,8 +74,7 @@ class Workers:
         every[own] = np.frombuffer(content + bytes(-len(content) % 4), np.int32)
         every = self.sum_now(every)  # the others add zeros
         return [
-            every[end - count : end].tobytes()[:length]
-            for end, count, length in zip(ends, words, lengths, strict=True)
+            every[end - count : end].tobytes()[:length] for end, count, length in zip(ends, words, lengths, strict=True)
         ]
 
     def from_chief(self, content: bytes) -> bytes:

@@ -18,7 +18,7 @@ from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
 from tfgen.support import interrupts
 
-_COMMANDS = ("demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
+_COMMANDS = ("bulk", "demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
 
 
 class _Commands(click.Group):

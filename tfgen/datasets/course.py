@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfgen.datasets.shares import Share
+from tfgen.datasets.shares import WHOLE, Share
 
 Ids = npt.NDArray[np.integer]
 # Inputs, which may be a nest of arrays, and targets.
@@ -63,7 +63,7 @@ class Course:
         """
         digest = hashlib.sha256()
         for step in np.unique(np.linspace(0, self.steps - 1, min(self.steps, _SAMPLED)).astype(int)).tolist():
-            for array in tf.nest.flatten(self._batches(0, step, Share())):
+            for array in tf.nest.flatten(self._batches(0, step, WHOLE)):
                 kind = np.int32 if np.issubdtype(array.dtype, np.integer) else array.dtype
                 digest.update(np.ascontiguousarray(array, kind).tobytes())
         return digest.hexdigest()
@@ -90,7 +90,7 @@ def shared(dataset: tf.data.Dataset, share: Share) -> tf.data.Dataset:
     return dataset_of(course._batches, course.steps, specs, share)
 
 
-def dataset_of(batches: Batches, steps: int, specs: tuple[Any, tf.TensorSpec], share: Share = Share()) -> tf.data.Dataset:
+def dataset_of(batches: Batches, steps: int, specs: tuple[Any, tf.TensorSpec], share: Share = WHOLE) -> tf.data.Dataset:
     """Make a dataset of `steps` batches that counts its own epochs.
 
     Args:

@@ -122,7 +122,7 @@ class Rows:
 
 
 def positions(places: Places, width: int) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which of them are real; T is a width."""
+    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which are real; T is a width."""
     starts, lengths = places["start"][:, np.newaxis], places["length"][:, np.newaxis]
     within = np.arange(width)
     return starts + within, within < lengths

@@ -41,3 +41,7 @@ class Share(NamedTuple):
     def _numbers(self, rows: int) -> npt.NDArray[np.int64]:
         own = -(-rows // self.workers)
         return np.arange(self.worker * own, (self.worker + 1) * own)
+
+
+# Of one process, which reads all rows.
+WHOLE = Share()

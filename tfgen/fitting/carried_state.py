@@ -7,6 +7,7 @@ works on a zero state of its own, and single rows start again now and then. Noth
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,10 +61,10 @@ def gathered(network: kinds.Network, workers: Workers) -> list[npt.NDArray[Any]]
     if not own or workers.size == 1:
         return own
     parts = [np.frombuffer(each, np.uint8) for each in workers.gather(b"".join(each.tobytes() for each in own))]
-    ends = np.cumsum([0] + [each.nbytes for each in own])
+    places = itertools.pairwise(np.cumsum([0] + [each.nbytes for each in own]))
     return [
         np.concatenate([part[begin:end].view(each.dtype).reshape(each.shape) for part in parts])
-        for each, begin, end in zip(own, ends, ends[1:], strict=True)
+        for each, (begin, end) in zip(own, places, strict=True)
     ]
 
 
@@ -73,9 +74,7 @@ def own_rows(state: npt.NDArray[Any], workers: Workers) -> npt.NDArray[Any]:
     return state[workers.rank * rows : (workers.rank + 1) * rows]
 
 
-def restart_rows(
-    network: kinds.Network, probability: float, step: tf.Tensor, workers: Workers = ALONE
-) -> None:
+def restart_rows(network: kinds.Network, probability: float, step: tf.Tensor, workers: Workers = ALONE) -> None:
     """Set each row's state to zero with a given probability; the choice is a function of the step and the row alone.
 
     A network that only ever sees a carried state writes badly from an empty one, which is where every prompt begins.

@@ -3,6 +3,7 @@
 | module | its one idea |
 |---|---|
 | `cluster` | a Ray of one's own for the time of a block, or one that is there already |
+| `addresses` | each process is said who the others are |
 | `voices` | what the processes say, heard where the command was given |
 | `group` | one function in several processes that train together |
 

@@ -19,14 +19,15 @@ from typing import Any
 from tfgen.errors import InputError, whole_number
 from tfgen.support import interrupts, wording
 
+_ATTEMPTS = 3
 _LOOPBACK = "127.0.0.1"
 _OBJECTS = 128 << 20  # bytes of shared memory: texts pass through it, and no model
 # What Ray's processes take from the environment of the one that starts them.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
+    # A machine that has much to do starts them slowly.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
 }
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -47,18 +48,20 @@ def ray() -> Any:
 
 
 @contextlib.contextmanager
-def connected(processes: int, address: str | None = None) -> Iterator[Any]:
+def connected(processes: int, address: str | None = None, threads: int | None = None) -> Iterator[Any]:
     """Give Ray while the block runs, and end all that it has started.
 
     Args:
         processes: How many may run at the same time in a Ray of one's own.
         address: Of a Ray that is there, "HOST:PORT"; None starts one on this machine, which nobody else reaches.
+        threads: With how many threads TensorFlow computes in each of them; None shares the cores out.
 
     Raises:
         InputError: Ray is not installed, or nothing answers at the address.
     """
     processes = whole_number("workers", processes, 1, most=10_000)
-    with _environment(processes, address), contextlib.ExitStack() as ended:
+    threads = threads or max((os.cpu_count() or 1) // processes, 1)
+    with _environment(address, threads), contextlib.ExitStack() as ended:
         with interrupts.deferred(), _own_signals():
             found = ray()
             options: dict[str, Any] = {"address": address}
@@ -76,21 +79,29 @@ def connected(processes: int, address: str | None = None) -> Iterator[Any]:
                     "_temp_dir": folder,
                 }
             ended.callback(found.shutdown)
-            try:
-                found.init(**options, log_to_driver=False, logging_level="ERROR")
-            except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-                where = "Ray did not start" if address is None else f"no Ray answers at {address!r}"
-                raise InputError(f"{where}: {wording.first_line(error)}.") from None
+            _begin(found, address, options)
         yield found
 
 
+def _begin(ray: Any, address: str | None, options: dict[str, Any]) -> None:
+    """Start Ray or connect to it; a machine that has much to do is asked three times."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(**options, log_to_driver=False, logging_level="ERROR")
+            return
+        except Exception as error:  # Ray raises no class of its own where its processes do not answer in time
+            ray.shutdown()
+            if attempt == _ATTEMPTS - 1 or address is not None:
+                where = "Ray did not start" if address is None else f"no Ray answers at {address!r}"
+                raise InputError(f"{where}: {wording.first_line(error)}.") from None
+
+
 @contextlib.contextmanager
-def _environment(processes: int, address: str | None) -> Iterator[None]:
+def _environment(address: str | None, threads: int) -> Iterator[None]:
     """Set what Ray and the processes that it starts read from the environment, for the time of the block."""
-    wanted = {"RAY_AUTH_MODE": "token", **_QUIET}
+    wanted = {"RAY_AUTH_MODE": "token", "TF_NUM_INTRAOP_THREADS": str(threads), **_QUIET}
     if address is None:
-        threads = str(max((os.cpu_count() or 1) // processes, 1))
-        wanted |= {"RAY_AUTH_TOKEN": secrets.token_hex(32), "TF_NUM_INTRAOP_THREADS": threads}
+        wanted |= {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
     elif os.environ.get("RAY_AUTH_MODE", "token") == "token" and not _has_token():
         raise InputError(
             f"the Ray at {address!r} is asked for with a token, and there is none: put it into ~/.ray/auth_token or "

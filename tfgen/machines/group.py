@@ -65,7 +65,9 @@ class _Trainer(threading.Thread):
 
     def run(self) -> None:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.tensorflow import TensorflowTrainer
+        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+        from tfgen.machines.addresses import Addresses
 
         width = shutil.get_terminal_size().columns
         terminal = voices.Terminal(sys.stdout.isatty(), width)
@@ -74,11 +76,12 @@ class _Trainer(threading.Thread):
             "argument": self._argument,
             "board": self._board,
             "terminal": terminal,
-            "folder": os.getcwd(),
+            "folder": str(Path.cwd()),
         }
         try:
-            TensorflowTrainer(
+            DataParallelTrainer(
                 _one,
+                backend_config=Addresses(),
                 train_loop_config=config,
                 scaling_config=ScalingConfig(num_workers=self._workers),
                 run_config=RunConfig(

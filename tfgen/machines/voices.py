@@ -68,11 +68,6 @@ class Voice(io.TextIOBase):
         """Take the board, the name of the stream, and what it ends in."""
         self._board, self._stream, self._terminal = board, stream, terminal
 
-    @property
-    def encoding(self) -> str:
-        """Of what ends in it: text is sent as it is."""
-        return "utf-8"
-
     def isatty(self) -> bool:
         """Whether it ends in a terminal."""
         return self._terminal.is_terminal
