@@ -19,6 +19,7 @@ from memory_support import forget_peak, peak
 
 from tfgen import datasets
 from tfgen.datasets import cuts, document_rows
+from tfgen.datasets.shares import WHOLE
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
