@@ -14,7 +14,12 @@ from tfgen.errors import InputError
 from tfgen.support import interrupts
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen compare lstm.keras counts.keras --on held-out.txt --prompt "ROMEO:"',
+        "tfgen compare *.keras --on held-out.txt --corpus book.txt --plot models.png",
+    )
+)
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--on", required=True, help="Score this text, which no model has learned from, named as for train.")
 @click.option("--prompt", default="", help="What each writes on from.")
