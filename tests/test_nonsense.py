@@ -60,6 +60,7 @@ RESULTS = {
     "comparison.Row",
     "corpora.TextSource",
     "datasets.Course",
+    "novelty.Copies",
     "novelty.Passage",
     "novelty.Report",
     "prepared.Prepared",
@@ -260,7 +261,7 @@ def test_a_setting_that_there_is_not_is_named_with_those_there_are(method, good)
     with pytest.raises(TypeError) as caught:
         getattr(good("")["generator"], method)(temprature=1)
     assert_is_plain(str(caught.value))
-    assert str(caught.value).startswith("there is no setting temprature; the settings are temperature, top_k, ")
+    assert str(caught.value).startswith("there is no setting temprature, did you mean temperature? The settings are ")
 
 
 @pytest.mark.parametrize("seed", [2**63 - 3, 2**63 - 1])

@@ -20,7 +20,7 @@ from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.page.contents import Weights
 from tfgen.prepared.corpus import Prepared
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, keywords, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 from tfgen.writing.writer import Writer
@@ -95,6 +95,7 @@ class TextGenerator(TrainingModel):
         self.built = True
 
     @classmethod
+    @keywords.suggesting
     def build(
         cls,
         vocabulary: Vocabulary,
@@ -240,6 +241,33 @@ class TextGenerator(TrainingModel):
                 own.assign(learned)
         return twin
 
+    def with_vocabulary(self, vocabulary: Vocabulary, of_sources: Vocabulary | None = None) -> TextGenerator:
+        """Copy the model for a vocabulary that has more tokens, to go on learning from a text that has them.
+
+        Every weight is kept. What belongs to a new token (its row of an embedding, or of a kernel that reads one-hot
+        rows, and its column of the head) is the mean over the old tokens. The optimizer begins anew.
+
+        Args:
+            vocabulary: Begins with the tokens of the model, such as `generator.vocabulary.extended(other)`.
+            of_sources: The same for the sources that an encoder of texts reads; None leaves them.
+
+        Returns:
+            A generator that is not compiled. Its provenance says, under `grown`, from how many tokens to how many.
+
+        Raises:
+            InputError: A vocabulary does not begin with the tokens of the model, or the network is none that learns.
+        """
+        _check_begins("the vocabulary", vocabulary, self.vocabulary)
+        if of_sources is not None:
+            known = getattr(getattr(self.network, "encoder", None), "vocabulary", None)
+            if known is None:
+                raise InputError("the model reads no texts as sources; received a vocabulary of them: omit of_sources.")
+            _check_begins("of_sources", of_sources, known)
+        network = kinds.grown(self.network, len(vocabulary), of_sources)
+        step = {"from": len(self.vocabulary), "to": len(vocabulary)}
+        provenance = {**self.provenance, "grown": [*self.provenance.get("grown", []), step]}
+        return TextGenerator(vocabulary, network, provenance=provenance, restart=self.restart, name=self.name)
+
     @property
     def writer(self) -> Writer:
         """What writes with the network as it is now, without anything of training; see `tfgen.writing.Writer`."""
@@ -323,6 +351,22 @@ class TextGenerator(TrainingModel):
 
     def get_build_config(self) -> None:
         """Say nothing: the constructor builds everything, and `build` is this class's own."""
+
+
+def _check_begins(name: str, vocabulary: Any, known: Vocabulary) -> None:
+    """Refuse a vocabulary that does not begin with one that is known already.
+
+    Raises:
+        InputError: Says so.
+    """
+    check_instance(name, vocabulary, Vocabulary, "a tfgen.Vocabulary")
+    kept = ("split", "normalize", "lower")
+    same = all(getattr(vocabulary, each) == getattr(known, each) for each in kept)
+    if not same or vocabulary.tokens[: len(known)] != known.tokens:
+        raise InputError(
+            f"{name} must begin with the {len(known):,} tokens of the model, as its vocabulary.extended(other) does; "
+            f"received one of {len(vocabulary):,} tokens that does not."
+        )
 
 
 def _checked_members(members: Any) -> list[TextGenerator]:

@@ -14,6 +14,7 @@
 | `adapting` | models that go on learning while they read |
 | `counts` | n-grams that were counted, as a language model |
 | `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
+| `growing` | a network for more tokens, with every weight that it has |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 

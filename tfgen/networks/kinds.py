@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent, source_shapes
+from tfgen.networks import growing, recurrent, source_shapes
 from tfgen.networks.conditioned import Conditioned
 from tfgen.networks.counts import Counts, is_counts
 from tfgen.networks.encoder_decoder import EncoderDecoder
@@ -13,6 +13,7 @@ from tfgen.networks.mixture import Mixed, Mixture
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
 from tfgen.networks.text_reader import TextReader
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 Network = keras.Sequential | EncoderDecoder | Mixture
 
@@ -122,6 +123,16 @@ def with_batch_size(network: Any, batch_size: int | None, dtype: str | None = No
     )
     twin.set_weights(network.get_weights())
     return twin
+
+
+def grown(network: Any, size: int, of_sources: Vocabulary | None = None) -> Any:
+    """Rebuild a network for more tokens, see `tfgen.networks.growing`.
+
+    Raises:
+        InputError: It is none that learns.
+    """
+    check_learns(network)
+    return growing.grown(network, size, of_sources)
 
 
 def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:

@@ -166,7 +166,7 @@ async function restore({ prompt: text, settings: all, columns: some }) {
 class Column {
   constructor(state) {
     const dial = make("input", { type: "range", min: 0, max: 2, step: 0.01 });
-    const degrees = make("output");
+    const degrees = make("span", { class: "value", "aria-hidden": "true" });
     const seed = make("input", { inputmode: "numeric", autocomplete: "off", maxlength: 20 });
     const another = make("button", { type: "button" }, TEXT.another);
     const frame = make("div", { class: "frame" });
@@ -230,6 +230,7 @@ class Column {
     if (!prompt.reading) return;
     const job = (this.job = new Job(this.job));
     this.paper.sheet.setAttribute("aria-busy", "true");
+    this.paper.hold(true);
     const reading = prompt.reading.before();
     this.reading = reading;
     this.begin = reading.ids.length;
@@ -267,6 +268,7 @@ class Column {
     }
     this.show();
     this.paper.trim();
+    this.paper.hold(false);
     return true;
   }
 
@@ -347,6 +349,7 @@ let ghost = "";
 // Reads the prompt; where it is another, nothing of what followed the earlier one is kept.
 async function renewPrompt(another = false) {
   if (another) for (const column of columns) Object.assign(column, { kept: [], drawn: 0 });
+  declined = false;
   hideGhost();
   const job = (promptJob = new Job(promptJob));
   const text = $("prompt").value.toWellFormed?.() ?? $("prompt").value;
@@ -377,7 +380,7 @@ function showGhost() {
   if (!ghost) return;
   const mirror = document.querySelector(".mirror");
   mirror.dir = getComputedStyle(field).direction;
-  if (document.activeElement === field) mirror.lastElementChild.textContent = ghost;
+  mirror.lastElementChild.textContent = ghost; // without the focus too: what lies below must not jump when it goes
   $("take").disabled = false;
 }
 
@@ -395,10 +398,7 @@ async function takeWord() {
   await renewPrompt();
 }
 
-$("prompt").addEventListener("input", () => {
-  declined = false;
-  renewPrompt(true);
-});
+$("prompt").addEventListener("input", () => renewPrompt(true));
 $("prompt").addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   const offered = document.querySelector(".ghost").textContent;
@@ -409,11 +409,7 @@ $("prompt").addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
 });
-for (const name of ["focus", "blur", "keyup", "pointerup"])
-  $("prompt").addEventListener(name, () => {
-    if (name === "focus") declined = false;
-    showGhost();
-  });
+for (const name of ["keyup", "pointerup"]) $("prompt").addEventListener(name, showGhost);
 $("take").addEventListener("click", takeWord);
 
 // --- buttons --------------------------------------------------------------------------------------------------------
@@ -743,6 +739,7 @@ async function begin() {
   $("unit").max = Math.max(0, model.network.units - 1);
   showUnit();
   await restore(fromFragment(location.hash));
+  clearTimeout(later); // of what a page begins with, nobody needs to be told
   if ($("own").value) readOwn(); // which a browser has kept from before
   document.documentElement.dataset.ready = "true";
 }

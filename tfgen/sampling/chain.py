@@ -15,7 +15,7 @@ from tfgen.sampling.penalties import RepetitionPenalty
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import NEVER, Transform, mask
 from tfgen.sampling.truncation import MinP, TopK, TopP, Typical
-from tfgen.support import wording
+from tfgen.support import keywords, wording
 from tfgen.terms.faults import CONTRADICTION
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
@@ -55,7 +55,12 @@ def default_chain(
     return tuple(transform(value) for transform, value in settings if value is not None or transform is Temperature)
 
 
-def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], vocabulary: Vocabulary) -> Chain:
+def chain_of(
+    sampler: Sequence[Transform] | None,
+    settings: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    others: Iterable[str] = (),
+) -> Chain:
     """Give the chain that was asked for, with everything that was said as text said in ids.
 
     What is hard comes first: it holds whatever the order, and what is left is shaped in the order given.
@@ -64,6 +69,7 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         sampler: Transforms in the order they are applied; None for those of the settings.
         settings: Of `default_chain`, by name.
         vocabulary: Of the tokens.
+        others: Names of arguments beside the settings, one of which may have been meant.
 
     Raises:
         InputError: Both are given, something in the sampler is no transform, does not fit the vocabulary, contradicts
@@ -71,8 +77,8 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         TypeError: There is no such setting.
     """
     known = inspect.signature(default_chain).parameters.keys()
-    if unknown := settings.keys() - known:
-        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}; the settings are {', '.join(known)}.")
+    if message := keywords.unexpected(settings, known, others):
+        raise TypeError(message)
     if sampler is None:
         return default_chain(**settings)
     if settings:

@@ -162,6 +162,7 @@ class CompiledLoop:
         rows = len(position.finished)
         # XLA compiles for a number of rows, and never forgets: batches are filled up to a power of two.
         room = None if capacity is None else power_of_two(rows)
+        chain = chain if room is None else tuple(transform.in_rooms() for transform in chain)
         begun, of_rows = (position, context) if room is None else _filled(position, context, room)
         decided = [] if uniforms is None else [tf.constant(uniforms, tf.float64)]
         signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE, *[_UNIFORMS][: len(decided)]]
