@@ -21,8 +21,8 @@ from tfgen.support import interrupts, wording
 
 _ATTEMPTS = 3
 _LOOPBACK = "127.0.0.1"
-# On Linux Ray puts the address at which others reach the machine in the place of 127.0.0.1, unless it is told not to, in
-# words that are of other systems.
+# On Linux Ray puts the address at which others reach the machine in the place of 127.0.0.1, unless it is asked not to,
+# in words that are of other systems.
 _NO_OTHER_MACHINES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _OBJECTS = 128 << 20  # bytes of shared memory: texts pass through it, and no model
 # What Ray's processes take from the environment of the one that starts them.
