@@ -40,7 +40,7 @@ def run(*arguments, cwd, given=b"", **options):
 
 def listing(folder):
     """Every file and directory below, with its size and time of change."""
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in pathlib.Path(folder).rglob("*")}
+    return {path: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in pathlib.Path(folder).rglob("*")}
 
 
 def assert_refusal(code, out, err):

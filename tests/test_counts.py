@@ -77,8 +77,9 @@ class Plain:
                 continue
             y = n[1] / (n[1] + 2 * n[2])
             discount = count - (count + 1) * y * n[count + 1] / n[count]
-            found.append(discount if 0 < discount <= count else usual)
-        return found
+            found.append(discount if 0 < discount < count else usual)
+        kept = [0, *(count - taken for count, taken in enumerate(found, 1))]
+        return found if all(b - a > 1e-3 for a, b in itertools.pairwise(kept)) else [0.5, 1.0, 1.5]
 
     def p(self, context, token):
         """Of a token after the last tokens of a context."""

@@ -18,6 +18,7 @@ from tfgen.errors import InputError, check_instance, path_of, real_number, whole
 from tfgen.fitting.model import TrainingModel
 from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
+from tfgen.page.contents import Weights
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import atomic_files, keywords, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
@@ -165,7 +166,7 @@ class TextGenerator(TrainingModel):
         vocabulary: Vocabulary | None = None,
         *,
         order: int = 7,
-        unknown: OnUnknown = "unknown",
+        unknown: OnUnknown | None = None,
     ) -> TextGenerator:
         """Count the n-grams of a text: a model that needs no training, and an honest floor for one that does.
 
@@ -177,7 +178,7 @@ class TextGenerator(TrainingModel):
                 with the number of different n-grams alone.
             vocabulary: Turns it into ids; a prepared corpus has its own.
             order: How many tokens an n-gram has at most.
-            unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+            unknown: As for `tfgen.datasets.streams`.
 
         Raises:
             InputError: The corpus is none, or empty, or `order` is out of its range.
@@ -300,8 +301,14 @@ class TextGenerator(TrainingModel):
         with atomic_files.file(path) as new:
             super().save(new, **kwargs)
 
-    def export(self, filepath: str | os.PathLike[str], format: str = "saved-model", overwrite: bool = False) -> None:
-        """Write a directory that writes the same text without tfgen; see `tfgen.export`.
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "saved-model",
+        overwrite: bool = False,
+        weights: Weights | None = None,
+    ) -> None:
+        """Write a directory, or a page, that writes the same text without tfgen; see `tfgen.export`.
 
         It takes the place of `keras.Model.export`, which knows nothing of text; `network.export` is Keras' own.
 
@@ -310,6 +317,8 @@ class TextGenerator(TrainingModel):
             format: "saved-model": strings in, strings out, for TensorFlow alone. "onnx", "litert" and "litert-int8":
                 one step with its state as arguments, and the encoder if there is one, for ONNX Runtime and LiteRT; the
                 last has 8-bit weights. They calculate in float32, also where the network has another dtype policy.
+                "html": one page for browsers, at `filepath` with `.html` (see `tfgen.page`).
+            weights: What the weights of a page are kept as: "int8", if None, "float16" or "float32".
             overwrite: Whether an earlier export there may be replaced.
 
         Raises:
@@ -322,7 +331,7 @@ class TextGenerator(TrainingModel):
         if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
             raise InputError(NO_DISTRIBUTION)
         about = {"network": {**kinds.shape(self.network), **_stack(self.network)}, "provenance": self.provenance}
-        export(self.writer, filepath, format, overwrite, about)
+        export(self.writer, filepath, format, overwrite, about, weights)
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments as plain JSON types."""
@@ -379,8 +388,8 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         known, first = each.vocabulary, members[0].vocabulary
         if (known.tokens, known.split, known.ends) != (first.tokens, first.split, first.ends):
             raise InputError(
-                "the members of a mixture must have one vocabulary: train them on one text, or with --init-from; "
-                f"received vocabularies of {len(first)} and {len(known)} tokens that differ."
+                "the members of a mixture must have one vocabulary: train them on one text, or the one with the "
+                f"vocabulary of the other; received vocabularies of {len(first)} and {len(known)} tokens that differ."
             )
     return list(members)
 

@@ -9,7 +9,6 @@ from tfgen.cli import options, terminal
 from tfgen.cli.terminal import quote
 from tfgen.cli.train import TrainingRun, check_output, job_of
 from tfgen.corpora import load_corpus
-from tfgen.support import interrupts
 
 _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
 _PROMPT = "The "
@@ -39,16 +38,12 @@ def demo(directory: Path, epochs: int) -> None:
         output=model,
         continue_command=f"tfgen train python-docs --init-from {quote(model)} -o {quote(model)}",
         prompts=(_PROMPT,),
+        last=_TEMPERATURES,
         plot=picture,
         baselines={
             "xz -9": plots.compressed_bits(corpus.documents),
         },
     ).run(corpus)
-    console.print("\nThe same prompt at five temperatures:")
-    for temperature in _TEMPERATURES:
-        with interrupts.deferred():
-            text = job.generator.generate(_PROMPT, length=200, temperature=temperature, seed=1)
-        console.print(f"\n--- temperature {temperature:g} ---\n{text}")
     console.print(
         f"\nThe model is {model}, the learning curve {picture}. Try:\n"
         f'  tfgen generate {quote(model)} "A class " --temperature 0.5\n'

@@ -40,6 +40,7 @@ _TOGETHER = 256  # prompts, or sources, that are written from at once
 @click.option(
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
+@options.temperatures
 @options.sampling
 @options.transforms
 @options.steering
@@ -62,7 +63,7 @@ _TOGETHER = 256  # prompts, or sources, that are written from at once
     "--json",
     "as_json",
     is_flag=True,
-    help="Write one JSON object, with the seed and the settings; infinity is a string.",
+    help="Write a JSON object, with seed and settings, for each temperature; infinity is a string.",
 )
 @click.option("--scores", is_flag=True, help="With --json: the log-probabilities of each new token.")
 @engines.option
@@ -75,9 +76,7 @@ def generate(
     quiet: bool,
     count: int,
     num_beams: int,
-    pattern: str | None,
-    dry: float | None,
-    mirostat: float | None,
+    temperatures: tuple[float, ...],
     echo: bool,
     as_json: bool,
     scores: bool,
@@ -90,82 +89,81 @@ def generate(
 
     Each text ends where such texts end, or after --length tokens. A model with an encoder writes from a source: from
     each of several in turn. Texts that may hold ends of lines have a line between them that none of them can hold.
+    At several temperatures the same seed writes under a heading for each.
     """
-    _check(prompts, prompts_file, sources_file, as_json, scores, count, num_beams, mirostat, novel, settings)
+    transforms = {name: settings.pop(name) for name in options.TRANSFORMS}
+    for temperature in temperatures:
+        _check_that_all_matter(transforms, temperature)
+    if scores and not as_json:
+        raise click.UsageError("--scores goes with --json.")
+    if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
+        raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
+    if novel and (num_beams > 1 or 0 in temperatures):
+        raise click.UsageError("--novel draws again, which at --temperature 0 and with --num-beams changes nothing.")
+    if [*prompts, str(prompts_file), str(sources_file), *novel].count("-") > 1:
+        raise click.UsageError("of prompts, sources and a corpus one can be standard input: give files for the others.")
     config = model_files.read_config(model)  # says at once what is wrong with the file
     begun = of_prompts.read(config, prompts, prompts_file)
     lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and min(len(lines), len(begun)) > 1:
         raise click.UsageError("several prompts go with one source, and several sources with one prompt.")
     known = redrawing.documents(config, novel) if novel else None
-    shown = {"pattern": pattern, "dry": dry, "mirostat": mirostat, "num_beams": num_beams if num_beams > 1 else None}
-    asked = {**settings, **shown, "scores": scores}
-    tokens = sum(map(len, begun)) + len(begun) * count * settings["length"]
+    shown = {**transforms, "num_beams": num_beams if num_beams > 1 else None}
+    tokens = (sum(map(len, begun)) + len(begun) * count * settings["length"]) * len(temperatures)
+    drawn = settings["seed"] is None and any(temperatures) and num_beams == 1
+    settings["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
     with interrupts.deferred():
-        generator: Any = engines.load(model, config, engine, tokens, asked)
+        generator: Any = engines.load(model, config, engine, tokens, {**settings, **shown, "scores": scores})
         of_prompts.check(begun, generator.vocabulary, settings["unknown"])
-        shown = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
         notes = [] if quiet else of_prompts.notes(begun, generator.vocabulary)
-        shown["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
-        if settings["seed"] is None and settings["temperature"] and num_beams == 1 and not (quiet or as_json):
-            notes.append(f"seed {shown['seed']}")
-        settings["seed"] = shown["seed"]
-        call = {"n": count, "echo": echo}
-        if isinstance(generator, Writer):
-            call |= engines.arguments(settings)
-        else:
-            call |= {"num_beams": num_beams, **_arguments(settings, pattern, dry, mirostat)}
-            call |= {"return_scores": True} if scores else {}
+        notes += [f"seed {settings['seed']}"] if drawn and not (quiet or as_json) else []
         each: Sequence[str | None] = [None] if lines is None else lines
         jobs = [(prompt, line) for prompt in begun for line in each]
-        if not (as_json or known) and len(jobs) == count == num_beams == 1:
-            _stream(generator, jobs[0], call, notes)
-            return
-        groups = _groups(generator, jobs, call)
-        redrawn = None
-        if known is not None:
-            redrawn = redrawing.Redrawing(known, generator.vocabulary.normalized, _again(generator, jobs, call))
-            groups = redrawn(groups, [prompt for prompt, _ in jobs], echo, settings["seed"])
-        if as_json:
-            given = [_numbers(text) if scores else text for texts in groups for text in texts]
-            told: dict[str, Any] = {
-                "model": str(model),
-                **_named(begun),
-                **({} if lines is None else {"sources": lines}),
-            }
-            told |= shown if redrawn is None else {**shown, "drawn_again": redrawn.copies}
-            _tell(notes)
-            click.echo(terminal.as_json({**told, "texts": given}))
-            return
-        line = separators.between(generator.vocabulary, begun) if separator is None else f"\n{separator}\n"
-        _show(groups, line, notes)
-        if redrawn is not None and redrawn.copies and not quiet:
-            _tell([f"{wording.number(redrawn.copies, 'copy', 'copies')} of whole documents drawn again"])
+        for number, temperature in enumerate(temperatures):
+            settings["temperature"] = temperature
+            if len(temperatures) > 1 and not as_json:
+                _write("\n" * (number > 0) + f"--- temperature {temperature:g} ---\n")
+            call: dict[str, Any] = {"n": count, "echo": echo}
+            if isinstance(generator, Writer):
+                call |= engines.arguments(settings)
+            else:
+                call |= {"num_beams": num_beams, **_arguments(settings, transforms)}
+                call |= {"return_scores": True} if scores else {}
+            if not as_json and known is None and len(jobs) == count == num_beams == 1:
+                _stream(generator, jobs[0], call, notes)
+                notes = []
+                continue
+            again = None
+            groups = _groups(generator, jobs, call)
+            if known is not None:
+                again = redrawing.Redrawing(known, generator.vocabulary.normalized, _again(generator, jobs, call))
+                groups = again(groups, [prompt for prompt, _ in jobs], echo, settings["seed"])
+            if as_json:
+                of = {"model": str(model), **_named(begun), **({} if lines is None else {"sources": lines})}
+                _tell_all({**of, **_given({**settings, **shown})}, groups, again, scores, notes)
+            else:
+                between = separators.between(generator.vocabulary, begun) if separator is None else f"\n{separator}\n"
+                _show(groups, between, notes)
+                if again is not None and again.copies and not quiet:
+                    _tell([f"{wording.number(again.copies, 'copy', 'copies')} of whole documents drawn again"])
+            notes = []
 
 
-def _check(
-    prompts: tuple[str, ...],
-    prompts_file: Path | None,
-    sources_file: Path | None,
-    as_json: bool,
-    scores: bool,
-    count: int,
-    num_beams: int,
-    mirostat: float | None,
-    novel: tuple[str, ...],
-    settings: dict[str, Any],
-) -> None:
-    """Refuse options that do not go together."""
-    if scores and not as_json:
-        raise click.UsageError("--scores goes with --json.")
-    if settings["temperature"] == 0 and mirostat is not None:
-        raise click.UsageError("--mirostat can do nothing at --temperature 0; leave out one or the other.")
-    if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
-        raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
-    if novel and (num_beams > 1 or settings["temperature"] == 0):
-        raise click.UsageError("--novel draws again, which at --temperature 0 and with --num-beams changes nothing.")
-    if [*prompts, str(prompts_file), str(sources_file), *novel].count("-") > 1:
-        raise click.UsageError("of prompts, sources and a corpus one can be standard input: give files for the others.")
+def _check_that_all_matter(transforms: dict[str, Any], temperature: float) -> None:
+    """Refuse transforms that would do nothing as they are combined."""
+    asked = [name for name, value in transforms.items() if value is not None]
+    for name, of in (("xtc_threshold", "xtc_probability"), ("adaptive_decay", "adaptive_target")):
+        if name in asked and of not in asked:
+            raise click.UsageError(f"{_option(name)} goes with {_option(of)}.")
+    last = [_option(name) for name in ("xtc_probability", "mirostat", "adaptive_target") if name in asked]
+    if last and temperature == 0:
+        raise click.UsageError(f"{last[0]} can do nothing at --temperature 0; leave out one or the other.")
+    if "mirostat" in asked and "adaptive_target" in asked:
+        raise click.UsageError("--mirostat and --adaptive-target each decide what is drawn; leave out one of them.")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _stream(generator: Any, job: tuple[str, str | None], call: dict[str, Any], notes: list[str]) -> None:
@@ -222,6 +220,24 @@ def _again(generator: Any, jobs: list[tuple[str, str | None]], call: dict[str, A
     return again
 
 
+def _tell_all(
+    of: dict[str, Any],
+    groups: Iterator[list[Any]],
+    again: redrawing.Redrawing | None,
+    scores: bool,
+    notes: list[str],
+) -> None:
+    """Write all texts as one JSON object."""
+    texts = [_numbers(text) if scores else text for some in groups for text in some]
+    _tell(notes)
+    redrawn = {} if again is None else {"drawn_again": again.copies}
+    click.echo(terminal.as_json({**of, **redrawn, "texts": texts}))
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None and value != ()}
+
+
 def _named(prompts: list[str]) -> dict[str, Any]:
     return {"prompt": prompts[0]} if len(prompts) == 1 else {"prompts": prompts}
 
@@ -232,9 +248,7 @@ def _tell(notes: list[str]) -> None:
         terminal.note(note)
 
 
-def _arguments(
-    settings: dict[str, Any], pattern: str | None, dry: float | None, mirostat: float | None
-) -> dict[str, Any]:
+def _arguments(settings: dict[str, Any], transforms: dict[str, Any]) -> dict[str, Any]:
     """Give the arguments of `generate`; transforms that are asked for stand around the chain of the plain settings."""
     from tfgen import sampling
 
@@ -243,10 +257,17 @@ def _arguments(
     if not plain["temperature"]:  # nothing is left to be cut off
         plain = {name: plain[name] for name in ("temperature", "repetition_penalty")}
     others = {name: value for name, value in settings.items() if name not in names}
-    before = [sampling.DRY(dry)] if dry is not None else []
-    after = [sampling.Mirostat(mirostat)] if mirostat is not None else []
-    masks = [sampling.Pattern(pattern)] if pattern is not None else []
-    return {**others, "sampler": [*masks, *before, *sampling.default_chain(**plain), *after]}
+    asked = {name: value for name, value in transforms.items() if value is not None}
+    before = {"pattern": sampling.Pattern, "dry": sampling.DRY, "top_n_sigma": sampling.TopNSigma}
+    chain = [transform(asked[name]) for name, transform in before.items() if name in asked]
+    chain += sampling.default_chain(**plain)
+    if "xtc_probability" in asked:
+        chain.append(sampling.XTC(asked["xtc_probability"], asked.get("xtc_threshold", 0.1)))
+    if "mirostat" in asked:
+        chain.append(sampling.Mirostat(asked["mirostat"]))
+    if "adaptive_target" in asked:
+        chain.append(sampling.AdaptiveP(asked["adaptive_target"], asked.get("adaptive_decay", 0.9)))
+    return {**others, "sampler": chain}
 
 
 def _numbers(text: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import glob
 import math
+import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from tfgen import model_files, plots
-from tfgen.cli import options, stopped_runs, tensorflow_log, terminal
+from tfgen.cli import endings, options, stopped_runs, tensorflow_log, terminal
 from tfgen.cli.options import as_source
 from tfgen.cli.prepare import described, reading_of_pairs, source_vocabulary_of, vocabulary_of, was_counted
 from tfgen.cli.stopped_runs import StoppedRun
@@ -27,6 +29,7 @@ from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
 from tfgen.support import interrupts, wording
 from tfgen.support.checkpoints import Checkpoints
+from tfgen.terms.costs import cost
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from tfgen.callbacks import LearningCurve
     from tfgen.text_generator import TextGenerator
     from tfgen.training import Floor, Job, Text
+    from tfgen.workers import Workers
 
 # Where training can be stopped.
 _BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")
@@ -66,10 +70,13 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
 )
 @click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
 @click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
+@options.temperatures
 @click.option("--ngrams", type=options.whole(1, 32), help="Mix it with n-grams of so many tokens, 7 for example.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
+@click.option("--workers", type=options.whole(1, 10**4), help="Train in so many processes, which share each batch.")
+@click.option("--address", metavar="HOST:PORT", help="With --workers: in this Ray, on its machines.")
 @options.corpus
 @options.pairs
 @options.settings
@@ -84,9 +91,12 @@ def train(
     grow: bool,
     prompts: tuple[str, ...],
     sample: bool,
+    temperatures: tuple[float, ...],
     plot: Path | None,
     source: str | None,
     ngrams: int | None,
+    workers: int | None,
+    address: str | None,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
@@ -100,9 +110,13 @@ def train(
     """
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
-    found = stopped_runs.to_resume(output, resume, overwrite)
-    goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
-    check_output(output, overwrite or output == init_from or goes_on)
+    together: Workers | None = click.get_current_context().obj
+    if together is None:
+        found = stopped_runs.to_resume(output, resume, overwrite)
+        goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
+        check_output(output, overwrite or output == init_from or goes_on)
+    else:  # one of several: where the command was given all this was looked at, and a run that was killed goes on
+        found = stopped_runs.found_by_chief(output, together)
     if plot:
         plots.check_path(plot)
     if grow and not init_from:
@@ -119,17 +133,30 @@ def train(
         how |= {"normalize": how["normalize"] or known.normalize, "lower": how["lower"] or known.lower}
     counting = {name: settings[name] for name in options.VOCABULARY}
     shown = (prompts or ("",)) if sample else ()
-    with stopped_runs.begun(output):
+    if workers is not None:
+        _check_workers(corpus, settings)
+    elif address:
+        raise click.UsageError("--address is where --workers run: give that too, or omit it.")
+    with contextlib.ExitStack() as record:
+        if together is None:
+            record.enter_context(stopped_runs.begun(output))
         given = (how, {**counting, "unknown": settings["unknown"]}, init_from, grow)
         text = _read_pairs(corpus, source, *given) if source else _read(corpus, *given)
         _check_kind(text, settings, prompts, ngrams)
+        if workers is not None and together is None:
+            with interrupts.deferred():
+                _in_processes(output, workers, address, found, f"tfgen train {' '.join(again)} -o {quote(output)}")
+            return
         if settings["cell"] == "ngram":
             with interrupts.deferred():
                 count(text, settings, output, shown)
             click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
             return
-        wanted = {name: value for name, value in settings.items() if value is not None}
-        job = job_of(text, wanted, init_from, found, counting if grow else None)
+        with together.agreeing() if together else contextlib.nullcontext():
+            wanted = {name: value for name, value in settings.items() if value is not None}
+            job = job_of(text, wanted, init_from, found, counting if grow else None)
+            if together:
+                job.generator.workers = together
         for prompt in prompts:
             job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
         TrainingRun(
@@ -138,17 +165,45 @@ def train(
             output=output,
             continue_command=f"tfgen train {' '.join(again)} -o {quote(output)} --resume",
             prompts=shown,
+            temperatures=temperatures,
             plot=plot,
             checkpoints=Checkpoints(stopped_runs.directory(output)),
             every=checkpoint_every,
             found=found,
             retry=retry,
             ngrams=ngrams,
+            is_chief=together is None or together.is_chief,
         ).run(text)
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
         beginning = f"--source {quote(_example(text))}"
     click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+
+
+def _check_workers(corpus: tuple[str, ...], settings: dict[str, Any]) -> None:
+    """Refuse what several processes cannot do."""
+    if "-" in corpus:
+        raise click.UsageError("each of --workers reads the text, and standard input is read once: give a file.")
+    if settings["cell"] == "ngram":
+        raise click.UsageError("--cell ngram counts in one process: omit --workers.")
+
+
+def _in_processes(output: Path, workers: int, address: str | None, found: StoppedRun | None, command: str) -> None:
+    """Give the same command to several processes, which train together."""
+    from tfgen.cli import worker
+    from tfgen.machines import group
+
+    checkpoints = Checkpoints(stopped_runs.directory(output))
+    try:
+        if not found:
+            checkpoints.clear()
+            stopped_runs.directory(output).mkdir(exist_ok=True)
+        folder = (stopped_runs.directory(output) / "ray").resolve()
+        group.train_together(worker.work, sys.argv[1:], workers=workers, folder=folder, address=address)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            click.echo(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
+        raise
 
 
 def _first(prompts: tuple[str, ...]) -> str:
@@ -201,7 +256,8 @@ def count(text: Text, settings: dict[str, Any], output: Path, prompts: tuple[str
         f"{result['seconds']:.1f} s"
     )
     if "val_nats" in result:
-        console.print(f"validation {result['val_nats']:.3f} nats ({result['val_nats'] / math.log(2):.3f} bits)")
+        split = generator.vocabulary.split
+        console.print(f"validation {cost(result['val_nats'], split, result['val_bits'])}")
     generator.save(output)
     if prompts:
         texts = generator.generate(list(prompts), temperature=0.8, seed=0)
@@ -300,13 +356,15 @@ def check_output(output: Path, overwrite: bool) -> None:
     check_name(output)
     if output.exists() and not overwrite:
         raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"there is no directory {str(output.parent)!r}: make it, or choose another --output.")
+    folder = Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
+    shown = f"{str(folder)!r}, where the link {str(output)!r} leads" if output.is_symlink() else repr(str(folder))
+    another = [("output", "choose another --output"), ("directory", "choose another --directory")]
+    if not folder.is_dir():
+        raise InputError(f"there is no directory {shown}", [("", "make it"), *another])
     try:
-        tempfile.TemporaryFile(dir=output.parent).close()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{str(output.parent)!r} cannot be written to ({reason}): choose another --output.") from None
+        raise InputError(f"{shown} cannot be written to ({error.strerror or error})", another) from None
 
 
 def job_of(
@@ -359,14 +417,17 @@ class TrainingRun:
         job: What to run.
         output: The model file; the best epoch so far is always in it.
         continue_command: The command that continues.
-        prompts: What samples are written from, after each epoch; none for no samples.
+        prompts: What samples are written from, after each epoch and of the saved model; none for no samples.
+        temperatures: Of the samples after each epoch.
+        last: Of those of the saved model; None for the same.
         plot: The picture of the learning curve, if one is wanted.
-        baselines: Bits per character of other models of the text, to be drawn beside it.
+        baselines: Bits per token of other models of the text, to be drawn beside it.
         checkpoints: Of this run, removed when it has ended well; None keeps none.
         every: How many batches lie between two of them.
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
         ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
+        is_chief: Whether this process, of several that train together, shows, draws and writes.
     """
 
     console: Console
@@ -374,6 +435,8 @@ class TrainingRun:
     output: Path
     continue_command: str
     prompts: tuple[str, ...]
+    temperatures: tuple[float, ...] = (0.8,)
+    last: tuple[float, ...] | None = None
     plot: Path | None = None
     baselines: dict[str, float] = dataclasses.field(default_factory=dict)
     checkpoints: Checkpoints | None = None
@@ -381,6 +444,7 @@ class TrainingRun:
     found: StoppedRun | None = None
     retry: int = 0
     ngrams: int | None = None
+    is_chief: bool = True
 
     def run(self, corpus: Text) -> None:
         """Describe the job, train, save, draw.
@@ -395,9 +459,10 @@ class TrainingRun:
     def _run(self, corpus: Text) -> None:
         from tfgen import training
 
-        floor = training.floor(corpus, self.job, self.ngrams or 7)
+        floor = training.floor(corpus, self.job, self.ngrams or 7) if self.is_chief else None
         self._describe(corpus, floor)
-        if self.checkpoints and not self.found:
+        alone = self.job.generator.workers.size == 1
+        if self.checkpoints and not self.found and alone:
             self.checkpoints.clear()
         job, existed = self.job, _identity(self.output)
         message, curve = self._attempt(job, existed, False, floor)
@@ -406,24 +471,38 @@ class TrainingRun:
                 job = training.retry(job)
                 self.console.print(f"{message} Going on from the last good checkpoint, with {job.rate:g} at the peak.")
                 message, curve = self._attempt(job, existed, True, floor)
+        if not self.is_chief:
+            return
         job.generator.save(self.output)
         if message:
             command = f"{self.continue_command} --retry 1"
             advice = f" To continue at half the rate, run `{command}`." if self.checkpoints else ""
             raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
-            unit = job.settings.split
-            levels = {**({_counts(self.ngrams): floor.nats / math.log(2)} if floor else {}), **self.baselines}
-            plots.learning_curve(self.plot, curve.training, curve.validation, levels, str(self.output), unit)
+            self._draw(job, curve, floor)
+        self.console.print(f"\n{endings.ending(job.generator.provenance)}")
         if floor:
-            self.console.print(
-                _against(_counts(self.ngrams), floor.nats, job.generator.provenance.get("result", {}).get("val_nats"))
-            )
+            self.console.print(_against(_counts(self.ngrams), floor, job))
         if self.ngrams:
             self._mix(floor)
+        if self.prompts:
+            source = _example(corpus) if isinstance(corpus, Pairs | PreparedPairs) else None
+            written = endings.samples(self.output, self.prompts, self.last or self.temperatures, source)
+            self.console.out(f"\nThe saved model writes:\n\n{written}")
         if self.checkpoints:
             stopped_runs.complete(self.output)
             self.checkpoints.clear()
+
+    def _draw(self, job: Job, curve: LearningCurve, floor: Floor | None) -> None:
+        """Draw the learning curve, beside at least one other model of the text."""
+        assert self.plot is not None
+        vocabulary, settings = job.generator.vocabulary, job.settings
+        levels = {**({_counts(self.ngrams): floor.nats / math.log(2)} if floor else {}), **self.baselines}
+        if not levels and any(vocabulary.counts):
+            levels = {f"frequencies of {settings.split}s alone": vocabulary.entropy() / math.log(2)}
+        cell = settings.cell if settings.cell == "transformer" else settings.cell.upper()
+        title = f"{cell} of {settings.units} units on {job.characters:,} characters"
+        plots.learning_curve(curve.training, curve.validation, levels, title=title, unit=settings.split, path=self.plot)
 
     def _mix(self, floor: Floor | None) -> None:
         """Mix the network with counts, in the same file."""
@@ -437,10 +516,13 @@ class TrainingRun:
         mixed.save(self.output)
         network, counted = mixed.provenance["shares"]
         self.console.print(
-            f"mixed with n-grams of up to {self.ngrams} tokens: {nats:.3f} nats ({nats / math.log(2):.3f} bits) on the "
-            f"validation part, each half of it with weights fitted on the other; {network:.2f} for the network, "
-            f"{counted:.2f} for the counts"
+            f"mixed with n-grams of up to {self.ngrams} tokens: {self._cost(nats)} on the validation part, each half "
+            f"of it with weights fitted on the other; {network:.2f} for the network, {counted:.2f} for the counts"
         )
+
+    def _cost(self, nats: float) -> str:
+        """Say a loss on the validation part."""
+        return cost(nats, self.job.settings.split, self.job.bits_per_character(nats))
 
     def _attempt(
         self, job: Job, existed: tuple[int, int] | None, new_rate: bool, floor: Floor | None
@@ -449,9 +531,10 @@ class TrainingRun:
         import keras
 
         from tfgen import callbacks, training
-        from tfgen.cli import progress
 
-        bar = progress.TrainingProgress(self.console, job.characters, floor.nats if floor else None)
+        unit = "bits" if job.settings.split == "character" else "bits per character"
+        beside = f"n-grams {floor.bits:.3f} {unit}" if floor else ""
+        bar = callbacks.Progress(console=self.console, characters=job.characters, beside=beside)
         curve = callbacks.LearningCurve(job.characters)
         stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is shown by `run`
         monitor = "nats" if job.validation is None else "val_nats"
@@ -478,7 +561,7 @@ class TrainingRun:
             kept = self._keep_interrupted(existed)
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-                click.echo(f"\n{kept} To go on:\n  {self.continue_command}", err=True)
+                click.echo(f"\nInterrupted. {kept}To go on:\n  {self.continue_command}", err=True)
             raise
         finally:  # a bar that stays up hides the cursor
             with contextlib.suppress(OSError):
@@ -491,18 +574,21 @@ class TrainingRun:
 
         if self.job.settings.cut == "pairs":
             return callbacks.Mistakes(self.job.validation or self.job.train, show=self.console.out)
-        return callbacks.SampleText(self.prompts, show=self.console.out)
+        return callbacks.SampleText(self.prompts, temperatures=self.temperatures, show=self.console.out)
 
     def _keep_interrupted(self, existed: tuple[int, int] | None) -> str:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
         if _identity(self.output) not in (None, existed):
-            return f"{self.output} has the best epoch so far."
+            known = endings.ending(model_files.read_config(self.output).get("provenance") or {})
+            sample = endings.samples(self.output, self.prompts, self.temperatures, at_once=True) if self.prompts else ""
+            written = f"\n\nThe saved model writes:\n\n{sample}\n\n" if sample else " "
+            return f"{self.output} has the best epoch so far. {known}{written}"
         if not self.found and not int(self.job.generator.optimizer.iterations):
-            return "Nothing was learned yet, and nothing is saved."
+            return "Nothing was learned yet, and nothing is saved. "
         if existed:
-            return f"No epoch was complete: {self.output} is as it was before."
+            return f"No epoch was complete: {self.output} is as it was before. "
         self.job.generator.save(self.output)
-        return f"{self.output} has what was learned."
+        return f"{self.output} has what was learned. "
 
     def _describe(self, corpus: Text, floor: Floor | None) -> None:
         settings, generator = self.job.settings, self.job.generator
@@ -519,9 +605,7 @@ class TrainingRun:
             f"{settings.batch_size} {settings.cut}{longest}"
         )
         if floor:
-            nats = floor.nats
-            in_bits = f"{nats:.3f} nats ({nats / math.log(2):.3f} bits)"
-            self.console.print(f"to beat: {_counts(self.ngrams)}, {in_bits} on the validation part")
+            self.console.print(f"to beat: {_counts(self.ngrams)}, {self._cost(floor.nats)} on the validation part")
         elif settings.cut != "pairs" and self.job.validation is not None:
             self.console.print("to beat: not counted, for the text is large; tfgen train --cell ngram counts all of it")
         self.console.print()
@@ -544,12 +628,14 @@ def _counts(order: int | None) -> str:
     return f"counted n-grams of order {order or 7}"
 
 
-def _against(counts: str, counted: float, reached: float | None) -> str:
+def _against(counts: str, floor: Floor, job: Job) -> str:
     """Say whether a network predicts the validation part better than counts do."""
-    if reached is not None and reached < counted:
-        return f"validation {reached:.3f} nats: better than {counts}, {counted:.3f} nats"
-    said = "" if reached is None else f"{reached:.3f} nats against "
-    return f"the network has not beaten {counts} yet, {said}{counted:.3f} nats: train it for more epochs"
+    reached = job.generator.provenance.get("result", {}).get("val_nats")
+    unit = "nats" if job.settings.split == "character" else f"nats per {job.settings.split}"
+    if reached is not None and reached < floor.nats:
+        return f"validation {reached:.3f} {unit}: better than {counts}, {floor.nats:.3f} {unit}"
+    said = "" if reached is None else f"{reached:.3f} {unit} against "
+    return f"the network has not beaten {counts} yet, {said}{floor.nats:.3f} {unit}: train it for more epochs"
 
 
 def _warn(message: str) -> None:

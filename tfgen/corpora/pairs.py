@@ -149,7 +149,7 @@ def open_pairs(
         if not isinstance(value, str):
             raise InputError(f"{name} must be a str such as 'title' or '2'; received {wording.shown(value)}.")
     if source == column:
-        raise InputError(f"source and column are both {column!r}; give two different ones (--source, --column).")
+        raise InputError(f"source and column are both {column!r}; give two different ones.")
     return (
         open_source(file, column=source, beside=column, **reading),
         open_source(file, column=column, beside=source, **reading),

@@ -116,7 +116,9 @@ class Reading:
             )
         for name in ("delimiter", "quoting"):
             if getattr(self, name) is not None and self.column is None:
-                raise InputError(f"{name} is that of a table; name a column of it too (column=, --column).")
+                raise InputError(
+                    f"{name} is that of a table", [("column", "name a column of it too (column=, --column)")]
+                )
 
     def clean(self, text: str) -> str:
         """Clean a text, or as many of its lines as there are."""
@@ -258,7 +260,7 @@ class TextSource:
     def _rows(self, text: TextFile | NamedCorpus, *beside: str) -> Iterator[tuple[Document, ...]]:
         """Yield the cells of the column, and of those beside it, of each row in which none of them is blank."""
         if isinstance(text, NamedCorpus):
-            wrong = "column (--column)" if not beside else "source and column (--source, --column), or give a table"
+            wrong = "source and column, or give a table" if beside else "column"
             raise InputError(f"{text.name!r} is a named corpus and has no columns; remove {wrong}.")
         ending = columns.table_ending(text.path, text.place)
         table = files.decode(text.read(), text.place, self.reading.encoding, self.reading.errors, self.noticed)
@@ -316,8 +318,8 @@ def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
     if reading.control == "replace":
         return document._replace(text=replace_forbidden(document.text))
     raise InputError(
-        f"{document.place} holds {found}; remove it, or have it replaced by U+FFFD "
-        "(control='replace', --control replace)."
+        f"{document.place} holds {found}",
+        [("", "remove it"), ("control", "have it replaced by U+FFFD (control='replace', --control replace)")],
     )
 
 

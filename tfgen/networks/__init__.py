@@ -10,6 +10,7 @@
 | `encoder_decoder` | an encoder before such a Sequential: text from a picture, another text, a feature vector |
 | `source_shapes` | which arrays an encoder takes |
 | `text_encoder` | a network that reads a text in both directions |
+| `text_reader` | a network of the user's own that reads texts |
 | `conditioned` | an encoder and a decoder as a language model |
 | `adapting` | models that go on learning while they read |
 | `counts` | n-grams that were counted, as a language model |
@@ -41,6 +42,7 @@ from tfgen.networks.recurrent import (
     with_batch_size,
 )
 from tfgen.networks.text_encoder import TextEncoder, text_encoder
+from tfgen.networks.text_reader import TextReader
 
 __all__ = [
     "CELLS",
@@ -52,6 +54,7 @@ __all__ = [
     "Recurrent",
     "State",
     "TextEncoder",
+    "TextReader",
     "build",
     "check",
     "features",

@@ -12,7 +12,7 @@ from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.mixture import Mixed, Mixture
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
-from tfgen.networks.text_encoder import TextEncoder
+from tfgen.networks.text_reader import TextReader
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 Network = keras.Model  # a chain of layers, an EncoderDecoder or a Mixture
@@ -161,6 +161,6 @@ def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
             config if dtype is None else {**recurrent.in_policy(config, dtype), "dtype": dtype}
         )
 
-    if isinstance(encoder, TextEncoder):
+    if isinstance(encoder, TextReader):
         return clone(encoder)
     return keras.models.clone_model(encoder, clone_function=clone)

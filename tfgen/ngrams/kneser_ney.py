@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 
 # Where a text is too small for an estimate.
 _USUAL = (0.5, 1.0, 1.5)
+# What different counts keep differs by more than shares in 32 bits lose.
+_APART = 1e-3
 
 
 class Level(NamedTuple):
@@ -54,22 +56,24 @@ class Level(NamedTuple):
 
 
 def discounts(counts: Array) -> Array:
-    """Estimate what is taken from counts of 1, of 2 and of 3 or more: (3,), each above 0 and at most the count.
+    """Estimate what is taken from counts of 1, of 2 and of 3 or more: (3,), each above 0 and below the count.
 
     With n the number of n-grams that occur 1, 2, 3 and 4 times, and Y = n1 / (n1 + 2 n2), these are 1 - 2 Y n2 / n1,
-    2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1998). What is out of its range, as in a text of a few lines,
-    is 0.5, 1 and 1.5.
+    2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1998). Where one is out of its range, or a larger count would
+    keep no more than a smaller one, as in a text of a few lines, they are 0.5, 1 and 1.5. So what a count keeps says
+    what the count was.
 
     >>> [round(float(each), 3) for each in discounts(np.repeat([1, 2, 3, 4], [8, 4, 2, 1]))]
     [0.5, 1.25, 2.0]
     """
     n = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
-    estimated = []
+    estimated = np.array(_USUAL)
     for count, usual in enumerate(_USUAL, 1):
         this, more = n[count - 1], n[count]
-        discount = count - (count + 1) * n[0] / (n[0] + 2 * n[1]) * more / this if this and n[0] else 0.0
-        estimated.append(discount if 0 < discount <= count else usual)
-    return np.array(estimated)
+        discount = count - (count + 1) * n[0] / (n[0] + 2 * n[1]) * more / this if this and n[0] else usual
+        estimated[count - 1] = discount if 0 < discount < count else usual
+    kept = np.arange(4) - [0, *estimated]
+    return estimated if np.diff(kept).min() > _APART else np.array(_USUAL)
 
 
 def smoothed(counts: Counts, possible: npt.NDArray[np.bool_]) -> Tables:

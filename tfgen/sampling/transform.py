@@ -45,6 +45,10 @@ class Transform(tf.experimental.ExtensionType):
         """Give the transform for a vocabulary: itself, unless its settings speak of text."""
         return self
 
+    def in_rooms(self) -> "Transform":
+        """Give the same, its tensors of sizes of which there are few, for XLA compiles for each: itself if they are."""
+        return self
+
     def start(self, history: tf.Tensor, size: int) -> Any:
         """Give the state after a text has been read.
 

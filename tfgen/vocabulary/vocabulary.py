@@ -294,6 +294,15 @@ class Vocabulary:
         return writable
 
     @property
+    def lengths(self) -> npt.NDArray[np.float64]:
+        """How many characters each token stands for, float64 (V,): none for padding, one for unknown and for an end.
+
+        >>> Vocabulary.from_texts(["to be"], split="word").lengths.tolist()
+        [0.0, 1.0, 1.0, 3.0, 2.0]
+        """
+        return np.array([0, 1, 1, *map(len, self.tokens[len(RESERVED) :])], np.float64)
+
+    @property
     def on_unknown(self) -> OnUnknown:
         """What unknown tokens of a corpus should do: a vocabulary that left none out has not learned what they mean."""
         return "unknown" if self.counts[UNKNOWN] else "error"
