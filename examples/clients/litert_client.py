@@ -25,15 +25,6 @@ def function(model, name):
     return lambda inputs: runner(**inputs)
 
 
-def content(path, most):
-    """Give the bytes of a regular file, of which there are not too many."""
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path.name} is no regular file")
-    if path.stat().st_size > most:
-        raise ValueError(f"{path.name} has more than {most:,} bytes")
-    return path.read_bytes()
-
-
 def in_form(text, normalize, lower):
     """Bring a text into the form of those that the model has learned from."""
     text = unicodedata.normalize(normalize, text) if normalize else text
@@ -41,6 +32,15 @@ def in_form(text, normalize, lower):
         return text
     text = text.replace("\u03a3", "\u03c3").lower()  # each character by itself
     return unicodedata.normalize(normalize, text) if normalize else text
+
+
+def content(path, most):
+    """Give the bytes of a regular file, of which there are not too many."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name} is no regular file")
+    if path.stat().st_size > most:
+        raise ValueError(f"{path.name} has more than {most:,} bytes")
+    return path.read_bytes()
 
 
 def reader(vocabulary):
