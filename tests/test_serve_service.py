@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-LACKING = [name for name in ("starlette", "prometheus_client") if importlib.util.find_spec(name) is None]
-if LACKING or not any(map(importlib.util.find_spec, ("httpx2", "httpx"))):
-    pytest.skip("packages of '.[serve]', or httpx2, are not installed", allow_module_level=True)
+LACKING = "packages of '.[serve]', or httpx2, are not installed"
+pytest.importorskip("starlette", reason=LACKING)
+pytest.importorskip("prometheus_client", reason=LACKING)
+pytest.importorskip("httpx2" if importlib.util.find_spec("httpx2") else "httpx", reason=LACKING)
 
 from starlette.testclient import TestClient
 
