@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
-LACKING = "packages of '.[serve]', or httpx2, are not installed"
-pytest.importorskip("starlette", reason=LACKING)
-pytest.importorskip("prometheus_client", reason=LACKING)
-pytest.importorskip("httpx2" if importlib.util.find_spec("httpx2") else "httpx", reason=LACKING)
+pytest.importorskip("starlette", reason="wants the packages of '.[serve]' and httpx2")
+pytest.importorskip("prometheus_client", reason="wants the packages of '.[serve]' and httpx2")
+pytest.importorskip(
+    "httpx2" if importlib.util.find_spec("httpx2") else "httpx", reason="wants the packages of '.[serve]' and httpx2"
+)
 
 from starlette.testclient import TestClient
 
