@@ -338,7 +338,7 @@ def test_json_of_generate(here, model):
     assert [text[:4] for text in facts["texts"]] == ["the "] * 3
     assert [len(text) for text in facts["texts"]] == [16] * 3
     again = here.done("generate", model, "the ", *options, "--seed", facts["seed"])  # the seed was drawn, and is told
-    assert again == "\n\n".join(facts["texts"]) + "\n"
+    assert again == "\n---\n".join(facts["texts"]) + "\n"
     bare = json.loads(here.done("generate", model, "-", "--json", "--no-echo", "--length", "5", given=b"the \n"))
     assert bare["prompt"] == "the "
     assert len(bare["texts"][0]) == 5

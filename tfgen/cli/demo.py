@@ -15,7 +15,7 @@ _TEMPERATURES = (0.3, 0.8, 1.0, 1.3, 1.8)
 _PROMPT = "The "
 
 
-@click.command()
+@click.command(epilog=options.examples("tfgen demo", "tfgen demo --epochs 1 --directory /tmp/demo"))
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),

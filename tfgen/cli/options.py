@@ -21,6 +21,11 @@ def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def examples(*commands: str) -> str:
+    """Give the end of a command's help: two ways to use it."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
 class Real(click.FloatRange):
     """A number in a range; NaN is in none."""
 
@@ -60,6 +65,7 @@ corpus = group(
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
+    click.option("--lower", is_flag=True, help="Make the text lower case, and each prompt."),
     click.option(
         "--control",
         type=click.Choice(["error", "replace"]),
