@@ -1,4 +1,4 @@
-"""What several workers cost and give: on paper for networks that are not here, and measured where they can be.
+"""What several workers cost and give: paper for networks that are not here, and what one machine can measure.
 
 Usage: python benchmarks/machines.py steps                  # seconds of a core that steps take
        python benchmarks/machines.py table                  # bytes a step, and when a ring of machines pays
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# Of one layer of an LSTM: units, parameters, and seconds of a core for a step of 32 x 32 characters, from `steps`.
+# Of an LSTM: units, parameters, and seconds of a core for a step of 32 rows of 32 characters, as `steps` gives them.
 NETWORKS = {"0.4 M": (256, 0.4e6, 0.05), "1.3 M": (512, 1.3e6, 0.12), "10 M": (1536, 10e6, 0.9)}
 # Bytes a second, and seconds that a message takes to arrive.
 LINES = {"1 Gbit/s": (0.125e9, 100e-6), "10 Gbit/s": (1.25e9, 50e-6), "100 Gbit/s": (12.5e9, 20e-6)}

@@ -33,6 +33,11 @@ class Transform(tf.experimental.ExtensionType):
         return False
 
     @property
+    def rows(self) -> int | None:
+        """The number of rows that it has a setting for, one each; None where one is for all."""
+        return None
+
+    @property
     def leaves_one(self) -> bool:
         """Whether it leaves one token, so that nothing after it can matter."""
         return False
