@@ -185,8 +185,9 @@ def test_exit_codes_tell_wrong_usage_from_failure(here):
     assert here("frobnicate")[0] == 2
 
 
-@pytest.mark.parametrize("command", [["train", "-"], ["generate", "old.keras", "-"], ["score", "old.keras", "-"]])
-def test_bad_utf8_on_standard_input_is_reported_with_its_offset(before_tensorflow, command):
+@pytest.mark.parametrize("command", [["train", "-"], ["generate", "true.keras", "-"], ["score", "old.keras", "-"]])
+def test_bad_utf8_on_standard_input_is_reported_with_its_offset(before_tensorflow, folder, command, model_bytes):
+    (folder / "true.keras").write_bytes(model_bytes)
     assert_says(before_tensorflow.refused(*command, given=b"caf\xe9!"), "standard input", "0xe9", "offset 3")
 
 

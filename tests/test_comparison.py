@@ -54,7 +54,7 @@ def test_each_figure_is_that_of_its_verb(folder):
             unknown = "unknown" if name == "words.keras" else "skip"
             score = generator.score(on.documents[0], unknown=unknown, adapt=adapt)
             np.testing.assert_allclose(row[bits], score.bits_per_character, rtol=1e-5)
-        settings = {"length": 60, "temperature": 0.5}
+        settings = {"length": 60, "temperature": 0.5, "unknown": unknown}
         assert row["text"] == generator.generate("the ", seed=3, **settings)
         assert row["bytes"] == (folder / name).stat().st_size
         assert row["unknown"] == (2 if name == "words.keras" else 1), "the é, and a word that occurred once"

@@ -6,10 +6,9 @@ import threading
 
 import pytest
 
-if any(importlib.util.find_spec(name) is None for name in ("starlette", "prometheus_client", "httpx")):
-    pytest.skip(
-        "starlette, prometheus_client or httpx is not installed (pip install '.[serve]')", allow_module_level=True
-    )
+LACKING = [name for name in ("starlette", "prometheus_client") if importlib.util.find_spec(name) is None]
+if LACKING or not any(map(importlib.util.find_spec, ("httpx2", "httpx"))):
+    pytest.skip("packages of '.[serve]', or httpx2, are not installed", allow_module_level=True)
 
 from starlette.testclient import TestClient
 

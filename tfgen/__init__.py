@@ -35,6 +35,7 @@ _PUBLIC = {
     **{
         name: name
         for name in (
+            "bulk",
             "callbacks",
             "comparison",
             "corpora",
@@ -42,6 +43,7 @@ _PUBLIC = {
             "export",
             "interop",
             "layers",
+            "machines",
             "metrics",
             "networks",
             "novelty",
@@ -50,6 +52,7 @@ _PUBLIC = {
             "sampling",
             "serving",
             "training",
+            "workers",
             "writing",
         )
     },

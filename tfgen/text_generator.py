@@ -76,7 +76,8 @@ class TextGenerator(TrainingModel):
         Args:
             vocabulary: Its size is the V of the network.
             network: Built from Embedding, LSTM, GRU, SimpleRNN, Transformer, Dropout, LayerNormalization, Dense, and
-                layers of your own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax.
+                layers of your own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V), with softmax or
+                logits. A Sequential, or a Functional model that is a chain, see `tfgen.networks.chain`.
                 Or a `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
             provenance: What is known of the training, as plain JSON types.
             restart: See the attribute; only a stateful network uses it.
@@ -213,7 +214,8 @@ class TextGenerator(TrainingModel):
             shares = _checked_weights(weights, len(members))
         if on is not None:
             shares = _fitted_shares(members, on)
-        network = mixture.Mixture([kinds.with_batch_size(each.network, None) for each in members], name="mixture")
+        plain = [kinds.with_batch_size(kinds.plain(each.network), None) for each in members]
+        network = mixture.Mixture(plain, name="mixture")
         network.shares.assign(shares)
         provenance = {
             "members": [each.provenance for each in members],
@@ -379,7 +381,7 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         raise InputError(f"mix takes a list of at least two generators; received {wording.shown(members)}.")
     for each in members:
         check_instance("each member", each, TextGenerator, "a tfgen.TextGenerator")
-        if not isinstance(each.network, keras.Sequential):
+        if isinstance(each.network, EncoderDecoder | mixture.Mixture):
             raise InputError(
                 f"a mixture has networks without an encoder and counts; received {wording.shown(each.network)}."
             )

@@ -20,7 +20,7 @@ from tfgen.errors import InputError, lacks_memory
 from tfgen.support import interrupts, keywords
 
 _COMMANDS = (
-    *("compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
+    *("bulk", "compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
     *("prepare", "score", "serve", "train", "write"),
 )
 

@@ -16,7 +16,12 @@ _SHORTEST = 16  # characters of a token
 _SECONDS = 60.0
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        "tfgen serve romeo.keras",
+        "tfgen serve romeo.keras names.keras --port 8080",
+    )
+)
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
 @click.option("--port", type=options.whole(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
 @click.option(

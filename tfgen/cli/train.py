@@ -7,6 +7,7 @@ import dataclasses
 import glob
 import math
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tfgen.callbacks import LearningCurve
     from tfgen.text_generator import TextGenerator
     from tfgen.training import Floor, Job, Text
+    from tfgen.workers import Workers
 
 # Where training can be stopped.
 _BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")
@@ -73,6 +75,8 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
+@click.option("--workers", type=options.whole(1, 10**4), help="Train in so many processes, which share each batch.")
+@click.option("--address", metavar="HOST:PORT", help="With --workers: in this Ray, on its machines.")
 @options.corpus
 @options.pairs
 @options.settings
@@ -91,6 +95,8 @@ def train(
     plot: Path | None,
     source: str | None,
     ngrams: int | None,
+    workers: int | None,
+    address: str | None,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
@@ -104,9 +110,13 @@ def train(
     """
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
-    found = stopped_runs.to_resume(output, resume, overwrite)
-    goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
-    check_output(output, overwrite or output == init_from or goes_on)
+    together: Workers | None = click.get_current_context().obj
+    if together is None:
+        found = stopped_runs.to_resume(output, resume, overwrite)
+        goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
+        check_output(output, overwrite or output == init_from or goes_on)
+    else:  # one of several: where the command was given all this was looked at, and a run that was killed goes on
+        found = stopped_runs.found_by_chief(output, together)
     if plot:
         plots.check_path(plot)
     if grow and not init_from:
@@ -123,17 +133,30 @@ def train(
         how |= {"normalize": how["normalize"] or known.normalize, "lower": how["lower"] or known.lower}
     counting = {name: settings[name] for name in options.VOCABULARY}
     shown = (prompts or ("",)) if sample else ()
-    with stopped_runs.begun(output):
+    if workers is not None:
+        _check_workers(corpus, settings)
+    elif address:
+        raise click.UsageError("--address is where --workers run: give that too, or omit it.")
+    with contextlib.ExitStack() as record:
+        if together is None:
+            record.enter_context(stopped_runs.begun(output))
         given = (how, {**counting, "unknown": settings["unknown"]}, init_from, grow)
         text = _read_pairs(corpus, source, *given) if source else _read(corpus, *given)
         _check_kind(text, settings, prompts, ngrams)
+        if workers is not None and together is None:
+            with interrupts.deferred():
+                _in_processes(output, workers, address, found, f"tfgen train {' '.join(again)} -o {quote(output)}")
+            return
         if settings["cell"] == "ngram":
             with interrupts.deferred():
                 count(text, settings, output, shown)
             click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
             return
-        wanted = {name: value for name, value in settings.items() if value is not None}
-        job = job_of(text, wanted, init_from, found, counting if grow else None)
+        with together.agreeing() if together else contextlib.nullcontext():
+            wanted = {name: value for name, value in settings.items() if value is not None}
+            job = job_of(text, wanted, init_from, found, counting if grow else None)
+            if together:
+                job.generator.workers = together
         for prompt in prompts:
             job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
         TrainingRun(
@@ -149,11 +172,38 @@ def train(
             found=found,
             retry=retry,
             ngrams=ngrams,
+            is_chief=together is None or together.is_chief,
         ).run(text)
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
         beginning = f"--source {quote(_example(text))}"
     click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+
+
+def _check_workers(corpus: tuple[str, ...], settings: dict[str, Any]) -> None:
+    """Refuse what several processes cannot do."""
+    if "-" in corpus:
+        raise click.UsageError("each of --workers reads the text, and standard input is read once: give a file.")
+    if settings["cell"] == "ngram":
+        raise click.UsageError("--cell ngram counts in one process: omit --workers.")
+
+
+def _in_processes(output: Path, workers: int, address: str | None, found: StoppedRun | None, command: str) -> None:
+    """Give the same command to several processes, which train together."""
+    from tfgen.cli import worker
+    from tfgen.machines import group
+
+    checkpoints = Checkpoints(stopped_runs.directory(output))
+    try:
+        if not found:
+            checkpoints.clear()
+            stopped_runs.directory(output).mkdir(exist_ok=True)
+        folder = (stopped_runs.directory(output) / "ray").resolve()
+        group.train_together(worker.work, sys.argv[1:], workers=workers, folder=folder, address=address)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            click.echo(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
+        raise
 
 
 def _first(prompts: tuple[str, ...]) -> str:
@@ -377,6 +427,7 @@ class TrainingRun:
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
         ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
+        is_chief: Whether this process, of several that train together, shows, draws and writes.
     """
 
     console: Console
@@ -393,6 +444,7 @@ class TrainingRun:
     found: StoppedRun | None = None
     retry: int = 0
     ngrams: int | None = None
+    is_chief: bool = True
 
     def run(self, corpus: Text) -> None:
         """Describe the job, train, save, draw.
@@ -407,9 +459,10 @@ class TrainingRun:
     def _run(self, corpus: Text) -> None:
         from tfgen import training
 
-        floor = training.floor(corpus, self.job, self.ngrams or 7)
+        floor = training.floor(corpus, self.job, self.ngrams or 7) if self.is_chief else None
         self._describe(corpus, floor)
-        if self.checkpoints and not self.found:
+        alone = self.job.generator.workers.size == 1
+        if self.checkpoints and not self.found and alone:
             self.checkpoints.clear()
         job, existed = self.job, _identity(self.output)
         message, curve = self._attempt(job, existed, False, floor)
@@ -418,6 +471,8 @@ class TrainingRun:
                 job = training.retry(job)
                 self.console.print(f"{message} Going on from the last good checkpoint, with {job.rate:g} at the peak.")
                 message, curve = self._attempt(job, existed, True, floor)
+        if not self.is_chief:
+            return
         job.generator.save(self.output)
         if message:
             command = f"{self.continue_command} --retry 1"

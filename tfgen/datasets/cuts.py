@@ -23,6 +23,7 @@ import tensorflow as tf
 from tfgen.datasets import document_rows, memory_map, permutation
 from tfgen.datasets.course import Batch, dataset_of, ids_spec
 from tfgen.datasets.document_rows import Rows
+from tfgen.datasets.shares import Share
 from tfgen.errors import InputError, check_instance, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
@@ -108,10 +109,11 @@ def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
     steps, begins = math.ceil(per_row / length), permutation.evenly(per_row, length)
     rows = np.arange(batch_size)[:, np.newaxis] * per_row
 
-    def batch(_: int, step: int) -> Batch:
-        positions = rows + np.arange(begins(step), begins(step + 1))
+    def batch(_: int, step: int, share: Share) -> Batch:
+        positions = share.of(rows) + np.arange(begins(step), begins(step + 1))
         # The last rows may be shorter than the others. The next batches lie on the same pages.
-        return read(ids, positions, positions < transitions, keep=step % _ON_A_PAGE > 0)
+        inputs, targets = read(ids, positions, positions < transitions, keep=step % _ON_A_PAGE > 0)
+        return inputs, share.targets(targets, batch_size)
 
     spec = ids_spec(batch_size, None if per_row % steps else per_row // steps)
     return dataset_of(batch, steps, (spec, spec))
@@ -167,11 +169,11 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
     within = np.arange(length)
     order = permutation.batches(count, batch_size, seed)
 
-    def batch(epoch: int, step: int) -> Batch:
+    def batch(epoch: int, step: int, share: Share) -> Batch:
         chosen = order(epoch, step)
-        positions = chosen[:, np.newaxis] * length + within
-        real = positions < transitions
-        return read(ids, positions, real)
+        positions = share.of(chosen)[:, np.newaxis] * length + within
+        inputs, targets = read(ids, positions, positions < transitions)
+        return inputs, share.targets(targets, len(chosen))
 
     spec = ids_spec(None, length)
     return dataset_of(batch, math.ceil(count / batch_size), (spec, spec))
@@ -287,8 +289,10 @@ def _kept(ids: Ids, held_out: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.b
 def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
     of_batch = rows.batches(batch_size, seed)
 
-    def batch(epoch: int, step: int) -> Batch:
-        return read(ids, *document_rows.positions(of_batch(epoch, step)))
+    def batch(epoch: int, step: int, share: Share) -> Batch:
+        places = of_batch(epoch, step)
+        inputs, targets = read(ids, *document_rows.positions(share.of(places), places["length"].max()))
+        return inputs, share.targets(targets, len(places))
 
     spec = ids_spec(None, None)
     return dataset_of(batch, math.ceil(len(rows) / batch_size), (spec, spec))

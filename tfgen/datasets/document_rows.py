@@ -123,10 +123,10 @@ class Rows:
         return batch
 
 
-def positions(places: Places) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which of them are real."""
+def positions(places: Places, width: int) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which are real; T is a width."""
     starts, lengths = places["start"][:, np.newaxis], places["length"][:, np.newaxis]
-    within = np.arange(lengths.max())
+    within = np.arange(width)
     return starts + within, within < lengths
 
 

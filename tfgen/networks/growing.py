@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.networks.chain import plain
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.recurrent import check
 from tfgen.networks.text_encoder import TextEncoder
@@ -49,6 +50,7 @@ def grown(network: Any, size: int, of_sources: Vocabulary | None = None) -> Any:
         )
         return _with_weights(joined, network)
     check(network)
+    network = plain(network)
     layers: list[Any] = [keras.Input((None,), batch_size=network.input_shape[0], dtype="int32", name="ids")]
     for place, layer in enumerate(network.layers):
         config = layer.get_config()

@@ -23,7 +23,7 @@ Chain = tuple[Transform, ...]
 
 
 def default_chain(
-    temperature: float = 1.0,
+    temperature: float | Sequence[float] = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
     min_p: float | None = None,
@@ -33,7 +33,7 @@ def default_chain(
     """Give the transforms of the plain settings: penalty, temperature, top-k, typical, top-p, min-p, in this order.
 
     Args:
-        temperature: See `Temperature`; after 0 nothing is left to be cut off.
+        temperature: See `Temperature`, of all rows or of each; after 0 nothing is left to be cut off.
         top_k: See `TopK`; None or 0 leaves it out.
         top_p: See `TopP`; None leaves it out.
         min_p: See `MinP`; None leaves it out.

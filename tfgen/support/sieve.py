@@ -20,7 +20,6 @@ _CHATTER = re.compile(
     rb"|E0000 .*oneDNN supports DT_BOOL only"  # prompts of different lengths, on an older processor
     rb"|To enable the following instructions: "  # the second line of a piece of information
     rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
-    rb"|E0000 .*oneDNN supports DT_BOOL only on platforms with AVX-512"  # whose place another library takes
 )
 _PIECE = 1 << 16
 _LONGEST_LINE = 1 << 20  # bytes: of a longer one the beginning is passed on before its end is read

@@ -152,8 +152,8 @@ class Writer:
                 vector, as the encoder takes it, or a batch or list of them, one for each prompt. A single prompt
                 goes on from each of several sources, and several prompts from a single source. A model of one's own
                 that takes a context is given that, a nest of arrays with one row a prompt.
-            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
-                `repetition_penalty`, see `sampling.default_chain`.
+            **settings: `temperature` (1.0; 0 takes the likeliest; a list gives each row its own), `top_k`, `top_p`,
+                `min_p`, `typical_p`, `repetition_penalty`, see `sampling.default_chain`.
 
         Returns:
             str (or `Generated`) for one prompt and source, list for several, and a list of `n` in the place of each
