@@ -7,6 +7,7 @@ listens on the loopback address alone. Ray reports to nobody.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import secrets
 import shutil
@@ -124,11 +125,11 @@ def _environment(address: str | None, threads: int) -> Iterator[None]:
 def _read_environment(is_local: bool) -> None:
     """Let Ray, which may have been imported long ago, look at its settings again."""
     from ray._private import ray_constants
-    from ray._raylet import AuthenticationTokenLoader, Config
 
     ray_constants.ENABLE_RAY_CLUSTER = not is_local
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+    raylet: Any = importlib.import_module("ray._raylet")
+    raylet.Config.initialize("")
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _has_token() -> bool:
