@@ -29,6 +29,7 @@ _OBJECTS = 128 << 20  # bytes of shared memory: texts pass through it, and no mo
 # What Ray's processes take from the environment of the one that starts them.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_prestart_worker_first_driver": "0",
     # A machine that has much to do starts them slowly.
@@ -84,9 +85,25 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
                     "_node_ip_address": _LOOPBACK,
                     "_temp_dir": folder,
                 }
-            ended.callback(found.shutdown)
+            ended.enter_context(_ended(found))
             _begin(found, address, options)
         yield found
+
+
+@contextlib.contextmanager
+def _ended(ray: Any) -> Iterator[None]:
+    """End all processes that Ray starts in the block: some of its own would stay until they miss the others."""
+    psutil: Any = importlib.import_module("psutil")  # which Ray brings along
+    before = {*psutil.Process().children(recursive=True)}
+    try:
+        yield
+    finally:
+        started = [each for each in psutil.Process().children(recursive=True) if each not in before]
+        ray.shutdown()
+        for each in started:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        psutil.wait_procs(started, timeout=10)
 
 
 def _begin(ray: Any, address: str | None, options: dict[str, Any]) -> None:
