@@ -19,6 +19,7 @@ from memory_support import forget_peak, peak
 
 from tfgen import datasets
 from tfgen.datasets import cuts, document_rows
+from tfgen.datasets.shares import WHOLE
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -44,7 +45,7 @@ class Plain:
 
     def as_numpy_iterator(self) -> Any:
         number = next(self._epochs)
-        return (self._batch(number, step) for step in range(self._steps))
+        return (self._batch(number, step, WHOLE) for step in range(self._steps))
 
 
 def plainly(cut: Cut, *args: Any, **kwargs: Any) -> Any:
