@@ -2,6 +2,7 @@
 
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
        python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
+       python benchmarks/quality.py TEXT transformer # nanoGPT's configuration in PyTorch and in tfgen, three seeds
        python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
        python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
 
@@ -12,9 +13,11 @@ to its last. All losses are in nats per character.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,7 @@ LONG = {
     **{"units": 512, "layers": 2, "dropout": 0.45, "weight_drop": 0.4},
     **{"batch_size": 32, "length": 64, "learning_rate": 6e-3, "epochs": 24, "patience": None},
 }
-# nanoGPT's configuration, at its rate: about as many batches of 12 windows of 64 as it reads.
-TRANSFORMER = {"cell": "transformer", "batch_size": 12, "learning_rate": 1e-3, "epochs": 1}
-ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "transformer": TRANSFORMER, "defaults": {}, "long": LONG}
+ROWS: dict[str, dict[str, Any]] = {"soonest": SOONEST, "defaults": {}, "long": LONG}
 
 
 def loss_fresh(generator: Any, ids: np.ndarray, length: int) -> float:
@@ -53,8 +54,8 @@ def _log_p(generator: Any, rows: np.ndarray) -> np.ndarray:
     return scoring.score_tokens(generator.writer.model, tf.constant(rows, tf.int32), ())[0].numpy()
 
 
-def nanogpt(path: str) -> dict[str, float]:
-    """Train nanoGPT's configuration."""
+def nanogpt(path: str, seed: int = 0) -> dict[str, float]:
+    """Train nanoGPT's configuration in PyTorch."""
     import nanogpt
 
     text = Path(path).read_text("utf-8")
@@ -62,8 +63,44 @@ def nanogpt(path: str) -> dict[str, float]:
     ids = np.searchsorted(characters, list(text))
     cut = int(0.9 * len(ids))
     begun = time.perf_counter()
-    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1)
+    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1, seed)
     return {"cpu": seconds, "wall": time.perf_counter() - begun, "fresh 64": fresh}
+
+
+def transformer(path: str, seed: int = 0) -> dict[str, float]:
+    """Train nanoGPT's configuration as a `TextGenerator`: the same sizes, batches and rates, compiling included."""
+    turns.use_threads()
+    import keras
+    import tensorflow as tf
+
+    from tfgen import TextGenerator, Vocabulary, metrics
+    from tfgen.fitting.adamw import AdamW
+
+    text = Path(path).read_text("utf-8")
+    vocabulary = Vocabulary.from_texts([text])
+    ids = vocabulary.encode(text).astype(np.int32)
+    training, held_out = np.split(ids, [int(0.9 * len(ids))])
+    begun, wall = time.process_time(), time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    generator = TextGenerator.build(vocabulary, cell="transformer", units=128, layers=4, heads=4, window=64)
+    rates = keras.optimizers.schedules.CosineDecay(0.0, 1900, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
+    optimizer = AdamW(rates, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
+    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=[metrics.NatsPerCharacter()])
+    drawn = np.random.default_rng(seed).integers(len(training) - 64, size=(2000, 12))
+
+    def windows() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for places in drawn:
+            rows = training[places[:, np.newaxis] + np.arange(65)]
+            yield rows[:, :-1], rows[:, 1:]
+
+    spec = tf.TensorSpec((12, 64), tf.int32)
+    batches = tf.data.Dataset.from_generator(windows, output_signature=(spec, spec))
+    generator.fit(batches, verbose=0)
+    return {
+        **{"cpu": time.process_time() - begun, "wall": time.perf_counter() - wall},
+        **{f"fresh {length}": loss_fresh(generator, held_out, length) for length in (64, 256)},
+        "carried": loss_carried(generator, held_out),
+    }
 
 
 def tfgen(path: str, name: str) -> dict[str, float]:
@@ -130,12 +167,21 @@ def adapting(path: str, model: str) -> None:
             print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
 
 
-def measured(path: str, name: str) -> dict[str, float]:
+def measured(path: str, name: str, seed: int = 0) -> dict[str, float]:
     """Train one row in a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, path, turns.PEER, name]
+    command = [sys.executable, __file__, path, turns.PEER, name, str(seed)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def beside(path: str) -> dict[str, list[dict[str, float]]]:
+    """Train nanoGPT's configuration in PyTorch and here, in turn, from three seeds."""
+    rows: dict[str, list[dict[str, float]]] = {"nanoGPT": [], "transformer": []}
+    for seed in range(3):
+        for name, of_name in rows.items():
+            of_name.append(measured(path, name, seed))
+    return rows
 
 
 def main(path: str, which: str = "soon", model: str = "") -> None:
@@ -148,22 +194,26 @@ def main(path: str, which: str = "soon", model: str = "") -> None:
         return
     print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
     names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
+    rows = beside(path) if which == "transformer" else {}
     columns = ("fresh 64", "fresh 256", "carried")
     print(
         "| | CPU seconds | of nanoGPT's | wall seconds | " + " | ".join(columns) + " |\n|---|---|---|---|---|---|---|"
     )
     yardstick = None
-    for name in names:
-        row = measured(path, name)
+    for name in rows or names:
+        of_name = rows.get(name) or [measured(path, name)]
+        row = {key: statistics.median(each[key] for each in of_name) for key in of_name[0]}
         yardstick = row["cpu"] if name == "nanoGPT" else yardstick
         share = f"{row['cpu'] / yardstick:.2f}" if yardstick else "-"
         losses = " | ".join(f"{row[column]:.3f}" if column in row else "-" for column in columns)
         print(f"| {name} | {row['cpu']:,.0f} | {share} | {row['wall']:,.0f} | {losses} |", flush=True)
 
 
+PEERS = {"nanoGPT": nanogpt, "transformer": transformer}
+
 if __name__ == "__main__":
     if sys.argv[2:3] == [turns.PEER]:
-        path, _, name = sys.argv[1:]
-        print(json.dumps(nanogpt(path) if name == "nanoGPT" else tfgen(path, name)))
+        path, _, name, seed = sys.argv[1:]
+        print(json.dumps(PEERS[name](path, int(seed)) if name in PEERS else tfgen(path, name)))
     else:
         main(*sys.argv[1:])

@@ -54,6 +54,11 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], styl
     axes.add_patch(FancyArrowPatch((x, y), (u, v), arrowstyle=style, mutation_scale=9, lw=1, color=LINE, shrinkA=0))
 
 
+def line(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw a line upwards between the middles of two boxes, from edge to edge, where arrows would be too many."""
+    axes.plot([start[0], end[0]], [start[1] + TALL / 2, end[1] - TALL / 2], color=LINE, lw=0.7, zorder=0)
+
+
 def chain(axes: Axes, xs: Sequence[float], y: float = MIDDLE, *, both: bool = False) -> None:
     """Draw the steps of a recurrent network, each handing its state to the next, or in both directions."""
     for x in xs:
@@ -121,13 +126,16 @@ def many_to_one(axes: Axes, model: tfgen.TextGenerator) -> None:
     )
     (language,) = model.generate(source=[text], length=1, temperature=0, unknown="unknown")
     xs = [float(place) for place in range(len(text))]
-    for x, character in zip(xs, text, strict=True):
-        box(axes, x, LOW, READ, character)
-        arrow(axes, (x, LOW), (x, MIDDLE))
-    chain(axes, xs, both=True)
-    box(axes, xs[-1], HIGH, WRITTEN, language, wide=2.2)
-    arrow(axes, (xs[-1], MIDDLE), (xs[-1], HIGH))
-    finish(axes, -0.6, xs[-1] + 1.3, "many-to-one", "a list of countries \u2192 the language it is written in")
+    middle = (xs[0] + xs[-1]) / 2
+    for place, character in enumerate(text):
+        box(axes, place, LOW, READ, character)
+        box(axes, place, MIDDLE, STATE)
+        # Patterns are up to five characters wide; the largest of each, over all places, is what is known of the list.
+        for near in xs[max(0, place - 2) : place + 3]:
+            line(axes, (near, LOW), (place, MIDDLE))
+        line(axes, (place, MIDDLE), (middle, HIGH))
+    box(axes, middle, HIGH, WRITTEN, language, wide=2.2)
+    finish(axes, -0.6, xs[-1] + 0.6, "many-to-one", "a list of countries \u2192 the language it is written in")
 
 
 def many_to_many(axes: Axes, model: tfgen.TextGenerator) -> None:

@@ -71,6 +71,18 @@ ENTRIES = [
         "keep i if p_i >= epsilon",
     ),
     Entry(
+        sampling.TopNSigma(1.0),
+        "TopNSigma(1.0)",
+        "Keeps what lies within n standard deviations of the largest logit, whatever the temperature.",
+        "keep i if logit_i >= max_j logit_j - n sigma, with sigma the deviation of all possible logits",
+    ),
+    Entry(
+        sampling.XTC(0.5, 0.1),
+        "XTC(0.5, 0.1)",
+        "Leaves out the top choices now and then, all but the least likely of them; made for words.",
+        "p_i' = (1 - probability) p_i if i is left out, else p_i (1 - probability + probability / sum of the others)",
+    ),
+    Entry(
         sampling.LogitBias({"a": 3.0, "s": -3.0}),
         'LogitBias({"a": 3.0, "s": -3.0})',
         "Helps or hinders single tokens.",
@@ -134,6 +146,13 @@ ENTRIES = [
         "Mirostat(1.5)",
         "Moves a cut on the surprise so that its mean comes to a target in bits.",
         "keep i if -log2 p_i <= mu; then mu' = mu - rate (surprise of what was drawn - target)",
+    ),
+    Entry(
+        sampling.AdaptiveP(0.5),
+        "AdaptiveP(0.5)",
+        "Prefers tokens near a probability, to which the mean of what is drawn comes; put a cut before it, "
+        "for the many tokens of the tail weigh much together.",
+        "logit_i' = 5 - 10 d^2 / (1 + d), d = |p_i - (2 target - mean p of what was drawn)| / 0.3",
     ),
 ]
 
@@ -203,10 +222,15 @@ def section(generator: TextGenerator, entry: Entry) -> str:
     """Give the Markdown of one transform, and draw its picture."""
     name = entry.code.split("(")[0]
     draw(generator, entry, HERE / "sampling" / f"{name}.png")
-    after = [] if isinstance(entry.transform, (sampling.Temperature, sampling.DynamicTemperature)) else [0.8]
-    chain = [entry.transform, *map(sampling.Temperature, after)]
+    cool = sampling.Temperature(0.8)
+    chain, beside = [entry.transform, cool], " (with `Temperature(0.8)` after it)"
+    if isinstance(entry.transform, sampling.XTC):
+        chain, beside = [cool, entry.transform], " (with `Temperature(0.8)` before it)"
+    elif isinstance(entry.transform, sampling.AdaptiveP):
+        chain, beside = [sampling.MinP(0.05), entry.transform], " (with `MinP(0.05)` before it)"
+    elif isinstance(entry.transform, (sampling.Temperature, sampling.DynamicTemperature)):
+        chain, beside = [entry.transform], ""
     text = generator.generate(entry.prompt, length=160, seed=1, sampler=chain)
-    beside = " (with `Temperature(0.8)` after it)" if after else ""
     return f"""
 ## {name}
 

@@ -2,8 +2,9 @@
 
 Many-to-one, a panel of the figure: a text is read and one class is written. For tfgen a class is a text of one word, so
 nothing here is special; `generate(source=text)` is the classifier, and `score` would say how sure it is of each
-language. All twenty languages are written in Latin letters, and no test list has a country that was seen in training.
-Counts of one to four characters in a row (naive Bayes) are scored beside it, and are hard to beat.
+language. What reads is a network of the example's own, which tfgen gives texts: convolutions that look for two to five
+characters in a row. All twenty languages are written in Latin letters, and no test list has a country that was seen in
+training. Counts of one to four characters in a row (naive Bayes) are scored beside it, and are hard to beat.
 
     python examples/countries.py                              # two minutes
     tfgen generate countries.keras --source "Perù, Malta e Ciad"
@@ -27,10 +28,26 @@ def share(written, languages):
     return sum(one == other for one, other in zip(written, languages, strict=True)) / len(languages)
 
 
+def encoder_of(letters):
+    """Build a list, as ids (B, S) -> 512 features: how much 128 patterns of each width look like some place in it."""
+    ids = keras.Input((None,), dtype="int32")
+    there = keras.ops.expand_dims(keras.ops.cast(ids != 0, "float32"), -1)  # short lists are padded with 0
+    characters = keras.layers.Embedding(len(letters), 32)(ids) * there
+    found = [
+        keras.layers.GlobalMaxPooling1D()(
+            keras.layers.Conv1D(128, width, padding="same", activation="relu")(characters) * there
+        )
+        for width in (2, 3, 4, 5)
+    ]
+    # Names are soon known by heart, and these will not come again: a language is to be told by many patterns.
+    features = keras.layers.Dropout(0.5)(keras.layers.Concatenate()(found))
+    return tfgen.networks.TextReader(letters, keras.Model(ids, features))
+
+
 def main(argv=None):
     """Data, network, fit, sample, save."""
     parser = argparse.ArgumentParser(description="Learn to tell languages.")
-    parser.add_argument("--examples", type=int, default=60_000, help="lists to learn from (%(default)s)")
+    parser.add_argument("--examples", type=int, default=100_000, help="lists to learn from (%(default)s)")
     parser.add_argument("--epochs", type=int, default=1, help="times through them (%(default)s)")
     parser.add_argument("--units", type=int, default=64, help="of the decoder's LSTM (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists and the first weights (%(default)s)")
@@ -46,9 +63,9 @@ def main(argv=None):
     batches, _ = tfgen.datasets.pairs(train.written, train.languages, batch_size=64, **pairs)
     held_out, _ = tfgen.datasets.pairs(test.written, test.languages, batch_size=256, unknown="unknown", **pairs)
 
-    # Network. Dropout before the word: names are soon known by heart, and these names will not come again.
-    encoder = tfgen.networks.text_encoder(letters, units=64, embedding=48, seed=args.seed)
-    generator = tfgen.TextGenerator.build(vocabulary, units=args.units, encoder=encoder, dropout=0.3, seed=args.seed)
+    # Network.
+    keras.utils.set_random_seed(args.seed)  # the encoder's first weights
+    generator = tfgen.TextGenerator.build(vocabulary, units=args.units, encoder=encoder_of(letters), seed=args.seed)
 
     # Fit.
     steps = args.epochs * len(batches)

@@ -136,6 +136,15 @@ def _texts(cell="rnn"):
     return networks.text_encoder(VOCABULARY, cell=cell, units=3, embedding=3, seed=1)
 
 
+def pairs_of_characters():
+    """A reader of one's own: whether a pair of characters is there; padding is none."""
+    ids = keras.Input((None,), dtype="int32")
+    there = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), "float32"), -1)
+    x = keras.layers.Embedding(V, 3)(ids) * there
+    x = keras.layers.Conv1D(5, 2, padding="same", activation="relu")(x) * there
+    return networks.TextReader(VOCABULARY, keras.Model(ids, keras.layers.GlobalMaxPooling1D()(x)))
+
+
 def _pictures(places=False):
     layers = [keras.layers.Conv2D(3, 2, activation="tanh")]
     layers.append(keras.layers.Reshape((12, 3)) if places else keras.layers.Flatten())
@@ -180,6 +189,7 @@ MODELS = {
     "no recurrence, float64": _in_float64,
     "from a text, with attention": lambda: _conditioned(_texts(), attention=True),
     "from a text, without attention": lambda: _conditioned(_texts(cell="gru"), cell="gru"),
+    "from a text, by one's own reader": lambda: _conditioned(pairs_of_characters(), cell="rnn"),
     "from a picture": lambda: _conditioned(_pictures(), cell="rnn", layers=2),
     "from a picture, with attention": lambda: _conditioned(_pictures(places=True), cell="rnn", attention=True),
     "transformer from a text": lambda: _conditioned(_texts(), True, cell="transformer", units=4, heads=2, window=6),

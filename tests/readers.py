@@ -41,6 +41,7 @@ def read_text(data: bytes, chance: random.Random, folder: pathlib.Path, name: st
         unescape=chance.random() < 0.3,
         strip_gutenberg=chance.random() < 0.2,
         normalize=chance.choice([None, None, "NFC", "NFKD"]),
+        lower=chance.choice([False, False, True]),
         control=chance.choice(["error", "replace"]),
     )
 

@@ -221,6 +221,7 @@ def test_few_beams_are_distinct_sorted_and_as_likely_as_they_say(setting, width)
         assert len(text) - (text[-1] == END) >= setting["min_length"]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans())
 @examples(25)
 def test_several_prompts_at_once_are_those_prompts_alone(seed, width, length_penalty, ends):
@@ -293,6 +294,7 @@ def test_a_memory_goes_with_its_beam(seed):
 # Over a real network
 
 
+@pytest.mark.slow
 def test_beams_of_a_network_are_as_likely_as_they_say():
     size, width, length = 9, 4, 7
     network = networks.build(size, units=6, cell="gru", seed=3)

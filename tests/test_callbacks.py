@@ -4,19 +4,24 @@ import functools
 import io
 import math
 import re
+import sys
+import types
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from training_support import renewable
 
-from tfgen import TextGenerator, Vocabulary, datasets, metrics
-from tfgen.callbacks import LearningCurve, Resume, SampleText, StopOnNaN
-from tfgen.cli.progress import TrainingProgress
+from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics
+from tfgen.callbacks import LearningCurve, Progress, Resume, SampleText, StopOnNaN, losses
+from tfgen.callbacks.progress import duration
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
+from tfgen.support import notebooks
 from tfgen.support.checkpoints import Checkpoints
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
@@ -121,9 +126,8 @@ def test_wrong_samples_are_refused_at_once(arguments, message):
 
 def poisoned(at):
     """Batches of which the one of that index has a loss that is no number."""
-    weights = np.ones((BATCHES, 4, 16), np.float32)
-    weights[at] = np.nan
-    return tf.data.Dataset.zip(batches(), tf.data.Dataset.from_tensor_slices(weights)).map(lambda xy, w: (*xy, w))
+    weights = tf.data.Dataset.from_tensor_slices(np.where(np.arange(BATCHES) == at, np.nan, 1).astype(np.float32))
+    return tf.data.Dataset.zip(batches(), weights).map(lambda xy, w: (*xy, w * tf.ones_like(xy[1], tf.float32)))
 
 
 class Poison(keras.callbacks.Callback):
@@ -134,6 +138,7 @@ class Poison(keras.callbacks.Callback):
             self.model.set_weights([each * np.nan for each in self.model.get_weights()])
 
 
+@pytest.mark.slow
 def test_a_last_batch_that_spoils_the_weights_is_seen_before_the_next_loss(tmp_path):
     shown, texts, generator, expected = [], [], build(), build(1)
     guard, sample = StopOnNaN(every=3, show=shown.append), SampleText(["the "], length=3, show=texts.append)
@@ -171,6 +176,7 @@ def test_a_loss_that_is_no_number_stops_and_brings_the_last_good_weights_back(at
     assert_same(generator.network.trainable_variables, expected.network.trainable_variables)
 
 
+@pytest.mark.slow
 def test_a_huge_learning_rate_is_named_with_the_clipping_that_is_missing():
     guard = StopOnNaN(show=lambda message: None)
     generator, untrained = build_without_clipping(1e38), build()
@@ -246,43 +252,157 @@ def test_the_learning_curve_weighs_batches_by_their_targets():
     assert np.average(losses, weights=targets) == pytest.approx(history.history["nats"][0], rel=1e-5)
 
 
-def test_a_model_without_the_metric_has_no_curve():
+@pytest.mark.parametrize("kind", [metrics.BitsPerCharacter, metrics.Perplexity])
+def test_the_learning_curve_is_the_same_with_whichever_metric_was_compiled(kind):
+    random, held = np.random.default_rng(0), metrics.NatsPerCharacter()
+    drawn = [(random.integers(1, 5, (2, 3)), random.dirichlet(np.ones(5), (2, 3))) for _ in range(6)]
+    held.update_state(*drawn[0])
+    curves = []
+    for metric in (metrics.NatsPerCharacter(), kind(name="mine")):
+        curve, validation = LearningCurve(1200, 3), kind() if curves else metrics.NatsPerCharacter()
+        curve.set_model(types.SimpleNamespace(metrics=[metric]))
+        curve.set_params({"steps": 6})
+        curve.on_train_begin()
+        curve.on_epoch_begin(0)
+        for number, batch in enumerate(drawn):
+            metric.update_state(*batch)
+            curve.on_train_batch_end(number)
+        validation.update_state(*drawn[0])
+        curve.on_epoch_end(0, {f"val_{metric.name}": validation.result()})
+        curves.append(curve)
+    one, other = curves
+    assert [read for read, _ in one.training] == [400, 800, 1200]
+    np.testing.assert_allclose(one.training, other.training)
+    np.testing.assert_allclose(one.validation, [(1200, held.result())], rtol=1e-6)
+    np.testing.assert_allclose(one.validation, other.validation, rtol=1e-6)
+
+
+def test_a_model_without_the_metric_has_no_curve_and_that_is_said():
     generator = TextGenerator.build(VOCABULARY, units=2, batch_size=4, seed=0)
     generator.compile("sgd", "sparse_categorical_crossentropy")
     curve = LearningCurve(100)
-    fit(generator, batches(2), curve)
+    with pytest.warns(UserWarning, match=r"nothing to remember.*NatsPerCharacter") as warned:
+        fit(generator, batches(2), curve)
+    assert len(warned) == 1
     assert curve.training == curve.validation == []
 
 
-def progress(terminal):
+def progress(terminal, **options):
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=100, color_system=None, soft_wrap=True)
-    bar = TrainingProgress(console, 1200)
-    bar.set_params({"epochs": 2, "steps": 3, "verbose": 0})
-    bar.on_train_begin()
-    for epoch in range(2):
-        bar.on_epoch_begin(epoch)
-        for batch in range(3):
-            bar.on_train_batch_end(batch, {"nats": 2.0, "bits": 2.885})
-        bar.on_epoch_end(epoch, {"nats": 1.5, "bits": 2.164} | ({"val_nats": 1.7, "val_bits": 2.453} if epoch else {}))
-    return bar, out
+    console = Console(file=out, force_terminal=terminal, width=140, color_system=None, soft_wrap=True)
+    shown = Progress(console=console, characters=1200, **options)
+    generator = build()
+    fit(generator, batches(3), shown, epochs=2, validation_data=batches(2))
+    return shown, out.getvalue()
+
+
+LINE = (
+    r"epoch 1/2 · training \d\.\d{3} nats \(\d\.\d{3} bits\) · validation \d\.\d{3} nats \(\d\.\d{3} bits\) · "
+    r"n-grams 1 bit · [\d,]+ characters/s · \d+ s left"
+)
 
 
 def test_progress_in_a_file_is_one_line_an_epoch():
-    bar, out = progress(terminal=False)
-    bar.on_train_end()
-    first, second = out.getvalue().splitlines()
-    assert re.fullmatch(r"epoch 1/2 · training 1\.500 nats \(2\.164 bits\) · [\d,]+ characters/s · \d+ s left", first)
-    assert " · validation 1.700 nats (2.453 bits) · " in second
+    first, second = progress(terminal=False, beside="n-grams 1 bit")[1].splitlines()
+    assert re.fullmatch(LINE, first)
     assert second.endswith(" characters/s · 0 s left")
 
 
 def test_progress_on_a_terminal_is_a_bar_that_goes_away():
-    bar, out = progress(terminal=True)
-    bar.close()
+    bar, shown = progress(terminal=True)
     bar.close()  # an interruption may close it twice
-    bar.on_train_end()
-    shown = out.getvalue()
-    assert "epoch 1/2 · training 1.500 nats" in shown
+    assert "epoch 1/2 · training " in shown
     assert "━" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
+
+
+def test_progress_takes_the_place_of_the_bar_of_keras(capsys):
+    generator = build()
+    generator.fit(batches(2), callbacks=[Progress()])
+    assert re.fullmatch(r"epoch 1/1 · training [^·]+ · [\d,.]+ batches/s · 0 s left\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("patience", [1, 9])
+def test_what_may_end_early_takes_at_most_so_long(patience, capsys):
+    early = keras.callbacks.EarlyStopping("val_nats", patience=patience, mode="min")
+    generator = build()
+    generator.fit(batches(2), callbacks=[Progress(), early], epochs=3, validation_data=batches(2), verbose=0)
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert bool(re.search(r" · at most \d+ s left$", first)) == (patience == 1)
+
+
+class Cell(list):
+    """The output of a notebook's cell: the places in it, and what each has shown."""
+
+    def display(self, shown, **how):
+        assert how == {"raw": True, "display_id": True}
+        self.append([shown])
+        return types.SimpleNamespace(update=lambda new, raw: self[-1].append(new))
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    outputs = Cell()
+    monkeypatch.setattr(notebooks, "is_one", lambda: True)
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=outputs.display))
+    return outputs
+
+
+def test_progress_in_a_notebook_is_one_line_an_epoch_that_changes_in_its_place(cell, monkeypatch, capsys):
+    monkeypatch.setattr(callbacks.progress, "_SECONDS", 0)
+    fit(build(), batches(3), Progress(), epochs=2)
+    assert [len(shown) for shown in cell] == [5, 5]  # the beginning, each batch, the end
+    lines = [shown["text/plain"] for shown in cell[1]]
+    assert all(line.startswith("epoch 2/2") for line in lines[:-1])
+    assert [line.count("━") for line in lines[1:4]] == [6, 13, 20]
+    assert lines[3].endswith(" · 0 s left")
+    assert re.fullmatch(r"epoch 2/2 · training [^·]+ · [\d,.]+ batches/s", lines[-1])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_learning_curve_in_a_notebook_is_one_picture_that_changes(cell):
+    curve = LearningCurve(1200)
+    fit(build(), batches(3), curve, epochs=2, validation_data=batches(2))
+    (pictures,) = cell
+    assert len({picture["image/png"] for picture in pictures}) == len(pictures) == 2
+    assert pictures[0]["image/png"].startswith(b"\x89PNG")
+
+
+@given(st.floats(0, 1e6))
+def test_a_time_is_said_in_few_digits(seconds):
+    number, unit = duration(seconds).split()
+    assert abs(float(number) * {"s": 1, "min": 60, "h": 3600}[unit] - seconds) <= max(seconds / 100 * 26, 0.5)
+    assert len(number) <= 5
+
+
+SPLITS = {"character": VOCABULARY, "word": Vocabulary.from_texts([TEXT], split="word")}
+
+
+@pytest.mark.parametrize(
+    ("split", "compiled", "said"),
+    [
+        ("character", [metrics.NatsPerCharacter(), metrics.BitsPerCharacter()], "1.000 nats (1.443 bits)"),
+        ("character", [metrics.BitsPerCharacter()], "2.500 bits per character"),
+        ("character", [metrics.Perplexity()], "perplexity 3"),
+        ("character", [], "loss 9, extra 4"),
+        ("word", [metrics.NatsPerCharacter()], "1.000 nats per word"),
+        ("word", [metrics.BitsPerCharacter()], "2.500 bits per word"),
+        (
+            "word",
+            [metrics.NatsPerCharacter(), metrics.BitsPerCharacter(lengths=[1])],
+            "1.000 nats per word (2.500 bits per character)",
+        ),
+    ],
+)
+def test_units_are_said(split, compiled, said):
+    model = types.SimpleNamespace(metrics=compiled, vocabulary=SPLITS[split])
+    values = {"nats": 1.0, "bits": 2.5, "perplexity": 3.0}
+    logs = {
+        "loss": 9.0,
+        **{metric.name: values[metric.name] for metric in compiled},
+        **({} if compiled else {"extra": 4}),
+    }
+    both = {**logs, **{f"val_{name}": value + 1 for name, value in logs.items()}}
+    assert losses.said(model, both) == said
+    assert losses.said(model, logs, "val_") == ""
+    assert losses.said(model, both, "val_") != said

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import click
 import keras
 import numpy as np
 import pytest
@@ -86,6 +87,19 @@ def test_training_into_a_pipe_is_plain_lines(trained):
     assert lines[-2:] == ["The model is fox.keras. Try:", "  tfgen generate fox.keras 'the '"]
 
 
+def test_training_ends_with_why_what_is_kept_and_what_the_file_writes(trained, here):
+    folder, out = trained
+    ending, written = re.search(
+        r"\n\n(All 2 .+)\n.+\n\nThe saved model writes:\n\n(.+)\n\nThe model is", out, re.S
+    ).groups()
+    kept = r"All 2 epochs are done; epoch ([12]) is kept, validation [\d.]+ nats \([\d.]+ bits\)\."
+    (epoch,) = re.fullmatch(kept, ending).groups()
+    again = here.done("generate", folder / "fox.keras", "the ", "--length", "200", "--seed", "0")
+    assert f"{written}\n" == "--- temperature 0.8 ---\n" + again
+    result = json.loads(here.done("inspect", folder / "fox.keras", "--json"))["result"]
+    assert (result["kept_epoch"], result["ended"]) == (int(epoch), "all epochs done")
+
+
 def test_the_trained_model_and_its_picture_are_files(trained):
     folder, _ = trained
     assert sorted(path.name for path in folder.iterdir()) == ["fox.keras", "fox.png", "fox.txt"]
@@ -136,6 +150,11 @@ def test_an_interrupted_training_keeps_what_it_learned_and_says_how_to_go_on(her
     assert process.returncode == 130
     assert "Traceback" not in err
     assert err.rstrip().endswith("tfgen: interrupted")
+    assert re.search(
+        r"Interrupted\. a \{b\}\.keras has the best epoch so far\. Stopped after \d+ of 100000 epochs; "
+        r"epoch \d+ is kept, validation [\d.]+ nats",
+        err,
+    )
     saved = keras.saving.load_model(tmp_path / "a {b}.keras")
     assert saved.vocabulary.ends
     (advice,) = re.findall(r"To go on:\n  tfgen (.+)\n", err)
@@ -280,13 +299,34 @@ def test_a_model_is_named_after_its_corpus(here, monkeypatch, corpus, name):
 
 def test_diverging_is_an_error_that_names_the_rate_and_keeps_good_weights(here, monkeypatch):
     (here.folder / "fox.txt").write_text(TEXT)
-    monkeypatch.setattr(training, "optimizer", lambda steps, rate: keras.optimizers.SGD(1e38))
+    monkeypatch.setattr(training, "optimizer", lambda *of_the_run: keras.optimizers.SGD(1e38))
     code, _, err = here("train", "fox.txt", *TINY, "--no-sample")
     assert code == 1
     assert len(err.splitlines()) == 1
     assert "at a learning rate of 1e+38" in err
     assert "fox.keras" in err
     assert all(np.isfinite(each).all() for each in model_files.load(here.folder / "fox.keras").get_weights())
+
+
+def test_several_temperatures_are_blocks_of_one_seed(here, model):
+    common = ("the ", "--length", "20", "--seed", "5")
+    alone = [here.done("generate", model, *common, "--temperature", each) for each in ("0.3", "1.8")]
+    both = here.done("generate", model, *common, "--temperature", "0.3", "--temperature", "1.8")
+    assert both == "--- temperature 0.3 ---\n{}\n--- temperature 1.8 ---\n{}".format(*alone)
+    drawn = here.done("generate", model, "--temperature", "0", "--temperature", "2", "--length", "2", "--json")
+    cold, hot = map(json.loads, drawn.splitlines())
+    assert (cold["temperature"], hot["temperature"], cold["seed"]) == (0, 2, hot["seed"])
+
+
+def test_an_option_of_one_value_is_not_taken_twice(here):
+    for name in tfgen.cli._COMMANDS:
+        command = tfgen.cli.cli.get_command(None, name)
+        for option in command.params:
+            if not isinstance(option, click.Option) or option.is_flag or option.multiple:
+                continue
+            value = option.type.choices[0] if isinstance(option.type, click.Choice) else "1"
+            said = here.refused(name, "x", option.opts[0], value, option.opts[-1], value)
+            assert f"tfgen: {option.opts[-1]} takes one value, and was given 2: keep one of them." in said
 
 
 def test_json_of_generate(here, model):
@@ -298,7 +338,7 @@ def test_json_of_generate(here, model):
     assert [text[:4] for text in facts["texts"]] == ["the "] * 3
     assert [len(text) for text in facts["texts"]] == [16] * 3
     again = here.done("generate", model, "the ", *options, "--seed", facts["seed"])  # the seed was drawn, and is told
-    assert again == "\n\n".join(facts["texts"]) + "\n"
+    assert again == "\n---\n".join(facts["texts"]) + "\n"
     bare = json.loads(here.done("generate", model, "-", "--json", "--no-echo", "--length", "5", given=b"the \n"))
     assert bare["prompt"] == "the "
     assert len(bare["texts"][0]) == 5
@@ -378,7 +418,9 @@ def test_the_demo_tells_its_story(here, monkeypatch):
     (here.folder / "demo").mkdir()
     (here.folder / "demo" / "python-docs.keras").write_text("an earlier demo, to be replaced")
     out = here.done("demo", "--epochs", "1")
-    assert sorted(path.name for path in (here.folder / "demo").iterdir()) == ["learning-curve.png", "python-docs.keras"]
+    names = ["learning-curve.png", "python-docs.html", "python-docs.keras"]
+    assert sorted(path.name for path in (here.folder / "demo").iterdir()) == names
+    assert "python-docs.html is the model as a page" in out.splitlines()[-1]
     assert [line for line in out.splitlines() if line.startswith("--- temperature")] == [
         f"--- temperature {t} ---" for t in ("0.3", "0.8", "1", "1.3", "1.8")
     ]

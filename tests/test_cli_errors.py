@@ -47,6 +47,8 @@ OUTPUTS = {
     "a directory of that ending": (["-o", "folder.keras"], ["'folder.keras'", "must be a file"]),
     "another ending": (["-o", "model.h5"], ["'model.h5'", "ends in .keras"]),
     "in a missing directory": (["-o", "nowhere/model.keras"], ["no directory 'nowhere'", "make it"]),
+    "a link to a missing directory": (["-o", "link.keras"], ["nowhere', where the link 'link.keras' leads", "make it"]),
+    "a picture by a link to a missing directory": (["--plot", "link.png"], ["nowhere' for the picture"]),
     "exists": (["-o", "old.keras"], ["'old.keras' exists", "--overwrite"]),
     "a directory of the kernel": (["-o", "/proc/model.keras"], ["'/proc' cannot be written to", "choose another"]),
     "a picture in a missing directory": (["--plot", "nowhere/curve.png"], ["no directory 'nowhere'", "make it"]),
@@ -63,7 +65,7 @@ USAGE = {
     "no text": (["score", "old.keras"], ["TEXT", "Try 'tfgen score --help'"]),
     "an unknown option": (["train", "text.txt", "--sise", "3"], ["--sise"]),
     "an unknown cell": (["train", "text.txt", "--cell", "foo"], ["'foo'", "'lstm', 'gru', 'rnn'"]),
-    "too many arguments": (["generate", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
+    "too many arguments": (["score", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
     "an empty text to score": (["score", "old.keras", ""], ["no text to score"]),
 }
 
@@ -72,6 +74,8 @@ USAGE = {
 def folder(tmp_path):
     folder = tmp_path
     (folder / "text.txt").write_text(TEXT)
+    for link in ("link.keras", "link.png"):
+        (folder / link).symlink_to(folder / "nowhere" / link)
     (folder / "empty.txt").touch()
     (folder / "blank.txt").write_text("\n  \n\n")
     (folder / "binary.bin").write_bytes(b"ELF\0\1\2")
@@ -181,8 +185,9 @@ def test_exit_codes_tell_wrong_usage_from_failure(here):
     assert here("frobnicate")[0] == 2
 
 
-@pytest.mark.parametrize("command", [["train", "-"], ["generate", "old.keras", "-"], ["score", "old.keras", "-"]])
-def test_bad_utf8_on_standard_input_is_reported_with_its_offset(before_tensorflow, command):
+@pytest.mark.parametrize("command", [["train", "-"], ["generate", "true.keras", "-"], ["score", "old.keras", "-"]])
+def test_bad_utf8_on_standard_input_is_reported_with_its_offset(before_tensorflow, folder, command, model_bytes):
+    (folder / "true.keras").write_bytes(model_bytes)
     assert_says(before_tensorflow.refused(*command, given=b"caf\xe9!"), "standard input", "0xe9", "offset 3")
 
 
@@ -318,6 +323,7 @@ def test_numbers_that_are_absurd_for_this_text_are_refused(here, option, value, 
     assert_says(here.refused("train", "text.txt", option, value), *parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["streams", "windows"])
 def test_the_advice_for_a_text_shorter_than_one_window_works(here, cut):
     (here.folder / "short.txt").write_text("a rose is a rose is a rose")

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import gzip
 import hashlib
 import io
 import os
@@ -9,6 +10,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import pytest
 from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes
@@ -179,6 +182,27 @@ def test_what_errors_change_is_in_the_summary():
     corpus = load_bytes(b"a\xffb\xfe\xfd", errors="replace")
     assert (corpus.documents, corpus.noticed) == (("a\ufffdb\ufffd\ufffd",), {"bytes_replaced": 3})
     assert load_bytes(b"a\xffb", errors="ignore").summary()["noticed"] == {"bytes_ignored": 1}
+
+
+def archives():
+    """Archives of files, by name: of bytes that a text may have, and of others."""
+    tar, packed = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        entry = tarfile.TarInfo("a.txt")
+        entry.size = 3
+        archive.addfile(entry, io.BytesIO(b"abc"))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.txt", "abc")
+    zipped = packed.getvalue()
+    return {"a.tar": tar.getvalue(), "a.tar.gz": gzip.compress(tar.getvalue()), "a.zip": zipped, "a.txt": zipped}
+
+
+@pytest.mark.parametrize("name", archives())
+def test_an_archive_of_files_is_to_be_unpacked_and_not_repaired(name):
+    message = refusal_of_bytes(archives()[name], name)
+    assert "is an archive of files" in message
+    assert "unpack it" in message
+    assert "control" not in message
 
 
 def test_a_binary_file_is_called_one():

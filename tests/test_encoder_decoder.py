@@ -89,6 +89,7 @@ def test_a_seed_makes_all_first_weights_the_same():
         assert all((a != b).any() for a, b in zip(layer.get_weights(), same.get_weights(), strict=True) if a.ndim == 2)
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_stays_as_it_is():
     encoder = vectors()
     encoder.trainable = False
@@ -208,6 +209,7 @@ def test_a_stopped_run_goes_on_exactly(tmp_path):
 # One text and several
 
 
+@pytest.mark.slow
 def test_one_source_or_several_with_one_prompt_or_several():
     generator = untrained()
     options = {"temperature": 0, "length": 4}
@@ -367,6 +369,7 @@ def test_an_array_is_taken_as_it_is_or_not_at_all(inputs, source, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_is_trained_on_can_be_written_from():
     """Keras adds a last axis of 1, or drops it: so does writing."""
     generator, given = of_features(1), np.array([0.5, 2.0, 3.0])
@@ -381,6 +384,7 @@ def test_what_is_trained_on_can_be_written_from():
     assert untrained().generate(source=np.array(["x", "y"]), seed=1) == untrained().generate(source=["x", "y"], seed=1)
 
 
+@pytest.mark.slow
 def test_batches_that_an_encoder_does_not_take_are_refused():
     generator = of_features(None)
     generator.compile("adam", "sparse_categorical_crossentropy")

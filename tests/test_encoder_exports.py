@@ -201,6 +201,7 @@ def test_layers_in_layers_are_in_float32_too(policy):
     np.testing.assert_allclose(one, other, atol=1e-2 if policy == "mixed_float16" else 1e-6)
 
 
+@pytest.mark.slow
 def test_any_number_of_sources(exported):
     generator, directory = exported("a text", "onnx")
     import onnxruntime
@@ -232,6 +233,7 @@ def test_eight_bits_are_smaller_and_nearly_the_same(exported, tmp_path):
     assert 0 < np.abs(whole - eight).sum(axis=1).max() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "ending"), [("onnx", ".onnx"), ("litert", ".tflite")])
 def test_the_manifest_says_what_is_there(name, ending, exported):
     _, directory = exported("a text", name)
@@ -247,6 +249,7 @@ def test_the_manifest_says_what_is_there(name, ending, exported):
     assert {each["name"] for each in encoder["outputs"]} | {"ids"} == {each["name"] for each in manifest["inputs"]}
 
 
+@pytest.mark.slow
 def test_the_manifest_of_a_saved_model_names_the_sources(exported):
     _, directory = exported("a text", "saved-model")
     manifest = json.loads((directory / "tfgen.json").read_text())

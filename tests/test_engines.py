@@ -16,7 +16,7 @@ from cli_support import (  # noqa: F401 - fixtures
     run,
 )
 
-from tfgen import TextGenerator, Vocabulary, model_files
+from tfgen import TextGenerator, Vocabulary, model_files, sampling
 from tfgen.cli import engines, tensorflow_log
 
 GENERATE = [
@@ -74,7 +74,10 @@ def outcome(here, arguments, files, *more):
     return here(*(each.format(**files) for each in arguments), *more, given=b"the quick\n")
 
 
-@pytest.mark.parametrize("arguments", GENERATE, ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(each, id=" ".join(each), marks=pytest.mark.slow if n % 3 else ()) for n, each in enumerate(GENERATE)],
+)
 def test_either_engine_writes_the_same(here, files, arguments):
     code, out, err = outcome(here, arguments, files, "--seed", "3", "--engine", "numpy")
     assert (code, err) == (0, "")
@@ -155,11 +158,45 @@ def test_large_requests_are_for_tensorflow(here, files, tensorflow_begins, monke
     assert len(tensorflow_begins) == 2
 
 
-@pytest.mark.parametrize("more", [["--pattern", "a"], ["--json", "--scores"], ["--num-beams", "3"], ["--dry", "1"]])
+@pytest.mark.parametrize(
+    "more",
+    [["--pattern", "a"], ["--json", "--scores"], ["--num-beams", "3"], ["--dry", "1"], ["--xtc-probability", "0.5"]],
+)
 def test_what_numpy_lacks_is_wrong_usage(here, files, more):
     message = here.refused("generate", files["model"], "the ", *more, "--engine", "numpy")
     assert "--engine numpy" in message
     assert more[-2 if len(more) == 2 and more[0] != "--json" else -1] in message
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--xtc-threshold", "0.2"], "--xtc-threshold goes with --xtc-probability."),
+        (["--adaptive-decay", "0.2"], "--adaptive-decay goes with --adaptive-target."),
+        (["--mirostat", "3", "--adaptive-target", "0.3"], "leave out one of them."),
+        (["--temperature", "0", "--mirostat", "3"], "--mirostat can do nothing at --temperature 0"),
+        (["--temperature", "0", "--xtc-probability", "1"], "--xtc-probability can do nothing at --temperature 0"),
+        (["--temperature", "0", "--adaptive-target", "1"], "--adaptive-target can do nothing at --temperature 0"),
+    ],
+    ids=str,
+)
+def test_samplers_that_would_do_nothing_are_wrong_usage(here, files, more, words):
+    assert words in here.refused("generate", files["model"], "the ", *more)
+
+
+@pytest.mark.slow
+def test_samplers_of_the_command_line_are_those_of_python(here, files):
+    generator = model_files.load(here.folder / files["model"])
+    asked = {
+        ("--top-n-sigma", "1.2"): [sampling.TopNSigma(1.2), sampling.Temperature(0.8)],
+        ("--xtc-probability", "0.7"): [sampling.Temperature(0.8), sampling.XTC(0.7, 0.1)],
+        ("--xtc-probability", "1", "--xtc-threshold", "0.05"): [sampling.Temperature(0.8), sampling.XTC(1, 0.05)],
+        ("--adaptive-target", "0.3"): [sampling.Temperature(0.8), sampling.AdaptiveP(0.3, 0.9)],
+        ("--adaptive-target", "0.3", "--adaptive-decay", "0"): [sampling.Temperature(0.8), sampling.AdaptiveP(0.3, 0)],
+    }
+    for options, sampler in asked.items():
+        text = generator.generate("the ", length=20, seed=3, sampler=sampler)
+        assert here.done("generate", files["model"], "the ", "--length", "20", "--seed", "3", *options) == text + "\n"
 
 
 def test_inspect_tells_which(here, files, tmp_path):

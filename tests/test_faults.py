@@ -22,7 +22,7 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_b
 from faults_support import disk_fixture, environment_of_a_clock_that_runs_backwards, fill, make_read_only  # noqa: F401
 
 import tfgen
-from tfgen.cli import progress
+from tfgen import callbacks
 from tfgen.errors import InputError
 from tfgen.fitting import model
 from tfgen.support import atomic_files
@@ -117,7 +117,7 @@ def test_a_training_that_fills_the_disk_goes_on_when_there_is_room(here, disk, m
             fill(disk)
 
     with monkeypatch.context() as during:
-        during.setattr(progress.TrainingProgress, "on_epoch_end", fill_disk)
+        during.setattr(callbacks.Progress, "on_epoch_end", fill_disk)
         code, _, err = here("train", *TRAIN, "-o", disk / "fox.keras")
     assert (code, err) == (1, "tfgen: No space left on device\n")
     assert weights(disk / "fox.keras")  # of the first epoch
@@ -172,7 +172,13 @@ def test_ids_that_are_removed_while_they_are_trained_on_are_read_to_the_end(tmp_
 
 
 @pytest.mark.usefixtures("signals_end_processes")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(signal.SIGHUP, 129), (signal.SIGINT, 130)]),
+    ],
+)
 def test_a_signal_in_the_middle_of_a_batch_keeps_what_was_saved_and_says_how_to_go_on(here, monkeypatch, number, code):
     (here.folder / "fox.txt").write_text(TEXT)
     before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]

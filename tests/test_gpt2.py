@@ -47,6 +47,7 @@ def test_what_gpt2_has_not_is_refused():
         interop.to_torch(TextGenerator(VOCABULARY, network))
 
 
+@pytest.mark.slow
 def test_gpt2_of_hugging_face_gives_the_same_logits_and_our_text_is_its_text():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
     pytest.importorskip("transformers", reason="transformers is not installed: pip install transformers")

@@ -1,6 +1,5 @@
 """Some thousands of damaged inputs for every reader; `benchmarks/fuzz.py` gives them a hundred thousand."""
 
-import os
 import random
 import time
 
@@ -8,15 +7,14 @@ import hostile
 import pytest
 import readers
 from cli_support import model_bytes_fixture  # noqa: F401 - a fixture
-from effort import share_of
+from effort import OTHERS, share_of
 from memory_support import forget_peak
 
 from tfgen.errors import InputError
 
 COUNT = share_of(120)
 PLAIN = [reader.name for reader in readers.plain_readers(b"")]
-# As with Hypothesis, each run takes others, but for continuous integration.
-SEED = 0 if os.environ.get("CI") == "true" else random.randrange(10**9)
+SEED = random.randrange(10**9) if OTHERS else 0  # as with Hypothesis
 
 
 def assert_no_finding(reader, folder, count):
@@ -25,6 +23,7 @@ def assert_no_finding(reader, folder, count):
     assert outcomes["refused"] > 0
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_reader_gives_a_result_or_refuses_in_one_line(name, tmp_path, model_bytes):
     (reader,) = (reader for reader in readers.plain_readers(model_bytes) if reader.name == name)

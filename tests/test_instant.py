@@ -171,7 +171,7 @@ def test_the_draw_is_the_same(logits, data):
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(share_of(12)))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, 12))])
 def test_any_network_writes_and_scores_the_same(seed):
     generator = support.generator(seed, "float64" if seed % 4 == 3 else "float32")
     engine = support.twin(generator)
@@ -335,6 +335,7 @@ def test_what_cannot_be_said_is_refused_by_name(tmp_path, model_bytes, change, s
     assert said in refusal(tmp_path / "a.keras", changed(model_bytes, change))
 
 
+@pytest.mark.random
 def test_a_file_and_a_model_in_memory_are_described_alike(tmp_path):
     for seed in range(share_of(9)):
         generator = support.generator(seed)

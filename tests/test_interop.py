@@ -104,6 +104,7 @@ def test_greedy_text_of_pytorch(case):
     assert len(set(text)) > (2 if read else 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL)
 def test_loss_and_gradients_of_pytorch(case):
     generator, computed = twin_of(case)

@@ -32,6 +32,7 @@ LIKE_OTHERS = (
     "gru",
     "layers of Keras",
     "from a text, without attention",
+    "from a text, by one's own reader",
     "from a picture",
     "from two inputs",
     "transformer from a text",
@@ -44,6 +45,10 @@ LIKE_OTHERS = (
 )
 every_writer = pytest.mark.parametrize(
     "name", [pytest.param(each, marks=pytest.mark.slow if each in LIKE_OTHERS else ()) for each in MODELS]
+)
+# And what needs a graph of its own for each: one kind of them, and in the whole run all.
+every_graph = pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=() if each == "rnn" else pytest.mark.slow) for each in MODELS]
 )
 IDS = np.random.default_rng(2).integers(END, V, size=(3, 11)).astype(np.int32)
 LENGTHS = np.array([11, 4, 1], np.int32)
@@ -114,7 +119,7 @@ def test_a_row_of_nothing_keeps_its_state(name):
         assert_same(row_of(after, row), row_of(state, row), atol=0)
 
 
-@every_writer
+@every_graph
 def test_graph_and_xla_and_a_saved_model_agree(name, tmp_path):
     model, context = model_of(name), context_of(model_of(name), 3)
     _, state = read(model, IDS)
@@ -226,7 +231,7 @@ def test_scores_are_log_probabilities(name):
         np.testing.assert_allclose(score.log_probabilities, expected, atol=1e-5)
 
 
-@every_writer
+@every_graph
 def test_numbers_behind_a_text_are_those_of_its_score(name):
     writer = writer_of(name)
     source = one_source(writer.model)
@@ -240,7 +245,7 @@ def test_numbers_behind_a_text_are_those_of_its_score(name):
         assert token in dict(some) or len(some) == 5
 
 
-@every_writer
+@every_graph
 def test_beams_and_patterns_and_xla(name):
     writer = writer_of(name)
     source = one_source(writer.model)
@@ -270,10 +275,8 @@ def exported(writer, place):
     return tf.saved_model.load(place).signatures, source, given
 
 
-FEW = ("counts", "from a text, with attention")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in MODELS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
 def test_a_saved_model_of_it_writes_the_same(name, tmp_path):
     writer = writer_of(name)
     loaded, source, sources = exported(writer, tmp_path / "export")

@@ -45,6 +45,7 @@ def test_the_client_is_python(exported, case, tmp_path):
     clients.assert_is_pythons(generator, prompts, clients.ask(CLIENT, directory, prompts, tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
 def test_another_dtype_policy_is_exported_in_float32(exported, tmp_path, policy):
     generator, _ = exported("lstm")
@@ -52,6 +53,7 @@ def test_another_dtype_policy_is_exported_in_float32(exported, tmp_path, policy)
     clients.assert_is_pythons(generator, ["the"], clients.ask(CLIENT, tmp_path / "other", ["the"], tmp_path))
 
 
+@pytest.mark.slow
 def test_eight_bits_are_a_third_of_the_size_and_nearly_the_same(exported, tmp_path):
     sizes, probabilities = {}, {}
     for name in ("litert", "litert-int8"):
@@ -88,6 +90,11 @@ def test_from_the_command_line(exported, tmp_path):
 
 def test_only_what_was_written_is_read(exported, tmp_path):
     clients.assert_only_what_was_written_is_read(CLIENT, exported("lstm")[1], tmp_path)
+
+
+@pytest.mark.slow
+def test_forged_manifests_are_one_line(exported, tmp_path):
+    clients.assert_forged_manifests_are_one_line(CLIENT, exported("lstm")[1], tmp_path)
 
 
 def test_both_clients_are_one_but_for_their_step():

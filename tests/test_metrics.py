@@ -77,6 +77,20 @@ def test_bits_and_perplexity_are_nats_in_other_words(drawn: tuple[np.ndarray, np
     assert measured(Perplexity(), drawn) == pytest.approx(math.exp(nats), rel=1e-5)
 
 
+@given(predictions(), st.lists(st.floats(0, 9), min_size=V, max_size=V))
+@few
+def test_bits_with_lengths_are_bits_over_all_characters(drawn: Any, lengths: list[float]) -> None:
+    targets, probabilities = drawn
+    real = targets[targets != PADDING]
+    characters = math.fsum(lengths[target] for target in real)
+    bits = nats_by_hand(targets, probabilities) * len(real) / math.log(2)
+    expected = bits / characters if characters else 0
+    metric = BitsPerCharacter(lengths=lengths)
+    assert measured(metric, drawn) == pytest.approx(expected, rel=1e-5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+    assert again.lengths == lengths
+
+
 def test_guessing_among_four_costs_two_bits() -> None:
     guess = ([[1, 2, 3]], np.full((1, 3, 4), 0.25, np.float32))
     assert measured(NatsPerCharacter(), guess) == pytest.approx(math.log(4))

@@ -86,6 +86,7 @@ def test_the_command_mixes_files(here):
     here.refused("mix", "a.keras", "missing.keras", "-o", "c.keras")
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_and_mixed_with_counts_of_its_training_part(here):
     (here.folder / "fox.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 40)
     out = here.done("train", "fox.txt", *TINY, "--no-sample", "--ngrams", 4)

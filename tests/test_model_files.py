@@ -184,6 +184,20 @@ def test_weights_that_claim_more_than_the_file_holds_are_refused_before_memory_i
     assert peak() - before < 100 << 20
 
 
+def test_complex_weights_are_refused_and_not_halved(tmp_path, model_bytes):
+    files = unpacked(model_bytes)
+    data = io.BytesIO(files["model.weights.h5"])
+    with h5py.File(data, "r+") as file:
+        names = []
+        file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
+        values = file[names[0]][()]
+        del file[names[0]]
+        file[names[0]] = values.astype("complex64")
+    path = tmp_path / "complex.keras"
+    assert "complex numbers" in refusal(path, packed(files | {"model.weights.h5": data.getvalue()}), model_files.load)
+    refusal(path, path.read_bytes(), instant_reading.read)
+
+
 def test_weights_that_unpack_to_gigabytes_are_refused_unread(tmp_path, model_bytes):
     files = unpacked(model_bytes) | {"model.weights.h5": bytes(2**24)}
     message = refusal(tmp_path / "bomb.keras", packed(files, zipfile.ZIP_DEFLATED))

@@ -128,7 +128,9 @@ def test_prefill_and_step_equal_the_network(options, seed, data):
     assert_runs_like_keras(stack_of(**options), random_ids(rows, length, seed), lengths)
 
 
-@pytest.mark.parametrize("layers_", [1, 2, 3])
+@pytest.mark.parametrize(
+    "layers_", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 @every_cell
 def test_a_built_network_steps_like_the_whole(cell, layers_):
     network = shake(networks.build(V, cell=cell, units=U, layers=layers_, dropout=0.3, batch_size=3))

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import tfgen
-from tfgen import Corpus, TextGenerator, Vocabulary, datasets, export, networks, training
+from tfgen import Corpus, TextGenerator, Vocabulary, comparison, datasets, export, networks, training
 from tfgen.errors import InputError
 from tfgen.prepared import Prepared
 from tfgen.writing import Session, Writer
+
+pytestmark = pytest.mark.slow
 
 NONSENSE = [None, 3, -1, 2**70, float("nan"), "x", b"x", "a\0b", object(), [object()], {}, np.zeros(3)]
 
@@ -54,8 +56,11 @@ OF_A_CHECKED_NETWORK = {
 }
 # What functions give, and nobody makes by hand.
 RESULTS = {
+    "comparison.Comparison",
+    "comparison.Row",
     "corpora.TextSource",
     "datasets.Course",
+    "novelty.Copies",
     "novelty.Passage",
     "novelty.Report",
     "prepared.Prepared",
@@ -167,6 +172,8 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "biases": {"a": 1.0},
         "pattern": "a*",
         "sample": "the cat",
+        "on": "the cat",
+        "task": comparison.Task("the cat"),
         "text": "the cat",
         "texts": ["the cat"],
         "title": "A curve",
@@ -198,6 +205,10 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
             of_pairs = {"file": folder / "table.csv", "source": "one", "column": "two"}
         if name == "networks.Conditioned":
             of_pairs = {"network": networks.EncoderDecoder(encoder, networks.build(5, units=3))}
+        if name.startswith("comparison."):
+            of_pairs = {"model": folder / "a.keras", "models": [folder / "a.keras"]}
+        if name == "plots.bits_against_size":
+            of_pairs = {"sizes": {"a": 1}, "bits": {"static": {"a": 1.0}}}
         if name == "plots.attention":
             of_pairs = {"source": "the cat", "tokens": "the cat"}
         return {**values, **place, **of_pairs, "self": held, "overwrite": True}
@@ -225,6 +236,7 @@ def test_nonsense_is_refused_in_one_plain_line(name, good, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(export, "FORMATS", {"saved-model": lambda writer, path: {}})
+    monkeypatch.setattr(comparison, "measure", lambda model, task: None)  # by `compare`, which would take long
     call, values = PUBLIC[name], good(name)
     given = {each.name: values[each.name] for each in arguments(call) if each.default is each.empty}
     for each in arguments(call):
@@ -252,7 +264,7 @@ def test_a_setting_that_there_is_not_is_named_with_those_there_are(method, good)
     with pytest.raises(TypeError) as caught:
         getattr(good("")["generator"], method)(temprature=1)
     assert_is_plain(str(caught.value))
-    assert str(caught.value).startswith("there is no setting temprature; the settings are temperature, top_k, ")
+    assert str(caught.value).startswith("there is no setting temprature, did you mean temperature? The settings are ")
 
 
 @pytest.mark.parametrize("seed", [2**63 - 3, 2**63 - 1])

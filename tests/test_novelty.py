@@ -148,6 +148,7 @@ def test_what_cannot_be_a_sample():
         novelty.report("a" * 1_000_001, corpus_of("a"))
 
 
+@pytest.mark.slow
 def test_a_large_corpus_is_quick():
     """Ten million characters take about a second."""
     random = np.random.default_rng(0)

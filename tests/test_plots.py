@@ -2,10 +2,10 @@
 
 import importlib.util
 import lzma
+import math
 import sys
 
 import keras
-import matplotlib.figure
 import numpy as np
 import pytest
 from effort import examples
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tfgen
 from tfgen import plots
 from tfgen.errors import InputError
-from tfgen.plots import pictures
+from tfgen.plots import curves, pictures
 
 TRAINING, VALIDATION = [(100, 3.0), (200, 2.5)], [(200, 2.6)]
 
@@ -39,29 +39,54 @@ def test_no_text_has_no_baseline(texts):
 
 def test_the_learning_curve_is_a_png_drawn_without_pyplot(tmp_path):
     already = "matplotlib.pyplot" in sys.modules
-    path = plots.learning_curve(tmp_path / "curve.png", TRAINING, VALIDATION, {"xz -9": 2.25}, "Ünïcode 100 %")
-    assert path == tmp_path / "curve.png"
+    path = tmp_path / "curve.png"
+    plots.learning_curve(TRAINING, VALIDATION, {"xz -9": 2.25}, title="Ünïcode 100 %", path=path)
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert already or "matplotlib.pyplot" not in sys.modules
 
 
 def test_a_curve_without_validation_or_baselines_is_drawn_too(tmp_path):
-    assert plots.learning_curve(tmp_path / "curve.svg", TRAINING, [], {}, "").read_text().startswith("<?xml")
+    plots.learning_curve(TRAINING, path=tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").read_text().startswith("<?xml")
 
 
-def test_the_curve_is_in_bits_with_a_dashed_line_for_each_baseline(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-    plots.learning_curve(tmp_path / "curve.png", TRAINING, VALIDATION, {"xz -9": 2.25, "letters": 4.5}, "title")
-    (axes,) = figures[0].axes
-    training, validation, *baselines = axes.lines
+def test_the_curve_is_in_bits_with_a_dashed_line_for_each_baseline_and_the_kept_epoch():
+    (axes,) = plots.learning_curve(TRAINING, VALIDATION, {"xz -9": 2.25, "letters": 4.5}).axes
+    training, validation, kept, *baselines = axes.lines
+    assert (kept.get_xdata(), kept.get_ydata()) == (validation.get_xdata(), validation.get_ydata())
     assert training.get_xdata().tolist() == [100, 200]
     assert training.get_ydata().tolist() == pytest.approx([4.328085, 3.606738])
     assert validation.get_ydata().tolist() == pytest.approx([3.751007])
     assert [(line.get_ydata()[0], line.get_linestyle()) for line in baselines] == [(2.25, "--"), (4.5, "--")]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        *("training", "validation", "xz -9: 2.25", "letters: 4.50")
+        *("training", "validation", "kept: epoch 1, 3.75", "xz -9: 2.25", "letters: 4.50")
     ]
+
+
+BITS = st.floats(0.1, 20)
+
+
+@given(st.lists(BITS, min_size=8), st.lists(BITS, max_size=3), st.floats(30, 1e6))
+def test_a_spike_flattens_no_picture_and_nothing_else_is_cut_off(curve, others, spike):
+    low, high = curves.limits([[*curve, spike]], others)
+    assert (low, max([high, *others])) == (min([*curve, *others]), high)  # baselines lie inside
+    usual = sorted([*curve, spike])[math.ceil(len(curve) * 0.75)]
+    assert high <= max([usual + 3 * (usual - min(curve)), *others])
+    assert sum(bits > high for bits in curve) <= (len(curve) + 1) / 4
+    assert curves.limits([[2.0], []]) == (2.0, 2.0)
+
+
+def test_a_picture_of_nothing_is_refused():
+    with pytest.raises(InputError, match=r"nothing to draw.*NatsPerCharacter"):
+        plots.learning_curve([], [(1, math.nan)])
+
+
+def test_a_spike_is_said_where_it_is_not_shown():
+    flat = [(n, 2.1 - 0.1 * n / 30) for n in range(31)]
+    for curve, said in ((flat, []), ([*flat, (31, 60.0)], ["losses up to 86.6 are not shown"])):
+        (axes,) = plots.learning_curve(curve).axes
+        assert [text.get_text() for text in axes.texts] == said
+        assert 0.8 < (axes.get_ylim()[1] - axes.get_ylim()[0]) / (0.1 / math.log(2)) < 4
 
 
 def test_missing_matplotlib_is_said_with_the_command_that_installs_it(tmp_path, monkeypatch):
@@ -70,7 +95,7 @@ def test_missing_matplotlib_is_said_with_the_command_that_installs_it(tmp_path, 
     for function in (
         plots.check_installed,
         lambda: plots.check_path(tmp_path / "curve.png"),
-        lambda: plots.learning_curve(tmp_path / "curve.png", TRAINING, VALIDATION, {}, ""),
+        lambda: plots.learning_curve(TRAINING, VALIDATION),
     ):
         with pytest.raises(InputError, match=r"pip install matplotlib"):
             function()
@@ -88,7 +113,8 @@ def test_a_place_no_picture_can_be_drawn_in_is_refused(tmp_path, name, message):
 @pytest.mark.parametrize("name", ["curve.png", "curve.PNG", "curve.svg", "curve.pdf", "curve.jpg"])
 def test_each_ending_that_is_accepted_can_be_drawn(tmp_path, name):
     plots.check_path(tmp_path / name)
-    assert plots.learning_curve(tmp_path / name, TRAINING, VALIDATION, {}, "").stat().st_size > 1000
+    plots.learning_curve(TRAINING, VALIDATION, path=tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 1000
 
 
 @pytest.fixture(scope="module")

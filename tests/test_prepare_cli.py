@@ -55,6 +55,7 @@ def test_a_large_text_trains_the_same_model_from_disk(here, monkeypatch):
     assert (code, [line.split()[0] for line in err.splitlines()]) == (0, ["hashing"])  # it is found again
 
 
+@pytest.mark.slow
 def test_the_vocabulary_of_a_model_can_be_taken(here, model):
     (here.folder / "part.txt").write_text("the dog.\n")
     assert "covers" not in here.done("prepare", "part.txt", "--init-from", model), "it was counted on another text"

@@ -64,6 +64,7 @@ def assert_the_same(generator, twin, ids, **read):
     return text, VOCABULARY.decode(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL)
 def test_there_and_back(case):
     weights, computed = fixture(case)

@@ -15,7 +15,7 @@ from faults_support import disk_fixture, fill  # noqa: F401 - a fixture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfgen.cli import sieve, tensorflow_log
+from tfgen.support import sieve, standard_error
 
 CHATTER = (
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -28,6 +28,8 @@ CHATTER = (
     "E0000 00:00:1763877600.123456    1234 cuda_executor.cc:12] failed call to cuInit: CUDA_ERROR_NO_DEVICE\n"
     "mkdir -p failed for path /nowhere/.config/matplotlib: [Errno 13] Permission denied: '/nowhere'\n"
     "Matplotlib created a temporary cache directory at /tmp/matplotlib-1 because there was an issue with the default\n"
+    "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with the flags.\n"
+    "E0000 00:00:1763877600.123456    1234 util.cc:131] oneDNN supports DT_BOOL only on platforms with AVX-512.\n"
 )
 NEWS = (
     "W0000 00:00:1763877600.123456    1234 gpu_device.cc:2342] Cannot dlopen some GPU libraries.\n"
@@ -36,6 +38,8 @@ NEWS = (
     "mkdir -p failed for path /data: [Errno 13] Permission denied: '/data'\n"
     "Matplotlib is missing a font\n"
     "  I0000 is not at the beginning of this line\n"
+    "To enable the following, set a flag.\n"
+    "E0000 00:00:1763877600.123456    1234 util.cc:131] oneDNN has run out of memory.\n"
     "naïve 漢字\n"
     "and a last line without an end"
 )
@@ -47,14 +51,14 @@ def write(text):
 
 
 def test_chatter_is_dropped_and_the_rest_passes_in_order(capfd):
-    with tensorflow_log.sifted():
+    with standard_error.sifted():
         for chatter, news in zip(CHATTER.splitlines(True), NEWS.splitlines(True), strict=True):
             write(chatter + news)
     assert capfd.readouterr().err == NEWS
 
 
 def test_lines_of_python_pass_too(capfd):
-    with tensorflow_log.sifted():
+    with standard_error.sifted():
         print("a warning", file=sys.stderr)
         write(CHATTER)
     print("after", file=sys.stderr, flush=True)
@@ -62,7 +66,7 @@ def test_lines_of_python_pass_too(capfd):
 
 
 def test_an_error_in_the_block_passes_with_what_was_written_before_it(capfd):
-    @tensorflow_log.sifted()
+    @standard_error.sifted()
     def fail():
         write(CHATTER + NEWS)
         raise ImportError("no such library")
@@ -74,16 +78,16 @@ def test_an_error_in_the_block_passes_with_what_was_written_before_it(capfd):
 
 
 def test_bytes_that_are_no_text_pass(capfdbinary):
-    with tensorflow_log.sifted():
+    with standard_error.sifted():
         os.write(2, b"\xff\x00\n")
     assert capfdbinary.readouterr().err == b"\xff\x00\n"
 
 
 def test_blocks_one_after_another_and_within_another_keep_the_order(capfd):
     for i in range(0, 12, 4):
-        with tensorflow_log.sifted():
+        with standard_error.sifted():
             write(f"{i}\n")
-            with tensorflow_log.sifted():
+            with standard_error.sifted():
                 write(f"I0000 chatter\n{i + 1}\n")
             write(f"I0000 chatter\n{i + 2}\n")
         write(f"{i + 3}\n")
@@ -93,7 +97,7 @@ def test_blocks_one_after_another_and_within_another_keep_the_order(capfd):
 def test_no_file_descriptor_is_left_open():
     before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []  # noqa: PTH112, PTH208
     for _ in range(3):
-        with tensorflow_log.sifted():
+        with standard_error.sifted():
             pass
     deadline = time.monotonic() + 10
     while len(os.listdir("/proc/self/fd") if before else []) > len(before):  # noqa: PTH208 - threads close the last
@@ -154,7 +158,7 @@ def test_a_line_without_end_is_not_held_in_memory(monkeypatch, piece):
 
 def python(program, **options):
     """Start a process that is in such a block."""
-    begin = "import os, signal, subprocess, sys, time\nfrom tfgen.cli import tensorflow_log\n"
+    begin = "import os, signal, subprocess, sys, time\nfrom tfgen.support import standard_error\n"
     command = [sys.executable, "-c", begin + program]
     return subprocess.Popen(command, env=ENVIRONMENT, **{"stderr": subprocess.PIPE, **options})
 
@@ -173,7 +177,7 @@ ENDS = {
 def test_nothing_is_lost_however_the_process_ends(end):
     statement, code = ENDS[end]
     program = f"""
-with tensorflow_log.sifted():
+with standard_error.sifted():
     os.write(2, sys.stdin.buffer.read())
     {statement}
 """
@@ -189,7 +193,7 @@ with tensorflow_log.sifted():
 @POSIX
 def test_a_fork_in_the_block_loses_nothing_and_holds_nobody_up():
     program = """
-with tensorflow_log.sifted():
+with standard_error.sifted():
     for leave in (True, False):
         os.write(2, b"parent\\nI0000 chatter\\n")
         if not os.fork():
@@ -209,7 +213,7 @@ os.write(2, b"after\\n")
 @POSIX
 def test_a_process_that_inherited_the_pipe_is_not_waited_for_and_heard_later():
     program = """
-with tensorflow_log.sifted():
+with standard_error.sifted():
     command = "echo first >&2; read line; echo I0000 chatter >&2; echo last >&2"
     other = subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE)
     time.sleep(0.1)
@@ -225,7 +229,7 @@ def test_a_signal_to_all_processes_of_a_terminal_does_not_end_the_sieve():
     program = """
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, lambda *_: os.write(2, b"heard\\n"))
-with tensorflow_log.sifted():
+with standard_error.sifted():
     os.write(2, b"begun\\n")
     while not sys.stdin.buffer.readline():
         pass
@@ -244,9 +248,9 @@ with tensorflow_log.sifted():
 
 @POSIX
 def test_a_sieve_that_is_killed_is_replaced(capfd, monkeypatch):
-    started, start = [], tensorflow_log._start_sieve
-    monkeypatch.setattr(tensorflow_log, "_start_sieve", lambda *args: started.append(start(*args)) or started[-1])
-    with tensorflow_log.sifted():
+    started, start = [], standard_error._start_sieve
+    monkeypatch.setattr(standard_error, "_start_sieve", lambda *args: started.append(start(*args)) or started[-1])
+    with standard_error.sifted():
         write("before\n" + CHATTER)
         while "before" not in (seen := capfd.readouterr().err):
             pass
@@ -263,7 +267,7 @@ def test_a_sieve_that_is_killed_is_replaced(capfd, monkeypatch):
 @pytest.mark.parametrize(("interpreter", "expected"), [("", CHATTER + NEWS), ("/bin/false", NEWS)])
 def test_an_interpreter_that_cannot_be_started_loses_nothing(capfd, monkeypatch, interpreter, expected):
     monkeypatch.setattr(sys, "executable", interpreter)
-    with tensorflow_log.sifted():
+    with standard_error.sifted():
         write(CHATTER + NEWS)
     assert capfd.readouterr().err == expected
 
@@ -273,7 +277,7 @@ def test_without_threads_nothing_is_sifted_and_nothing_lost(capfd, monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with tensorflow_log.sifted():
+    with standard_error.sifted():
         write(CHATTER + NEWS)
     assert capfd.readouterr().err == CHATTER + NEWS
 
@@ -284,10 +288,10 @@ def test_without_threads_nothing_is_sifted_and_nothing_lost(capfd, monkeypatch):
 def test_a_closed_standard_error_is_no_fault():
     program = """
 os.close(2)
-with tensorflow_log.sifted():
+with standard_error.sifted():
     pass
 sys.stderr = None
-with tensorflow_log.sifted():
+with standard_error.sifted():
     print("done")
 """
     with python(program, stdout=subprocess.PIPE) as process:
@@ -299,7 +303,7 @@ def test_a_full_disk_takes_what_it_can_and_stops_nothing(disk):
     fill(disk)
     with (disk / "log").open("wb") as log:
         program = """
-with tensorflow_log.sifted():
+with standard_error.sifted():
     for _ in range(1000):
         os.write(2, b"to be or not to be\\n" * 100)
 print("done")
@@ -312,7 +316,7 @@ print("done")
 @POSIX
 def test_a_terminal_shows_each_line_at_once():
     program = """
-with tensorflow_log.sifted():
+with standard_error.sifted():
     os.write(2, b"I0000 chatter\\nfirst\\n")
     sys.stdin.read()
 """
@@ -328,7 +332,7 @@ with tensorflow_log.sifted():
 def test_a_stream_that_does_not_wait_loses_nothing():
     program = """
 os.set_blocking(2, False)
-with tensorflow_log.sifted():
+with standard_error.sifted():
     for number in range(20_000):
         os.write(2, b"%d\\n" % number)
 """

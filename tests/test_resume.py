@@ -59,7 +59,7 @@ class Diary(keras.callbacks.Callback):
 SHAPES = {
     "deep": {"layers": 2, "weight_drop": 0.2, "batch_size": 4},
     "quick": {"cell": "rnn", "batch_size": 4},
-    "windows": {"cell": "gru"},
+    "windows": {"cell": "transformer", "units": 6, "layers": 1, "heads": 2, "window": 16},
 }
 OPTIMIZERS = {
     "schedule": lambda: training.optimizer(EPOCHS * STEPS, 0.02),
@@ -73,7 +73,7 @@ OPTIMIZERS = {
 def compiled(shape, optimizer, steps_per_execution, weighted):
     """Gives a generator as it is before its training."""
     keras.utils.set_random_seed(7)
-    generator = TextGenerator.build(VOCABULARY, units=5, dropout=0.3, seed=3, **SHAPES[shape])
+    generator = TextGenerator.build(VOCABULARY, **{"units": 5, "dropout": 0.3, "seed": 3, **SHAPES[shape]})
     generator.compile(
         OPTIMIZERS[optimizer](),
         "sparse_categorical_crossentropy",
@@ -238,6 +238,7 @@ def not_stopped(**how):
     return run(**how)
 
 
+@pytest.mark.slow
 def test_a_callback_list_is_left_as_it_was(tmp_path):
     listed = keras.callbacks.CallbackList([callbacks.Resume(tmp_path)], add_history=True)
     before = [*listed.callbacks]
@@ -393,6 +394,7 @@ def test_what_must_not_change_is_named_with_both_values(begun, change):
     assert sorted(begun.iterdir()) == files
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_some_batches_and_a_warning(begun, tmp_path):
     for path in begun.glob("*.npz"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -433,6 +435,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, state, message):
         build().fit(batches()[0], callbacks=[callbacks.Resume(tmp_path)], verbose=0)
 
 
+@pytest.mark.slow
 def test_checkpoints_that_are_removed_during_a_run_are_written_anew(tmp_path):
     class Remove(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -512,7 +515,10 @@ def weights_after(options, weighted=False):
     return [variable.numpy() for variable in every]
 
 
-@pytest.mark.parametrize("kind", LOOKING)
+# One that does it all, and in the whole run one after another.
+@pytest.mark.parametrize(
+    "kind", [pytest.param(each, marks=() if each.startswith("everything") else pytest.mark.slow) for each in LOOKING]
+)
 def test_looking_changes_nothing(tmp_path, kind):
     options = LOOKING[kind](tmp_path, batches()[1])
     weighted = options.pop("weighted", False)

@@ -20,7 +20,8 @@ from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture, listing, model_b
 from faults_support import environment_of_a_clock_that_runs_backwards
 
 import tfgen.cli
-from tfgen.cli import progress, stopped_runs
+from tfgen import callbacks
+from tfgen.cli import stopped_runs
 from tfgen.fitting import model
 from tfgen.support.checkpoints import Checkpoints
 
@@ -93,7 +94,7 @@ def stopped_once_fixture(tmp_path_factory):
     (folder / "fox.txt").write_text(TEXT)
     with pytest.MonkeyPatch.context() as during, contextlib.redirect_stderr(err):
         during.chdir(folder)
-        during.setattr(progress.TrainingProgress, "on_epoch_end", interrupt)
+        during.setattr(callbacks.Progress, "on_epoch_end", interrupt)
         during.setattr(sys, "argv", ["tfgen", "train", *OPTIONS, "-o", "fox.keras", "--no-sample"])
         with pytest.raises(SystemExit) as ended:
             tfgen.cli.main()
@@ -178,9 +179,11 @@ def test_a_run_that_diverges_goes_on_at_half_the_rate(here, monkeypatch):
     assert code == 1
     assert "with 0.02 at the peak" in out
     # The next process knows of the first half.
-    out = here.done(*command, "--resume", "--retry", "1")
+    out = here.done(*command, "--resume", "--retry", "1", "--ngrams", "3")
     assert "with 0.01 at the peak" in out
-    described = content("fox.keras")[1]
+    assert "mixed with n-grams of up to 3 tokens" in out
+    described, counts = content("fox.keras")[1]["members"]
+    assert counts["settings"] == {"cell": "ngram", "order": 3}
     assert described["retried"] == [0.02, 0.01]
     assert described["settings"]["learning_rate"] == 0.04
     assert described["result"]["epochs"] == 3

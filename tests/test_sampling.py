@@ -20,6 +20,7 @@ from sampling_support import (
 
 from tfgen import InputError
 from tfgen.sampling import (
+    XTC,
     DynamicTemperature,
     Epsilon,
     LogitBias,
@@ -27,6 +28,7 @@ from tfgen.sampling import (
     MinP,
     Temperature,
     TopK,
+    TopNSigma,
     TopP,
     Typical,
     default_chain,
@@ -66,13 +68,15 @@ SAMPLERS = {  # for given logits (B, V)
     "MinP": lambda logits: st.builds(lambda p: (MinP(p),), MIN_PS),
     "Typical": lambda logits: st.builds(lambda p: (Typical(p),), PS),
     "Epsilon": lambda logits: st.builds(lambda p: (Epsilon(p),), MIN_PS),
+    "TopNSigma": lambda logits: st.builds(lambda n: (TopNSigma(n),), st.floats(0.05, 10)),
+    "XTC": lambda logits: st.builds(lambda *settings: (XTC(*settings),), MIN_PS, MIN_PS),
     "LogitBias": biases_of,
     "Mask": masks_of,
     "default_chain": lambda logits: st.builds(
         default_chain, TEMPERATURES, st.none() | KS, st.none() | PS, st.none() | MIN_PS, st.none() | PS
     ),
 }
-CUTTING = ["TopK", "TopP", "MinP", "Typical", "Epsilon", "Mask"]  # which change no logit that they keep
+CUTTING = ["TopK", "TopP", "MinP", "Typical", "Epsilon", "TopNSigma", "Mask"]  # which change no logit that they keep
 
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 
@@ -111,6 +115,8 @@ def test_fifty_thousand_tokens(name, dtype):
         "MinP": (MinP(0.01),),
         "Typical": (Typical(0.9),),
         "Epsilon": (Epsilon(0.0003),),
+        "TopNSigma": (TopNSigma(1.5),),
+        "XTC": (XTC(0.7, 0.0003),),
         "LogitBias": (LogitBias(np.arange(50_000) % 7),),
         "Mask": (Mask(np.arange(50_000) % 7 > 3),),
         "default_chain": default_chain(0.7, 1000, 0.9, 0.01, 0.95),
@@ -219,6 +225,24 @@ def _epsilon(transform, p, log_p):
     return _keep(log_p, (p >= wanted) | (p == p.max()))
 
 
+def _top_n_sigma(transform, p, log_p):
+    possible = log_p[log_p > NEVER]
+    border = possible.max() - float(transform.n) * possible.std()
+    clear((np.abs(possible - border) > 1e-9).all() or possible.std() == 0)
+    return _keep(log_p, log_p >= border)
+
+
+def _xtc(transform, p, log_p):
+    """A coin decides whether the top choices are left out: the mean of both sides."""
+    probability, threshold = float(transform.probability), float(transform.threshold)
+    clear((np.abs(p - threshold) > 1e-9 * threshold).all())
+    top = (p >= threshold) & (p > 0)
+    left = ~top | (log_p == log_p[top].min()) if top.any() else ~top
+    without = np.where(left, p, 0) / p[left].sum()
+    with np.errstate(divide="ignore"):
+        return np.log((1 - probability) * p + probability * without)
+
+
 def _logit_bias(transform, p, log_p):
     return log_p + transform.biases.numpy()
 
@@ -235,6 +259,8 @@ _REFERENCE = {
     MinP: _min_p,
     Typical: _typical,
     Epsilon: _epsilon,
+    TopNSigma: _top_n_sigma,
+    XTC: _xtc,
     LogitBias: _logit_bias,
     Mask: _mask,
 }
@@ -287,6 +313,11 @@ def test_narrow_types_agree_with_the_reference_as_far_as_they_can_tell(name, dty
         (Epsilon(0.19), "abc"),
         (Epsilon(0.06), "abcd"),
         (Epsilon(0), "abcde"),
+        # The deviation of the logits is 0.69; they lie 0, 0.69, 0.69, 0.98 and 2.08 below the largest.
+        (TopNSigma(0.9), "a"),
+        (TopNSigma(1.1), "abc"),
+        (TopNSigma(2), "abcd"),
+        (TopNSigma(4), "abcde"),
         (Mask(np.array(list("eabdc")) > "b"), "cde"),
     ],
     ids=str,
@@ -437,6 +468,26 @@ def test_a_tiny_temperature_is_greedy(t, logits):
     np.testing.assert_array_equal(out.max(axis=1), 0)
 
 
+def xtc_with_a_coin(p, probability, threshold, rng):
+    """Draw as llama.cpp does: by a coin, all that reach the threshold but the last of them are left out."""
+    order = np.argsort(-p, kind="stable")
+    reach = int((p >= threshold).sum())
+    if reach >= 2 and rng.random() < probability:
+        order = order[reach - 1 :]
+    return rng.choice(order, p=p[order] / p[order].sum())
+
+
+@pytest.mark.parametrize(("probability", "threshold"), [(0.5, 0.1), (1.0, 0.06), (0.3, 0.29)])
+def test_xtc_draws_what_is_drawn_with_a_coin(probability, threshold):
+    p, times, rng = np.array([0.05, 0.4, 0.15, 0.1, 0.3]), 20_000, np.random.default_rng(5)
+    drawn = np.bincount([xtc_with_a_coin(p, probability, threshold, rng) for _ in range(times)], minlength=5)
+    expected = times * distribution(XTC(probability, threshold)(np.log(p)).numpy())
+    can = expected > 0
+    assert not drawn[~can].any()
+    # Chi-square with 4 degrees of freedom exceeds 34 in one case of a million.
+    assert ((drawn[can] - expected[can]) ** 2 / expected[can]).sum() < 34
+
+
 # Symmetries
 
 
@@ -461,8 +512,8 @@ def test_the_order_of_the_vocabulary_does_not_matter(name, data):
     order = data.draw(st.permutations(range(logits.shape[1])))
     plain = apply(sampler, logits)[:, order]
     other = apply([permuted(transform, order) for transform in sampler], logits[:, order])
-    if any(isinstance(transform, DynamicTemperature | Typical) for transform in sampler):
-        reference(sampler, logits)  # which assumes that no rounding of the entropy decides
+    if any(isinstance(transform, DynamicTemperature | Typical | TopNSigma | XTC) for transform in sampler):
+        reference(sampler, logits)  # which assumes that no rounding of sums decides
         np.testing.assert_allclose(distribution(other), distribution(plain), rtol=0, atol=1e-3)
         np.testing.assert_array_equal(support(other), support(plain))
     else:
@@ -519,6 +570,9 @@ REFUSED = [
     ("min_p", MinP, [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
     ("typical_p", Typical, [0, 0.0, -0.5, 1.5, 2, np.inf, *NO_NUMBERS]),
     ("epsilon", Epsilon, [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
+    ("top_n_sigma", TopNSigma, [-1, 0, 1e7, np.inf, *NO_NUMBERS]),
+    ("xtc_probability", XTC, [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
+    ("xtc_threshold", lambda threshold: XTC(0.5, threshold), [-1, -0.01, 1.5, np.inf, *NO_NUMBERS]),
 ]
 
 
@@ -542,6 +596,8 @@ def test_a_setting_that_cannot_be_is_named_with_its_value(name, kind, value):
         (TopP, "p", 0.5),
         (MinP, "p", 0.5),
         (Typical, "p", 0.5),
+        (TopNSigma, "n", 0.5),
+        (XTC, "probability", 0.5),
         (Epsilon, "epsilon", 0.5),
     ],
     ids=lambda part: getattr(part, "__name__", None),

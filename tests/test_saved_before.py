@@ -30,6 +30,7 @@ def test_a_model_of_characters(generator):
     assert generator.optimizer.iterations > 0
 
 
+@pytest.mark.slow
 def test_a_model_of_words():
     words = keras.saving.load_model(SAVED / "words.keras")
     assert words.generate("", n=4, seed=1) == EXPECTED["words"]["texts"]

@@ -59,13 +59,13 @@ MODELS = {
 
 # The graph is the same for both loaders; what differs between them is how weights and vocabulary come back.
 LOADED = [
-    ("lstm", "object"),
+    ("rnn, stateful", "object"),
     *(
         pytest.param(*each, marks=pytest.mark.slow)
         for each in (
             ("lstm", "session"),
             ("gru, words", "object"),
-            ("rnn, stateful", "object"),
+            ("lstm", "object"),
             ("plain Keras", "object"),
             ("gru, words", "session"),
         )
@@ -141,18 +141,19 @@ def test_it_scores_as_python_scores(name, loader, run):
 @pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS)
 def test_what_is_left_out_has_the_defaults_of_python_and_seed_0(loader, run):
-    expected = in_python("lstm", seed=0)
-    assert run(loader, "lstm", "generate", prompts=PROMPTS)["texts"] == expected
-    assert run(loader, "lstm", "serving_default" if loader == "session" else "generate", prompts=PROMPTS) == {
+    expected = in_python("rnn, stateful", seed=0)
+    assert run(loader, "rnn, stateful", "generate", prompts=PROMPTS)["texts"] == expected
+    assert run(loader, "rnn, stateful", "serving_default" if loader == "session" else "generate", prompts=PROMPTS) == {
         "texts": expected
     }
-    run(loader, "lstm", "start", prompts=PROMPTS)
-    pieces = run(loader, "lstm", "continue", goes_on=True)
+    run(loader, "rnn, stateful", "start", prompts=PROMPTS)
+    pieces = run(loader, "rnn, stateful", "continue", goes_on=True)
     assert ["".join(both) for both in zip(PROMPTS, pieces["texts"], strict=True)] == expected
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loader", OBJECT_AND_SLOWLY_SESSION)
+@pytest.mark.slow
+@pytest.mark.parametrize("loader", LOADERS)
 def test_bytes_that_are_no_utf_8_become_the_replacement_character_and_are_read_as_unknown(loader, run):
     raw = [b"th\xff", b"\xed\xa0\x80fox", b"a\0b", b"end\x03of"]
     clean = ["th\ufffd", "\ufffd\ufffd\ufffdfox", "a\0b", "end\x03of"]
@@ -177,29 +178,33 @@ def test_bytes_that_are_no_utf_8_become_the_replacement_character_and_are_read_a
         ({"seed": [[1]]}, "there must be one seed, or one for each prompt; received] [[1]]"),
         ({"prompts": []}, "there must be at least one text"),
         ({"prompts": ["x" * saved_model.TOKENS]}, f"one call can read {saved_model.TOKENS} tokens"),
+        ({"prompts": ["x" * 2**20, "x"]}, "one call can read 1048576 bytes of text"),
+        ({"prompts": [""] * 4097}, "one call can take 4096 texts"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named_and_the_next_call_is_answered(wrong, told, loader, run):
     call = {"prompts": ["the"], **wrong}
     with pytest.raises(AnswerError) as caught:
-        run(loader, "lstm", "generate", **call)
+        run(loader, "rnn, stateful", "generate", **call)
     answer = caught.value.args[0]
     assert answer["error"] == "InvalidArgumentError"
     assert told in answer["message"]
-    assert run(loader, "lstm", "generate", prompts=["the"])["texts"] == in_python("lstm", ["the"], seed=0)
+    assert run(loader, "rnn, stateful", "generate", prompts=["the"])["texts"] == in_python(
+        "rnn, stateful", ["the"], seed=0
+    )
 
 
 @pytest.mark.parametrize("loader", OBJECT_AND_SLOWLY_SESSION)
 @pytest.mark.parametrize("drawn", [-1, 2**31 - 1])
 def test_a_step_that_no_state_is_at_is_refused(drawn, loader, run):
-    run(loader, "lstm", "start", prompts=["a", "b"])
+    run(loader, "rnn, stateful", "start", prompts=["a", "b"])
     with pytest.raises(AnswerError, match="no state that start or continue has given"):
-        run(loader, "lstm", "continue", goes_on=True, drawn=drawn)
+        run(loader, "rnn, stateful", "continue", goes_on=True, drawn=drawn)
 
 
 @pytest.fixture(name="loaded", scope="module")
 def loaded_fixture(saved):
-    return tf.saved_model.load(str(saved("lstm")))
+    return tf.saved_model.load(str(saved("rnn, stateful")))
 
 
 six_digits = st.builds(lambda digits, places: digits / 10**places, st.integers(0, 999_999), st.integers(0, 6))
@@ -218,7 +223,7 @@ six_digits = st.builds(lambda digits, places: digits / 10**places, st.integers(0
 def test_every_setting_means_what_it_means_in_python(loaded, prompts, seed, **chosen):
     tensors = {name: tf.constant(value, TYPES[name]) for name, value in chosen.items()}
     texts = loaded.generate(tf.constant(prompts), seed=tf.constant(seed, tf.int64), **tensors)["texts"]
-    assert [text.decode() for text in texts.numpy()] == in_python("lstm", prompts, seed=seed, **chosen)
+    assert [text.decode() for text in texts.numpy()] == in_python("rnn, stateful", prompts, seed=seed, **chosen)
 
 
 @given(six_digits)
@@ -240,7 +245,14 @@ def test_saved_model_cli_prints_the_text(saved):
     expression = f"prompts={['the quick', 'o']!r};length={LENGTH};temperature=0.8;seed=9"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run", "--dir", str(saved("lstm"))),
+            *(
+                sys.executable,
+                "-m",
+                "tensorflow.python.tools.saved_model_cli",
+                "run",
+                "--dir",
+                str(saved("rnn, stateful")),
+            ),
             *("--tag_set", "serve", "--signature_def", "generate", "--input_exprs", expression),
         ],
         capture_output=True,
@@ -250,7 +262,7 @@ def test_saved_model_cli_prints_the_text(saved):
         check=False,
     )
     printed = done.stdout.decode().split("texts:\n")[-1].strip()
-    expected = in_python("lstm", ["the quick", "o"], length=LENGTH, temperature=0.8, seed=9)
+    expected = in_python("rnn, stateful", ["the quick", "o"], length=LENGTH, temperature=0.8, seed=9)
     assert printed.split() == str(np.array([text.encode() for text in expected], object)).split(), done.stderr.decode()
 
 
@@ -269,6 +281,7 @@ def test_an_export_where_there_is_a_gpu_runs_where_there_is_none(tmp_path, monke
     assert [layer.use_cudnn for layer in networks.recurrent_layers(generator.network)] == ["auto"] * 2
 
 
+@pytest.mark.slow
 def test_the_manifest_tells_what_it_is(saved):
     told = json.loads((saved("gru, words") / "tfgen.json").read_text("utf-8"))
     assert told["format"] == "saved-model"
@@ -317,7 +330,7 @@ def everything(folder):
 @pytest.mark.usefixtures("formats")
 @pytest.mark.parametrize("before", ["nothing", "an empty directory", "an export"])
 def test_an_export_that_fails_leaves_what_was_there(tmp_path, before):
-    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator, place = generator_of("rnn, stateful"), tmp_path / "place"
     if before == "an empty directory":
         place.mkdir()
     if before == "an export":
@@ -333,7 +346,7 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path, before):
 
 @pytest.mark.usefixtures("formats")
 def test_what_is_there_is_not_lost(tmp_path):
-    generator = generator_of("lstm")
+    generator = generator_of("rnn, stateful")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "letter").write_text("mine")
@@ -347,7 +360,7 @@ def test_what_is_there_is_not_lost(tmp_path):
         with pytest.raises(InputError, match=told):
             generator.export(tmp_path / place, "good", overwrite=overwrite)
         assert everything(tmp_path) == kept
-    with pytest.raises(InputError, match="the format must be one of good, bad; received 'best'"):
+    with pytest.raises(InputError, match="the format must be one of good, bad, html; received 'best'"):
         generator.export(tmp_path / "new", "best")
 
 
@@ -368,7 +381,7 @@ def put_a_link(place):
 @pytest.mark.parametrize("put", [put_a_file, put_a_folder, put_a_link])
 @pytest.mark.parametrize("when", ["before", "while it is written"])
 def test_what_an_export_did_not_write_is_not_deleted_with_it(tmp_path, monkeypatch, put, when):
-    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator, place = generator_of("rnn, stateful"), tmp_path / "place"
     generator.export(place, "good")
     (place / "empty").mkdir()  # which loses nothing
     generator.export(place, "good", overwrite=True)
@@ -392,7 +405,7 @@ def test_what_an_export_did_not_write_is_not_deleted_with_it(tmp_path, monkeypat
     "content", [b"", b"[]", b"{}", b'{"sha256": 1}', b"[" * 10**5, b"\xff", "pipe", "link to a pipe"]
 )
 def test_a_manifest_that_lists_nothing_makes_no_export(tmp_path, content):
-    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator, place = generator_of("rnn, stateful"), tmp_path / "place"
     place.mkdir()
     (place / "part").write_text("mine")
     if isinstance(content, bytes):
@@ -408,7 +421,7 @@ def test_a_manifest_that_lists_nothing_makes_no_export(tmp_path, content):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 @pytest.mark.usefixtures("formats")
 def test_a_file_of_an_export_that_is_replaced_keeps_its_mode(tmp_path):
-    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator, place = generator_of("rnn, stateful"), tmp_path / "place"
     generator.export(place, "good")
     (place / "part").chmod(0o600)
     (place / "tfgen.json").chmod(0o640)
@@ -420,7 +433,7 @@ def test_a_file_of_an_export_that_is_replaced_keeps_its_mode(tmp_path):
 @pytest.mark.usefixtures("formats")
 @pytest.mark.parametrize("mode", [0o700, 0o750])
 def test_a_directory_that_is_replaced_keeps_its_mode(tmp_path, mode):
-    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator, place = generator_of("rnn, stateful"), tmp_path / "place"
     place.mkdir()
     place.chmod(mode)
     for _ in range(2):  # it is empty, and then an export
@@ -430,7 +443,7 @@ def test_a_directory_that_is_replaced_keeps_its_mode(tmp_path, mode):
 
 @pytest.mark.usefixtures("formats")
 def test_a_second_rename_that_fails_brings_the_first_back(tmp_path, monkeypatch):
-    generator, place = generator_of("lstm"), tmp_path / "place"
+    generator, place = generator_of("rnn, stateful"), tmp_path / "place"
     generator.export(place, "good")
     kept = everything(tmp_path)
     rename = pathlib.Path.rename
@@ -474,7 +487,7 @@ def test_files_that_do_not_fit_are_an_error_of_the_system_and_nothing_is_left(tm
 @pytest.mark.skipif(os.name == "nt", reason="on Windows it is never known to be dead")
 @pytest.mark.usefixtures("formats")
 def test_what_a_killed_export_left_is_cleared_away(tmp_path):
-    generator = generator_of("lstm")
+    generator = generator_of("rnn, stateful")
     for name in ("earlier", "other"):
         generator.export(tmp_path / name, "good")
     kept = everything(tmp_path)

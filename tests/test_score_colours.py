@@ -100,6 +100,7 @@ def test_lines_stay_lines_on_a_terminal():
     assert sent == "one\n\x1b[38;5;16;48;5;208mtwo words\x1b[0m\n"
 
 
+@pytest.mark.slow
 def test_ten_thousand_characters_are_drawn_at_once():
     random = np.random.default_rng(0)
     for text in ("lines of words\n" * 700, "x" * 10_000):

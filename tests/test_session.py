@@ -188,6 +188,7 @@ def test_a_text_that_ends_writes_no_more():
     assert len(fresh.generate(30, min_length=30)) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", [False, True])
 def test_the_end_of_a_match_ends_the_answer_and_not_the_session(ends, tmp_path):
     generator = TextGenerator.build(Vocabulary.from_texts([TEXT] * 3, ends=ends), units=8, seed=1)

@@ -30,5 +30,16 @@ def test_strings_of_tensorflow_and_numpy_are_texts():
         == several
     )
     assert generator.score(tf.constant("ab")).text == "ab"
+    for text in (tf.constant("a"), np.array("a"), np.str_("a")):
+        assert "".join(generator.stream(text, **call)) == one[1:]
+        session = generator.start(text, seed=1)
+        session.read(tf.constant("b"))
+        assert session.text == "ab"
+    assert generator.generate([tf.constant("a"), np.str_("a")], **call)[0] == one
+    for verb in (generator.stream, generator.start):
+        with pytest.raises(InputError, match=r"received.*\.$"):
+            verb(tf.constant(["a", "b"]))
+        with pytest.raises(InputError, match=r"received 'float32'\.$"):
+            verb(tf.constant(1.0))
     with pytest.raises(InputError, match="texts are str, or strings of TensorFlow or NumPy; received 'int32'"):
         generator.generate(tf.constant(3))

@@ -277,6 +277,7 @@ def test_the_loop_compiled_by_xla_writes_the_same(generator, name):
     assert "a" + "".join(alone) == generator.generate("a", sampler=sampler, **settings)
 
 
+@pytest.mark.slow
 def test_scores_of_the_compiled_loop_are_those_of_the_graph(generator):
     plain, compiled = (
         generator.generate("a", length=20, seed=3, return_scores=True, jit_compile=jit) for jit in (False, True)
@@ -304,13 +305,36 @@ def test_compiled_functions_are_kept_within_a_bound(monkeypatch):
     generator = TextGenerator.build(Vocabulary.from_texts([TEXT]), cell="rnn", units=4, seed=1)
     functions = generator.writer._compiled._functions
     expected = generator.generate("a", length=5, temperature=0)
-    for window in range(7, 12):
-        generator.generate("a", length=2, sampler=[DRY(window=window, longest=2)])
+    structures = [[each(1.5)] * number for number in (1, 2, 3) for each in (FrequencyPenalty, PresencePenalty)]
+    for sampler in structures:
+        generator.generate("a", length=2, sampler=sampler)
     assert len(functions.kept()) == 3
     assert generator.generate("a", length=5, temperature=0) == expected
     kept = functions.kept()
-    generator.generate("a", length=2, sampler=[DRY(window=11, longest=2)])
+    generator.generate("a", length=2, sampler=structures[-1])
     assert sorted(map(str, functions.kept())) == sorted(map(str, kept)), "nothing was compiled again"
+
+
+@pytest.mark.slow
+def test_settings_that_are_sizes_compile_a_few_loops(monkeypatch):
+    monkeypatch.setattr(compiled_, "KEPT", 99)
+    vocabulary = Vocabulary.from_texts(["".join(map(chr, range(65, 65 + 40)))])
+    generator = TextGenerator.build(vocabulary, cell="rnn", units=4, seed=1)
+    functions = generator.writer._compiled._functions
+
+    def compiled(*requests):
+        before = len(functions.kept())
+        for request in requests:
+            generator.generate("A", length=2, seed=1, **request)
+        return len(functions.kept()) - before
+
+    generator.generate("A", length=2)
+    windows = [{"sampler": [DRY(window=window, longest=(window + 1) // 2)]} for window in range(1, 65)]
+    assert compiled(*windows) == 1
+    assert compiled(*({"sampler": [DRY(breakers=breakers)]} for breakers in ("", "A", "AB", "ABC", "ABCD"))) == 4
+    assert compiled(*({"sampler": [NoRepeatNgram(n, window=99)]} for n in (1, 5, 99))) == 1
+    assert compiled(*({"return_scores": True, "alternatives": number} for number in range(1, 41))) == 17
+    assert compiled(*({"num_beams": number, "n": number} for number in range(2, 17))) == 11
 
 
 def test_what_was_used_last_is_kept_by_any_number_of_threads():

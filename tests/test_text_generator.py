@@ -417,6 +417,7 @@ def test_quantizing_is_refused():
         TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3).quantize("int8")
 
 
+@pytest.mark.slow
 def test_a_seed_for_everything_makes_a_text_without_a_seed_repeatable():
     written = []
     generator = TextGenerator.build(Vocabulary.from_texts(["abcdefgh"]), units=3, seed=1)
@@ -436,6 +437,7 @@ def test_fit_takes_its_arguments_by_place_as_keras_does():
     assert seen == [0, 1]
 
 
+@pytest.mark.slow
 def test_single_batches_leave_the_carried_state_alone():
     generator = TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3, batch_size=2, seed=1)
     generator.compile("sgd", "sparse_categorical_crossentropy")

@@ -42,6 +42,7 @@ def test_words_in_the_graph_are_the_words_in_numpy(batch: list[str]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_words_of_all_characters() -> None:
     shuffled = random.Random(0).sample(EVERY_CHARACTER, 200_000)
     shuffled[::3] = random.Random(1).choices(TRICKY, k=len(shuffled[::3]))

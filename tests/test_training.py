@@ -182,6 +182,27 @@ def test_a_job_counts_what_an_epoch_reads():
     assert words.settings.embedding == 128
 
 
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_bits_of_words_are_per_character(min_count):
+    text = TEXT + "".join(f"word{number} " for number in range(30))  # the rare ones are in the held-out part
+    settings = dataclasses.replace(TINY, split="word", length=4, min_count=min_count, validation=0.2)
+    job = training.prepare(Corpus.from_text(text), settings)
+    said = job.generator.evaluate(job.validation, verbose=0, return_dict=True)
+    assert said["bits"] == pytest.approx(job.bits_per_character(said["nats"]), rel=1e-5)
+    tokens = job.generator.vocabulary
+    texts = [tokens.decode(y.numpy().ravel()[y.numpy().ravel() > 1]) for _, y in job.validation]
+    unknown = sum(int((y.numpy() == 1).sum()) for _, y in job.validation)
+    known = [len(token) * count for token, count in zip(tokens.tokens, tokens.counts, strict=True)][3:]
+    if min_count == 1:
+        assert unknown == 0
+        characters = len("".join(texts))
+        count = sum(int((y.numpy() != 0).sum()) for _, y in job.validation)
+        assert job.characters_per_token == pytest.approx(characters / count)
+    else:
+        assert job.lengths[1] == pytest.approx((len(text) - sum(known)) / tokens.counts[1])
+        assert 4 < job.lengths[1] < 8
+
+
 def test_a_prepared_text_is_as_long_as_it_is_whatever_its_vocabulary_was_counted_on(tmp_path):
     (tmp_path / "part.txt").write_text(TEXT[:700])
     for vocabulary in (Vocabulary.from_texts([TEXT]), Vocabulary(sorted(set(TEXT)))):
@@ -225,6 +246,7 @@ def test_the_best_epoch_is_the_one_that_is_kept_and_recorded():
     result = job.generator.provenance["result"]
     assert result["val_nats"] == round(min(judged), 4)
     assert result["epochs"] == len(judged)
+    assert (result["kept_epoch"], result["ended"]) == (len(judged) - 3, "no better for 3 epochs")
 
 
 @pytest.mark.slow
@@ -241,7 +263,9 @@ def test_provenance_is_json_and_travels_with_the_model(tmp_path):
     assert provenance["parameters"] == job.generator.count_params()
     assert provenance["versions"]["tfgen"] == tfgen.__version__
     assert provenance["versions"]["keras"] == keras.__version__
-    assert {"finished", "seconds", "epochs", "nats", "val_nats"} == set(provenance["result"])
+    costs = {"nats", "val_nats", "bits", "val_bits", "unit"}
+    assert {"finished", "seconds", "epochs", "kept_epoch", "ended"} | costs == set(provenance["result"])
+    assert provenance["result"]["ended"] == "all epochs done"
     path = tmp_path / "fox.keras"
     job.generator.save(path)
     assert model_files.read_config(path)["provenance"] == provenance
@@ -274,8 +298,9 @@ def test_a_vocabulary_that_left_tokens_out_reads_new_ones_as_unknown():
     ("history", "best"),
     [
         ({}, {}),
-        ({"nats": [3.0, 2.0], "val_nats": [2.5, 2.7], "lr": [1, 1]}, {"nats": 3.0, "val_nats": 2.5}),
-        ({"nats": [3.0, math.nan], "val_nats": [2.5, math.nan]}, {"nats": 3.0, "val_nats": 2.5}),
+        ({"nats": [3.0, 2.0], "val_nats": [2.5, 2.7], "lr": [1, 1]}, {"kept_epoch": 1, "nats": 3.0, "val_nats": 2.5}),
+        ({"nats": [3.0, 2.0], "bits": [4.0, 3.0]}, {"kept_epoch": 2, "nats": 2.0, "bits": 3.0}),
+        ({"nats": [3.0, math.nan], "val_nats": [2.5, math.nan]}, {"kept_epoch": 1, "nats": 3.0, "val_nats": 2.5}),
         ({"nats": [3.0, math.nan]}, {}),
         ({"nats": [math.nan], "val_nats": [math.nan]}, {}),
     ],

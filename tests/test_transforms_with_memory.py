@@ -6,11 +6,13 @@ import tensorflow as tf
 from effort import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_support import forget_peak, peak
 from sampling_support import GRID, NEVER, apply, distribution, log_distribution, some, support
 
 from tfgen import InputError, Vocabulary
 from tfgen.sampling import (
     DRY,
+    AdaptiveP,
     FrequencyPenalty,
     Mirostat,
     NoRepeatNgram,
@@ -208,8 +210,8 @@ def test_the_order_of_the_vocabulary_does_not_matter(name, data):
             transform.multiplier,
             transform.base,
             transform.allowed_length,
-            window=transform.window,
-            longest=transform.longest,
+            window=int(transform.window),
+            longest=int(transform.longest),
             breaker_ids=ids,
         )
     out = apply([renamed], logits[:, order], padded([np.argsort(order)[text].tolist()]))
@@ -362,8 +364,21 @@ def test_breakers_are_looked_up_in_the_vocabulary():
     bound = DRY(2, 3, 4, ["\n", "x"], 64, 5).bind(vocabulary)
     assert bound.breaker_ids.numpy().tolist() == [vocabulary.tokens.index("\n")]
     assert (bound.multiplier, bound.base, bound.allowed_length, bound.window, bound.longest) == (2, 3, 4, 64, 5)
-    assert bound.breakers == ("\n", "x")
+    assert bound.breakers == (), "in ids from there on: two samplers of other breakers are of one structure"
+    assert DRY(breakers=("a",), breaker_ids=(7,)).bind(vocabulary).breaker_ids.numpy().tolist() == [
+        vocabulary.tokens.index("a"),
+        7,
+    ]
     assert DRY(breakers="").bind(vocabulary).breaker_ids.shape == [0]
+
+
+def test_the_largest_windows_are_looked_through_at_once():
+    text = [END, *[A, B] * 40_000]
+    for transform in (DRY(2, 1, 1, window=2**16, longest=2**10), NoRepeatNgram(2**10, 2**16)):
+        before = forget_peak()
+        out = apply([transform], np.zeros((1, V)), padded([text]))
+        assert peak() - before < 64 << 20, "places by lengths would be 256 MB of numbers"
+        assert np.argmin(out[0]) == A
 
 
 def test_a_penalty_counts_once_or_each_time():
@@ -415,29 +430,28 @@ def mirostat_by_hand(logits, mu, target, rate, uniform):
     return token, surprise[token], mu - rate * (surprise[token] - target)
 
 
-def mirostat_run(logits, target, rate, uniforms):
-    """Draw again and again from one distribution, as the loop does: tokens, and mu after each."""
-    transform = Mirostat(target, rate)
+def run_of(transform, logits, uniforms):
+    """Draw again and again from one distribution, as the loop does: tokens, and the state after each."""
 
     @tf.function(autograph=False)
     def run(uniforms):
         def step(carried, uniform):
-            _, mu = carried
-            ids = select(transform.apply(logits, mu), uniform)
-            return ids, transform.update(mu, ids, logits)
+            _, state = carried
+            ids = select(transform.apply(logits, state), uniform)
+            return ids, transform.update(state, ids, logits)
 
         start = transform.start(tf.zeros([1, 1], tf.int32), V)
         return tf.scan(step, uniforms, (tf.zeros([1], tf.int32), start))
 
-    ids, mu = run(tf.constant(uniforms)[:, tf.newaxis])
-    return ids.numpy()[:, 0], mu.numpy()[:, 0]
+    ids, states = run(tf.constant(uniforms)[:, tf.newaxis])
+    return ids.numpy()[:, 0], states.numpy()[:, 0]
 
 
 @pytest.mark.parametrize(("target", "rate"), [(1.0, 0.1), (2.5, 0.3), (0.2, 1.0)])
 def test_mirostat_is_the_controller_of_the_paper(target, rate):
     rng = np.random.default_rng(3)
     logits, uniforms = rng.normal(scale=1.5, size=(1, 20)), rng.random(200)
-    ids, mus = mirostat_run(tf.constant(logits), target, rate, uniforms)
+    ids, mus = run_of(Mirostat(target, rate), tf.constant(logits), uniforms)
     mu = 2 * target
     for uniform, drawn, moved in zip(uniforms, ids, mus, strict=True):
         token, _, mu = mirostat_by_hand(logits[0], mu, target, rate, uniform)
@@ -450,7 +464,8 @@ def test_the_mean_surprise_comes_to_the_target(target):
     # Zipf over 500 tokens: a surprise of 2.8 bits at least, of 6.4 in the mean.
     logits = -np.log(np.arange(1, 501.0))[np.newaxis]
     rate, times = 0.1, 2000
-    ids, mus = mirostat_run(tf.constant(logits), target, rate, draws(np.array([[1, 0]]), 0, times).numpy()[:, 0])
+    uniforms = draws(np.array([[1, 0]]), 0, times).numpy()[:, 0]
+    ids, mus = run_of(Mirostat(target, rate), tf.constant(logits), uniforms)
     off = (-np.log2(distribution(logits[0]))[ids]).mean() - target
     assert abs(off) < 0.05
     np.testing.assert_allclose(off, (2 * target - mus[-1]) / (rate * times), rtol=0, atol=1e-9)
@@ -481,6 +496,56 @@ def test_mirostat_takes_no_notice_of_a_constant(logits, shift, mu):
         np.testing.assert_array_equal(support(plain), support(shifted))
 
 
+# Adaptive-p
+
+
+def adaptive_by_hand(p, total, weight, target, decay, uniform):
+    """Draw as llama.cpp does, with its two sums: the token, and the sums after it."""
+    aim = min(max(2 * target - total / weight, 0), 1) if weight else target
+    distance = np.abs(p - aim) / 0.3
+    q = np.where(p > 0, distribution(5 - 10 * distance**2 / (1 + distance)), 0)
+    token = int(np.searchsorted(np.cumsum(q) / q.sum(), uniform, side="right"))
+    return token, p[token] + decay * total, 1 + decay * weight
+
+
+@pytest.mark.parametrize(("target", "decay"), [(0.5, 0.9), (0.1, 0.99), (0.0, 0.0), (1.0, 0.5)])
+def test_adaptive_p_is_that_of_llama_cpp(target, decay):
+    rng = np.random.default_rng(4)
+    logits, uniforms = rng.normal(scale=1.5, size=(1, 20)), rng.random(200)
+    logits[0, 7] = NEVER
+    ids, means = run_of(AdaptiveP(target, decay), tf.constant(logits), uniforms)
+    total, weight = target / (1 - decay), 1 / (1 - decay)
+    for uniform, drawn, mean in zip(uniforms, ids, means, strict=True):
+        token, total, weight = adaptive_by_hand(distribution(logits[0]), total, weight, target, decay, uniform)
+        assert token == drawn
+        np.testing.assert_allclose(mean, total / weight, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("target", [0.1, 0.25, 0.45])
+def test_the_mean_probability_comes_to_the_target(target):
+    p = np.array([0.5, 0.3, 0.1, 0.06, 0.04])
+    uniforms = draws(np.array([[1, 0]]), 0, 2000).numpy()[:, 0]
+    ids, _ = run_of(AdaptiveP(target), tf.constant(np.log(p))[tf.newaxis], uniforms)
+    assert abs(p[ids].mean() - target) < 0.03
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.5])
+def test_adaptive_p_draws_in_the_shares_of_its_formula(mean):
+    p, times = np.array([0.5, 0.3, 0.1, 0.1]), 4000
+    logits = AdaptiveP(0.3).apply(tf.constant(np.log(p))[tf.newaxis], tf.constant([mean], tf.float64))
+    ids = select(tf.repeat(logits, times, axis=0), draws(np.array([[2, 0]]), 0, times)[:, 0]).numpy()
+    distance = np.abs(p - (0.6 - mean)) / 0.3
+    expected = times * distribution(5 - 10 * distance**2 / (1 + distance))
+    # Chi-square with 3 degrees of freedom exceeds 31 in one case of a million.
+    assert ((np.bincount(ids, minlength=4) - expected) ** 2 / expected).sum() < 31
+
+
+def test_the_mean_of_a_finished_row_stays():
+    logits = tf.constant([[NEVER, 0.0, 0.0]] * 2, tf.float64)
+    means = AdaptiveP(0.4, 0.5).update(tf.constant([0.3, 0.3], tf.float64), tf.constant([PADDING, 1]), logits)
+    np.testing.assert_allclose(means, [0.3, 0.4])
+
+
 # Settings that cannot be
 
 
@@ -490,15 +555,20 @@ REFUSED = [
     ("frequency_penalty", FrequencyPenalty, [np.inf, -np.inf, 1e7, *NO_NUMBERS]),
     ("presence_penalty", PresencePenalty, [np.inf, -np.inf, 1e7, *NO_NUMBERS]),
     ("n", NoRepeatNgram, [0, -1, 1025, 2.0, *NO_NUMBERS]),
+    ("n", lambda n: NoRepeatNgram(n, 2**16), [1025, 2**16]),
+    ("n", lambda n: NoRepeatNgram(n, 5), [6]),
     ("window", lambda window: NoRepeatNgram(1, window), [0, 2**16 + 1, 9.0, *NO_NUMBERS]),
     ("multiplier", DRY, [-1, np.inf, *NO_NUMBERS]),
     ("base", lambda base: DRY(base=base), [0.5, np.inf, *NO_NUMBERS]),
     ("allowed_length", lambda length: DRY(allowed_length=length), [0, 1.5, 2**31, *NO_NUMBERS]),
     ("window", lambda window: DRY(window=window), [0, 2**16 + 1, 9.0, *NO_NUMBERS]),
     ("longest", lambda longest: DRY(longest=longest), [0, 1025, 9.0, *NO_NUMBERS]),
+    ("longest", lambda longest: DRY(window=2**16, longest=longest), [1025, 2**16]),
     ("breakers", lambda breakers: DRY(breakers=breakers), [None, 3, [1], ["a", None], b"a"]),
     ("target", Mirostat, [0, -1, 65, np.inf, *NO_NUMBERS]),
     ("rate", lambda rate: Mirostat(1, rate), [0, -1, 1.5, *NO_NUMBERS]),
+    ("target", AdaptiveP, [-1, 1.5, np.inf, *NO_NUMBERS]),
+    ("decay", lambda decay: AdaptiveP(0.5, decay), [-1, 1.0, *NO_NUMBERS]),
 ]
 
 

@@ -229,6 +229,7 @@ def test_keys_write_a_text(terminal, model, writer, tmp_path):
     assert (tmp_path / "small.txt").read_text() == text + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", ["\x04", "\x03"])
 def test_the_text_is_left_on_the_terminal(terminal, model, writer, keys):
     screen = terminal(model, *START)
@@ -249,6 +250,7 @@ def test_what_the_model_cannot_read_is_said_and_stays_to_be_mended(terminal, mod
     assert "the x\n" in left
 
 
+@pytest.mark.slow
 def test_a_signal_saves_the_text(terminal, model, writer, tmp_path):
     screen = terminal(model, *START, "-o", "saved.txt")
     screen.read(DRAWN, QUIET)

@@ -7,6 +7,7 @@ vocabularies and the command line's help work without it.
 import importlib
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from typing import Any
 
@@ -36,6 +37,7 @@ _PUBLIC = {
         for name in (
             "bulk",
             "callbacks",
+            "comparison",
             "corpora",
             "datasets",
             "export",
@@ -45,8 +47,10 @@ _PUBLIC = {
             "metrics",
             "networks",
             "novelty",
+            "page",
             "plots",
             "sampling",
+            "serving",
             "training",
             "workers",
             "writing",
@@ -70,7 +74,7 @@ def __dir__() -> list[str]:
 
 def _register_with_keras() -> None:
     """Import everything that Keras can load from a file, so that it is registered."""
-    for module in ("layers", "metrics", "text_generator", "vocabulary.keras_layers"):
+    for module in ("fitting.adamw", "layers", "metrics", "text_generator", "vocabulary.keras_layers"):
         importlib.import_module(f"tfgen.{module}")
 
 
@@ -100,6 +104,16 @@ class _WhenKerasIsImported(importlib.abc.MetaPathFinder):
         return spec
 
 
+def _keep_notebooks_quiet() -> None:
+    """Keep what TensorFlow reports of itself out of a notebook, which shows it in red."""
+    from tfgen.support import notebooks, standard_error
+
+    if notebooks.is_one():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+        standard_error.sift_from_now_on()
+
+
+_keep_notebooks_quiet()
 if "keras" in sys.modules:
     _register_with_keras()
 else:

@@ -7,11 +7,14 @@ Axis letters: B batch, T time, V vocabulary.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tfgen.errors import InputError, real_number
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import PADDING
 
 __all__ = ["BitsPerCharacter", "ExactMatch", "NatsPerCharacter", "Perplexity"]
@@ -45,7 +48,11 @@ class NatsPerCharacter(keras.metrics.Metric):
             weights *= tf.cast(sample_weight, tf.float64)
         nats = -tf.math.log(tf.maximum(tf.cast(probabilities, tf.float64), _SMALLEST))
         self._nats.assign_add(tf.reduce_sum(nats * weights))
-        self._targets.assign_add(tf.reduce_sum(weights))
+        self._targets.assign_add(tf.reduce_sum(self._counted(weights, targets)))
+
+    def _counted(self, weights: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Give what each target adds to the count, float64 (B, T)."""
+        return weights
 
     def result(self) -> Any:
         """Give the mean so far, 0 before the first batch."""
@@ -54,14 +61,50 @@ class NatsPerCharacter(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable(package="tfgen")
 class BitsPerCharacter(NatsPerCharacter):
-    """`NatsPerCharacter` in bits: divided by ln 2."""
+    """`NatsPerCharacter` in bits: divided by ln 2, and by the lengths of tokens where these are given.
 
-    def __init__(self, name: str = "bits", **kwargs: Any) -> None:
+    Without lengths it is bits per token, which is a character in most models. With `lengths=vocabulary.lengths` models
+    of words and of characters compare.
+
+    Attributes:
+        lengths: How many characters each token stands for, (V,), or None.
+    """
+
+    def __init__(self, name: str = "bits", lengths: Sequence[float] | None = None, **kwargs: Any) -> None:
+        """Take how many characters each token stands for.
+
+        Args:
+            name: In logs.
+            lengths: (V,), such as `Vocabulary.lengths`; None counts each token once.
+            **kwargs: As for `keras.metrics.Metric`.
+
+        Raises:
+            InputError: The lengths are no list of numbers of at least 0.
+        """
         super().__init__(name=name, **kwargs)
+        self.lengths = None if lengths is None else _checked(lengths)
+
+    def _counted(self, weights: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Give the characters of each target."""
+        if self.lengths is None:
+            return weights
+        return weights * tf.gather(tf.constant(self.lengths, tf.float64), targets)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the constructor's arguments."""
+        return {**super().get_config(), **({} if self.lengths is None else {"lengths": self.lengths})}
 
     def result(self) -> Any:
         """Give the mean so far, 0 before the first batch."""
         return super().result() / math.log(2)
+
+
+def _checked(lengths: Any) -> list[float]:
+    try:
+        return [real_number("each of the lengths", float(each), at_least=0) for each in lengths]
+    except (TypeError, ValueError):
+        received = wording.shown(lengths)
+        raise InputError(f"lengths must be a list of one number a token; received {received}.") from None
 
 
 @keras.saving.register_keras_serializable(package="tfgen")

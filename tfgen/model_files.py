@@ -87,14 +87,18 @@ def _check_arrays(path: Path) -> None:
 
     with zipfile.ZipFile(path) as archive:
         data = archive.read(_WEIGHTS)
-    sizes: list[int] = []
+    arrays: list[h5py.Dataset] = []
     with h5py.File(io.BytesIO(data)) as file:
-        file.visititems(lambda _, node: sizes.append(node.nbytes) if isinstance(node, h5py.Dataset) else None)
-    if sum(sizes) > len(data):
+        file.visititems(lambda _, node: arrays.append(node) if isinstance(node, h5py.Dataset) else None)
+        size = sum(each.nbytes for each in arrays)
+        complex_ = [each.name for each in arrays if each.dtype.kind == "c"]
+    if size > len(data):
         raise InputError(
-            f"{str(path)!r} claims arrays of {sum(sizes):,} bytes, and holds {len(data):,}: it is damaged; save the "
-            "model again."
+            f"{str(path)!r} claims arrays of {size:,} bytes, and holds {len(data):,}: it is damaged; save the model "
+            "again."
         )
+    if complex_:  # of which Keras would take the real part in silence
+        raise InputError(f"{str(path)!r} holds complex numbers in {wording.shown(complex_[0])}; give real weights.")
 
 
 def _no_model(path: Path, error: Exception) -> str:

@@ -23,6 +23,7 @@ from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
 from tfgen.datasets import cuts, pairing
 from tfgen.errors import InputError, check_choice, check_instance, real_number, whole_number
+from tfgen.fitting.adamw import AdamW
 from tfgen.layers.stepping import CELLS, TRANSFORMER
 from tfgen.networks import counts, kinds, mixture, recurrent
 from tfgen.networks.building import usual
@@ -30,9 +31,18 @@ from tfgen.networks.text_encoder import text_encoder
 from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
-from tfgen.support import wording
+from tfgen.support import keywords, wording
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary.vocabulary import PADDING, Split, Vocabulary, checked_limits, default_max_tokens
+from tfgen.vocabulary.vocabulary import (
+    END,
+    PADDING,
+    UNKNOWN,
+    OnUnknown,
+    Split,
+    Vocabulary,
+    checked_limits,
+    default_max_tokens,
+)
 
 __all__ = ["Floor", "Job", "Settings", "count", "floor", "mix", "optimizer", "prepare", "retry", "run"]
 
@@ -47,6 +57,7 @@ _LENGTHS = {"streams": 32, "windows": 64, "documents": 500, "pairs": None}
 _BATCH_SIZE_OF_PAIRS = 64
 _RATE, _RATE_OF_PAIRS = 8e-3, 3e-3
 _RATE_OF_TRANSFORMER = 2e-3
+_DECAY = 0.1  # of a transformer, as GPT-2 and nanoGPT have it
 # Fewer different sources than this are labels: all of them are trained on, and texts are held out.
 _LABELS = 100
 # So many updates an epoch, at least, before a larger batch is worth its speed.
@@ -66,6 +77,8 @@ class Settings:
         split: "character", or "word" for tokens that are words.
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
+        unknown: What a token of the corpus outside the vocabulary does, see `Vocabulary.encode`; None: it is an error,
+            but where the vocabulary has left tokens out and knows what the unknown one means.
         cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams,
             and windows for a transformer, which has no state to carry.
             Texts that have sources are "pairs", and nothing else.
@@ -91,9 +104,16 @@ class Settings:
         seed: Of weights, order and dropout.
     """
 
+    def __new__(cls, *args: Any, **settings: Any) -> "Settings":
+        """Check the names of the settings."""
+        if message := keywords.unexpected(settings, [field.name for field in dataclasses.fields(cls)]):
+            raise TypeError(message)
+        return super().__new__(cls)
+
     split: Split = "character"
     max_tokens: int | None = None
     min_count: int = 1
+    unknown: OnUnknown | None = None
     cut: Cut | None = None
     cell: str = "lstm"
     order: int | None = None
@@ -133,6 +153,8 @@ class Settings:
             object.__setattr__(self, name, value)
         if self.cut is not None:
             check_choice("cut", self.cut, get_args(Cut))
+        if self.unknown is not None:
+            check_choice("unknown", self.unknown, get_args(OnUnknown))
         if self.attention is not None and not isinstance(self.attention, bool):
             raise InputError(f"attention is True, False or None; received {wording.shown(self.attention)}.")
 
@@ -185,6 +207,9 @@ class Job:
         settings: With nothing left open.
         tokens: How many tokens an epoch trains on.
         characters: How many characters these are.
+        characters_per_token: How long a token is, on average of the validation part or, without one, of the training
+            part; 1 where tokens are characters.
+        lengths: How many characters each token stands for, (V,); None where tokens are characters.
         rate: The peak of the learning rate; that of the settings, halved with each `retry`.
     """
 
@@ -194,10 +219,16 @@ class Job:
     settings: Settings
     tokens: int
     characters: int
+    characters_per_token: float
+    lengths: Sequence[float] | None
     rate: float
 
+    def bits_per_character(self, nats: float) -> float:
+        """Turn nats per token, of the validation part, into bits per character."""
+        return nats / math.log(2) / self.characters_per_token
 
-def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optimizer:
+
+def optimizer(steps: int, learning_rate: float = 8e-3, weight_decay: float | None = None) -> keras.optimizers.Optimizer:
     """Give the optimizer that the defaults were measured with.
 
     Adam with beta_2 = 0.99, gradients clipped to a global norm of 1 (Pascanu et al. 2013, arXiv:1211.5063), a linear
@@ -206,6 +237,7 @@ def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optim
     Args:
         steps: Of the whole run: epochs times batches.
         learning_rate: The peak.
+        weight_decay: Of matrices, by AdamW, see `tfgen.fitting.adamw`; None: Adam, without any.
 
     Raises:
         InputError: One is no number, or out of its range.
@@ -220,7 +252,10 @@ def optimizer(steps: int, learning_rate: float = 8e-3) -> keras.optimizers.Optim
         warmup_target=learning_rate if warm_up else None,
         warmup_steps=warm_up,
     )
-    return keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
+    if weight_decay is None:
+        return keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
+    weight_decay = real_number("weight_decay", weight_decay, at_least=0, below=1)
+    return AdamW(schedule, weight_decay=weight_decay, beta_2=0.99, global_clipnorm=1.0)
 
 
 def prepare(
@@ -256,7 +291,7 @@ def prepare(
     texts = _texts_of(corpus)
     vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
     counted = generator is None and isinstance(texts, Corpus)
-    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, vocabulary.on_unknown))
+    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, settings.unknown))
     known = {"split": vocabulary.split, **(recurrent.shape(kinds.decoder_of(generator.network)) if generator else {})}
     settings = dataclasses.replace(settings, **known).suited_to(corpus, tokens)
     encoder = _encoder(corpus, settings, generator)
@@ -271,6 +306,7 @@ def prepare(
         before, generator = generator.provenance, generator.with_batch_size(batch_size)
         settings = dataclasses.replace(settings, **_shape(generator.network))
     generator.provenance = _provenance(corpus, settings, generator) | ({} if before is None else {"before": before})
+    lengths = _lengths(texts, vocabulary, tokens)
     of_training = 1 - settings.validation
     assert settings.learning_rate is not None  # nothing is left open
     job = Job(
@@ -280,6 +316,8 @@ def prepare(
         settings,
         round(tokens * of_training),
         round(texts.characters * of_training),
+        1.0 if lengths is None else _mean_length(train if validation is None else validation, lengths),
+        lengths,
         settings.learning_rate,
     )
     return _compiled(job, retried)
@@ -318,7 +356,11 @@ def count(corpus: Corpus | Prepared, settings: Settings | None = None) -> TextGe
     }
     result: dict[str, Any] = {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
     if validation is not None:
-        result["val_nats"] = round(float(_log_p(tables, validation, settings).mean() * -1), 4)
+        nats = float(_log_p(tables, validation, settings).mean() * -1)
+        lengths = _lengths(corpus, vocabulary, tokens)
+        length = 1.0 if lengths is None else _mean_length(validation, lengths)
+        result |= {"val_nats": round(nats, 4), "val_bits": round(nats / math.log(2) / length, 4)}
+        result["unit"] = f"nats per {vocabulary.split}"
     result["seconds"] = round(time.monotonic() - begun, 1)
     generator.provenance["result"] = result
     return generator
@@ -331,11 +373,13 @@ class Floor:
     Attributes:
         generator: The counts.
         nats: Per token, on the validation part, read as the network reads it.
+        bits: Per character.
         log_p: The log-probabilities of its targets, (T,), in the order of the batches.
     """
 
     generator: TextGenerator
     nats: float
+    bits: float
     log_p: np.ndarray
 
 
@@ -359,12 +403,18 @@ def floor(corpus: Text, job: Job, order: int = 7) -> Floor | None:
     order = whole_number("order", order, 1, most=32)
     if isinstance(corpus, Pairs | PreparedPairs) or job.validation is None or job.tokens > _MOST_COUNTED:
         return None
+    begun = time.monotonic()
     settings = dataclasses.replace(job.settings, order=order)
     tables = _tables(corpus, job.generator.vocabulary, settings)
     log_p = _log_p(tables, job.validation, settings)
     generator = TextGenerator(job.generator.vocabulary, counts.of_tables(tables))
-    generator.provenance = {"corpus": _summary(corpus), "settings": {"cell": "ngram", "order": order}}
-    return Floor(generator, -float(log_p.mean()), log_p)
+    generator.provenance = {
+        "corpus": _summary(corpus),
+        "settings": {"cell": "ngram", "order": order},
+        "result": {"seconds": round(time.monotonic() - begun, 1)},
+    }
+    nats = -float(log_p.mean())
+    return Floor(generator, nats, job.bits_per_character(nats), log_p)
 
 
 def mix(job: Job, floor: Floor) -> tuple[TextGenerator, float]:
@@ -397,7 +447,12 @@ def mix(job: Job, floor: Floor) -> tuple[TextGenerator, float]:
     nats = -float(np.concatenate(crossed).mean())
     shares = mixture.fitted(log_p)
     mixed = TextGenerator.mix([job.generator, floor.generator], weights=(shares / shares.sum()).tolist())
-    mixed.provenance = {**mixed.provenance, "shares_fitted": True, "result": {"val_nats": round(nats, 4)}}
+    result = {
+        "val_nats": round(nats, 4),
+        "val_bits": round(job.bits_per_character(nats), 4),
+        "unit": f"nats per {job.settings.split}",
+    }
+    mixed.provenance = {**mixed.provenance, "shares_fitted": True, "result": result}
     return mixed, nats
 
 
@@ -427,7 +482,7 @@ def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Setting
         documents=settings.cut == "documents",
         validation=settings.validation,
         seed=settings.seed,
-        unknown=vocabulary.on_unknown,
+        unknown=settings.unknown,
     )
     return counts.tables_of(parts, vocabulary, settings.order or 7)
 
@@ -447,14 +502,38 @@ def _log_p(tables: Tables, dataset: tf.data.Dataset, settings: Settings) -> np.n
     return np.concatenate(found)
 
 
+def _lengths(texts: Corpus | Prepared, vocabulary: Vocabulary, tokens: int) -> list[float] | None:
+    """Give how many characters each token stands for: one that was left out, as many as such words have on average."""
+    if vocabulary.split == "character":
+        return None
+    lengths = vocabulary.lengths
+    counts = np.array(vocabulary.counts)
+    if counts[UNKNOWN] and counts.sum() == tokens:  # they are those of this corpus
+        rest = texts.characters - (counts * lengths)[END + 1 :].sum()
+        lengths[UNKNOWN] = max(rest / counts[UNKNOWN], 1.0)
+    return [float(length) for length in lengths]
+
+
+def _mean_length(dataset: tf.data.Dataset, lengths: list[float]) -> float:
+    """Give the mean length of all targets of some batches."""
+    of_token, counted, characters = np.array(lengths), 0, 0.0
+    for _, targets in dataset.as_numpy_iterator():
+        real = targets[targets != PADDING]
+        counted, characters = counted + len(real), characters + float(of_token[real].sum())
+    return characters / counted
+
+
 def _compiled(job: Job, retried: Sequence[float]) -> Job:
     rate = retried[-1] if retried else job.rate
     assert job.settings.epochs is not None  # nothing is left open
     pairs = job.settings.cut == "pairs"
     job.generator.compile(
-        optimizer=optimizer(job.settings.epochs * len(job.train), rate),
+        optimizer=optimizer(
+            job.settings.epochs * len(job.train), rate, _DECAY if job.settings.cell == TRANSFORMER else None
+        ),
         loss="sparse_categorical_crossentropy",
-        metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter()] + [metrics.ExactMatch()] * pairs,
+        metrics=[metrics.NatsPerCharacter(), metrics.BitsPerCharacter(lengths=job.lengths)]
+        + [metrics.ExactMatch()] * pairs,
     )
     if retried:
         job.generator.provenance = {**job.generator.provenance, "retried": list(retried)}
@@ -520,8 +599,8 @@ def _shape(network: kinds.Network) -> dict[str, Any]:
 def _batches(
     corpus: Text, vocabulary: Vocabulary, settings: Settings, encoder: Any
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
-    options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
-    options["unknown"] = vocabulary.on_unknown
+    names = ("batch_size", "length", "validation", "unknown")
+    options: dict[str, Any] = {name: getattr(settings, name) for name in names}
     if settings.cut != "streams":
         options["seed"] = settings.seed
     if isinstance(corpus, Pairs | PreparedPairs):
@@ -571,17 +650,15 @@ def run(job: Job, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.c
     for callback in callbacks:
         check_instance("each callback", callback, keras.callbacks.Callback, "a keras.callbacks.Callback")
     settings = job.settings
-    keep_best = []
+    early = None
     if job.validation is not None:
         patience = settings.epochs if settings.patience is None else settings.patience
-        keep_best = [
-            keras.callbacks.EarlyStopping("val_nats", mode="min", patience=patience, restore_best_weights=True)
-        ]
+        early = keras.callbacks.EarlyStopping("val_nats", mode="min", patience=patience, restore_best_weights=True)
     return job.generator.fit(
         job.train,
         validation_data=job.validation,
         epochs=settings.epochs,
-        callbacks=[*keep_best, _Result(), *callbacks],
+        callbacks=[*([early] if early else []), _Result(job.generator.vocabulary.split, early), *callbacks],
         verbose=0,
     )
 
@@ -590,6 +667,12 @@ class _Result(keras.callbacks.Callback):
     """Writes into the model's provenance how the run has gone so far, so that every saved epoch knows it."""
 
     resumed = ("seconds", "_history", "provenance")
+
+    def __init__(self, split: str, early: keras.callbacks.EarlyStopping | None) -> None:
+        """Take what a token is, and what may stop the run early."""
+        super().__init__()
+        self._split = split
+        self._early = early
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the clock."""
@@ -623,18 +706,31 @@ class _Result(keras.callbacks.Callback):
             "seconds": round(self.seconds, 1),
             "epochs": epoch + 1,
             **_best_epoch(self._history),
+            "unit": f"nats per {self._split}",
         }
         self.model.provenance = {**self.model.provenance, "result": result}
 
+    def on_train_end(self, logs: Any = None) -> None:
+        """Write why the run has ended; a run that was interrupted does not come here."""
+        result = self.model.provenance.get("result", {})
+        early = self._early
+        if early is not None and early.stopped_epoch:
+            ended = f"no better for {early.patience} epoch{'s' * (early.patience > 1)}"
+        else:
+            ended = "all epochs done" if result.get("epochs") == self.params["epochs"] else "stopped"
+        self.model.provenance = {**self.model.provenance, "result": {**result, "ended": ended}}
 
-def _best_epoch(history: dict[str, list[float]]) -> dict[str, float]:
-    """Give the losses of the epoch whose weights were kept."""
+
+def _best_epoch(history: dict[str, list[float]]) -> dict[str, Any]:
+    """Give the number and the losses of the epoch whose weights were kept."""
     if not history.get("nats"):
         return {}
     judged = history.get("val_nats")
     best = int(np.argmin(np.nan_to_num(judged, nan=np.inf))) if judged else -1
-    losses = {name: float(history[name][best]) for name in ("nats", "val_nats") if name in history}
-    return {name: round(loss, 4) for name, loss in losses.items() if math.isfinite(loss)}  # JSON has no NaN
+    names = ("nats", "val_nats", "bits", "val_bits")
+    losses = {name: float(history[name][best]) for name in names if name in history}
+    finite = {name: round(loss, 4) for name, loss in losses.items() if math.isfinite(loss)}  # JSON has no NaN
+    return {"kept_epoch": range(len(history["nats"]))[best] + 1, **finite} if finite else {}
 
 
 def __dir__() -> list[str]:

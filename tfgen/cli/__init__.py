@@ -1,4 +1,4 @@
-"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `inspect` and others.
+"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `serve` and others.
 
 Thin: each command reads its options, calls the public names, and shows what they give. A command is imported when it is
 asked for, and TensorFlow only where it is needed, so that text appears at once. Exit codes: 0 done, 1 failed, 2 wrong
@@ -10,15 +10,19 @@ import importlib
 import os
 import re
 import sys
+from collections import Counter
 
 import click
 
 import tfgen
 from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
-from tfgen.support import interrupts
+from tfgen.support import interrupts, keywords
 
-_COMMANDS = ("bulk", "demo", "export", "generate", "inspect", "mix", "novelty", "prepare", "score", "train", "write")
+_COMMANDS = (
+    *("bulk", "compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
+    *("prepare", "score", "serve", "train", "write"),
+)
 
 
 class _Commands(click.Group):
@@ -35,6 +39,22 @@ class _Commands(click.Group):
         with interrupts.deferred():
             command: click.Command = getattr(importlib.import_module(f"tfgen.cli.{cmd_name}"), cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or one that it is like; and refuse an option of one value that is given twice."""
+        if args[0] not in _COMMANDS and (meant := keywords.similar(args[0], _COMMANDS)):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            within = click.Context(command, info_name=name, parent=ctx)
+            _, _, given = command.make_parser(within).parse_args(args=[*rest])
+            for option, times in Counter(given).items():
+                if isinstance(option, click.Option) and times > 1 and not (option.multiple or option.is_flag):
+                    twice = f"{option.opts[-1]} takes one value, and was given {times}: keep one of them."
+                    raise click.UsageError(twice, within)
+        return name, command, rest
 
 
 @click.group(

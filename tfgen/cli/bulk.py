@@ -15,7 +15,12 @@ from tfgen.cli import options, tensorflow_log
 from tfgen.support import interrupts
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        "tfgen bulk romeo.keras prompts.txt -o texts.jsonl --workers 4",
+        "tfgen bulk romeo.keras texts.csv -o scores.csv --score",
+    )
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .jsonl, .csv or .parquet file.")

@@ -1,15 +1,24 @@
-"""`tfgen export`: a model as a directory that writes the same text without tfgen."""
+"""`tfgen export`: a model as a directory, or as a page, that writes the same text without tfgen."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfgen import export as exporting
 from tfgen import model_files
-from tfgen.cli import tensorflow_log
+from tfgen.cli import options, tensorflow_log
 from tfgen.cli.terminal import quote
+from tfgen.errors import InputError
 from tfgen.export import directories
+from tfgen.page import files
 from tfgen.support import interrupts
+from tfgen.support.standard_error import sifted
+
+if TYPE_CHECKING:
+    from tfgen.page.contents import Weights
 
 # What shows that it works, for a format that a command can run.
 _TRY = {
@@ -18,37 +27,69 @@ _TRY = {
 }
 
 
-@click.command()
+@click.command(
+    epilog=options.examples("tfgen export romeo.keras romeo", "tfgen export romeo.keras romeo-onnx --format onnx")
+)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("place", type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(list(exporting.FORMATS)),
+    type=click.Choice([*exporting.FORMATS, exporting.PAGE]),
     default="saved-model",
     show_default=True,
     help="What to write.",
 )
+@click.option("--float16", "weights", flag_value="float16", help="Of a page: keep weights as 16 bits, not 8.")
+@click.option("--float32", "weights", flag_value="float32", help="Of a page: keep weights as they are.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
-def export(model: Path, directory: Path, format_: str, overwrite: bool) -> None:
-    """Write MODEL, a .keras file, into DIRECTORY, for a machine without tfgen.
+def export(model: Path, place: Path, format_: str, weights: Weights | None, overwrite: bool) -> None:
+    """Write MODEL, a .keras file, into the directory PLACE, for a machine without tfgen.
 
     A SavedModel takes strings and gives strings; TensorFlow alone runs it, here or in a server. ONNX and LiteRT hold
-    one step with its state as arguments, and an encoder if there is one, for runtimes of some megabytes.
+    one step with its state as arguments, and an encoder if there is one, for runtimes of some megabytes. html is one
+    file, PLACE.html, which writes in any browser and asks no server for anything.
     """
-    model_files.read_config(model)  # says at once what is wrong with the file
-    directories.check(directory, overwrite)
-    tensorflow_log.import_tensorflow()
-    with interrupts.deferred():
-        generator = model_files.load(model)
-        interrupts.check()
-        with tensorflow_log.sifted():
-            generator.export(directory, format_, overwrite)
-    files = {path.relative_to(directory): path.stat().st_size for path in directory.rglob("*") if path.is_file()}
-    click.echo(f"{directory}: {format_}, {sum(files.values()):,} bytes")
-    for name, size in sorted(files.items()):
+    config = model_files.read_config(model)  # says at once what is wrong with the file
+    if format_ == exporting.PAGE:
+        _export_page(model, config, files.place_of(place), weights, overwrite)
+        return
+    if weights:
+        raise click.UsageError(f"--{weights} is for --format {exporting.PAGE}.")
+    directories.check(place, overwrite)
+    generator = _exported(model, place, format_, None, overwrite)
+    found = {path.relative_to(place): path.stat().st_size for path in place.rglob("*") if path.is_file()}
+    click.echo(f"{place}: {format_}, {sum(found.values()):,} bytes")
+    for name, size in sorted(found.items()):
         click.echo(f"  {size:>13,}  {name}")
     reads_texts = getattr(generator.writer.model, "source_ids", None)
     if format_ in _TRY and (reads_texts or not generator.writer.model.context):  # no line of a shell holds a picture
         source = 'sources=[""];' if reads_texts else ""
-        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(directory), source=source)}")
+        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(place), source=source)}")
+
+
+def _exported(model: Path, place: Path, format_: str, weights: Weights | None, overwrite: bool) -> Any:
+    """Export a model by TensorFlow, and give it."""
+    tensorflow_log.import_tensorflow()
+    with interrupts.deferred():
+        generator = model_files.load(model)
+        interrupts.check()
+        with sifted():
+            generator.export(place, format_, overwrite, weights)
+    return generator
+
+
+def _export_page(model: Path, config: dict[str, Any], place: Path, weights: Weights | None, overwrite: bool) -> None:
+    """Write a page at once where the file can be read without TensorFlow; else TensorFlow reads or refuses it."""
+    from tfgen.instant import reading
+    from tfgen.page import assembling
+
+    files.check(place, overwrite)
+    try:
+        vocabulary, layers = reading.read(model, config)
+    except InputError:
+        _exported(model, place, exporting.PAGE, weights, overwrite)
+    else:
+        page = assembling.assembled(vocabulary, layers, place.stem, weights or "int8", config.get("provenance"))
+        files.write(page, place, overwrite)
+    click.echo(f"{place}: {exporting.PAGE}, {place.stat().st_size:,} bytes\n\nOpen it in any browser.")

@@ -21,6 +21,11 @@ def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def examples(*commands: str) -> str:
+    """Give the end of a command's help: two ways to use it."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
 class Real(click.FloatRange):
     """A number in a range; NaN is in none."""
 
@@ -60,6 +65,7 @@ corpus = group(
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
+    click.option("--lower", is_flag=True, help="Make the text lower case, and each prompt."),
     click.option(
         "--control",
         type=click.Choice(["error", "replace"]),
@@ -132,8 +138,17 @@ settings = group(
 )
 
 # Each is a setting of sampling.default_chain.
+temperature = click.option("--temperature", type=Real(0), default=0.8, show_default=True, help="0 takes the likeliest.")
+temperatures = click.option(
+    "--temperature",
+    "temperatures",
+    type=Real(0),
+    multiple=True,
+    default=(0.8,),
+    show_default=True,
+    help="0 takes the likeliest; repeatable.",
+)
 sampling = group(
-    click.option("--temperature", type=Real(0), default=0.8, show_default=True, help="0 takes the likeliest."),
     click.option("--top-k", type=whole(1, 10**6), help="Draw among the k likeliest."),
     click.option("--top-p", type=Real(0, 1, min_open=True), help="Draw among the likeliest that sum to p."),
     click.option("--min-p", type=Real(0, 1), help="Drop what is less than p times as likely as the likeliest."),
@@ -146,6 +161,17 @@ transforms = group(
     click.option("--pattern", help="Write only what this regular expression matches."),
     click.option("--dry", type=Real(0), help="Penalise passages that the text already has; 0.8 is usual."),
     click.option("--mirostat", type=Real(0, 64, min_open=True), help="Keep the surprise at so many bits."),
+    click.option(
+        "--top-n-sigma", type=Real(0, 1e6, min_open=True), help="Draw this many deviations below the best, at most."
+    ),
+    click.option("--xtc-probability", type=Real(0, 1), help="Leave top choices out so often; 0.5 is usual."),
+    click.option("--xtc-threshold", type=Real(0, 1), help="What is a top choice: its least probability.  [0.1]"),
+    click.option("--adaptive-target", type=Real(0, 1), help="Prefer tokens near this probability; cut with --min-p."),
+    click.option("--adaptive-decay", type=Real(0, 0.99), help="How long that remembers what was drawn.  [0.9]"),
+)
+TRANSFORMS = (
+    *("pattern", "dry", "mirostat", "top_n_sigma"),
+    *("xtc_probability", "xtc_threshold", "adaptive_target", "adaptive_decay"),
 )
 
 steering = group(

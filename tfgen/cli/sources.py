@@ -41,7 +41,7 @@ def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file:
             option = "--sources" if file else "--source"
             raise InputError(f"{str(model)!r} has no encoder and writes without a source: omit {option}.")
         return None
-    if network["config"]["encoder"].get("class_name") != "TextEncoder":
+    if network["config"]["encoder"].get("class_name") not in ("TextEncoder", "TextReader"):
         raise InputError(f"{str(model)!r} writes from arrays, not from texts: use generate(source=...) from Python.")
     if sources and file:
         raise InputError("sources were given twice: give --source or --sources, one of them.")

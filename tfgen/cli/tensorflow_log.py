@@ -1,23 +1,12 @@
-"""TensorFlow without its chatter: what it writes to standard error while it starts or converts is sifted.
-
-It writes log lines to the file descriptor itself, the first of them before it reads any setting. The descriptor is
-therefore made a pipe to a small process, `sieve`, which passes on everything but known chatter, even when this process
-dies.
-"""
+"""TensorFlow as the commands import it: without its chatter, and not at all where there is no room for it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import sys
-import threading
-import uuid
-from collections.abc import Iterator
 
-from tfgen.cli import sieve
 from tfgen.errors import InputError
 from tfgen.support import interrupts
+from tfgen.support.standard_error import sifted
 
 _ADDRESSES = 1_800 << 20  # bytes that its libraries take, most of them addresses alone; a small model then runs
 
@@ -36,6 +25,8 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        # Of a padded prompt TensorFlow reports once that an older processor lacks an instruction: that is done here.
+        tf.transpose(tf.zeros([1, 2, 1], bool), [1, 0, 2])
 
 
 def _check_limit() -> None:
@@ -49,82 +40,3 @@ def _check_limit() -> None:
             f"this process may take {limit:,} bytes of memory (ulimit -v), and TensorFlow takes {_ADDRESSES:,}; raise "
             "the limit."
         )
-
-
-@contextlib.contextmanager
-def sifted() -> Iterator[None]:
-    """Drop known chatter from standard error while the block runs; everything else is passed on at once, in order.
-
-    When the block has ended, all that was written in it has been passed on. Where no process can be started, as on
-    Windows, nothing is dropped.
-    """
-    _flush()
-    try:
-        pipe = _Pipe()
-    except (OSError, RuntimeError, AttributeError, NotImplementedError):  # no process, no thread, or no such call
-        yield
-        return
-    try:
-        yield
-    finally:
-        _flush()
-        pipe.end()
-
-
-def _flush() -> None:
-    with contextlib.suppress(OSError, AttributeError):  # the disk is full, or there is no stream
-        sys.stderr.flush()
-
-
-class _Pipe:
-    """Standard error as a pipe to a sieve; if that is killed, a thread takes its place."""
-
-    def __init__(self) -> None:
-        self._maker = os.getpid()
-        self._word = uuid.uuid4().hex
-        self._passed_on = threading.Event()
-        with contextlib.ExitStack() as undo:
-
-            def closing(descriptor: int) -> int:
-                undo.callback(os.close, descriptor)
-                return descriptor
-
-            self._before = closing(os.dup(2))
-            self._out, self._into = map(closing, os.pipe())
-            self._answers, answering = map(closing, os.pipe())
-            self._sieve = _start_sieve(self._word, self._out, answering)
-            threading.Thread(target=self._watch, daemon=True).start()
-            os.dup2(self._into, 2)
-            undo.pop_all()
-        os.close(answering)
-
-    def end(self) -> None:
-        """Wait until everything has been passed on; other processes can still write to the pipe."""
-        try:
-            if os.getpid() == self._maker:  # a forked process would not get the answer
-                sieve.write(self._into, sieve.marker(self._word))
-                self._passed_on.wait()
-        finally:
-            os.dup2(self._before, 2)
-            os.close(self._into)
-
-    def _watch(self) -> None:
-        """Take the answers of the sieve until it ends, and do its work if it ended early."""
-        while os.read(self._answers, 1):
-            self._passed_on.set()
-        sieve.sift(self._word, self._out, self._before, self._passed_on.set)
-        for descriptor in (self._before, self._out, self._answers):
-            os.close(descriptor)
-        os.waitpid(self._sieve, 0)
-
-
-def _start_sieve(word: str, source: int, answering: int) -> int:
-    """Start the process in a session of its own, with all signals blocked: it ends with its input."""
-    return os.posix_spawn(
-        sys.executable or "",
-        ["python", "-I", "-S", sieve.__file__, word],
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, source, 0), (os.POSIX_SPAWN_DUP2, answering, 1)],
-        setsid=True,
-        setsigmask=signal.valid_signals(),
-    )

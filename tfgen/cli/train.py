@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import glob
 import math
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,24 +16,27 @@ import click
 from click.core import ParameterSource
 
 from tfgen import model_files, plots
-from tfgen.cli import options, stopped_runs, tensorflow_log, terminal
+from tfgen.cli import endings, options, stopped_runs, tensorflow_log, terminal
 from tfgen.cli.options import as_source
 from tfgen.cli.prepare import described, reading_of_pairs, source_vocabulary_of, vocabulary_of, was_counted
 from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.cli.terminal import quote
-from tfgen.corpora import open_source
+from tfgen.corpora import Corpus, open_source
 from tfgen.corpora.pairs import Pairs, load_pairs, open_pairs
 from tfgen.errors import InputError
 from tfgen.prepared import preparing
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
-from tfgen.support import interrupts
+from tfgen.support import interrupts, wording
 from tfgen.support.checkpoints import Checkpoints
+from tfgen.terms.costs import cost
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tfgen.callbacks import LearningCurve
+    from tfgen.text_generator import TextGenerator
     from tfgen.training import Floor, Job, Text
     from tfgen.workers import Workers
 
@@ -42,7 +46,11 @@ _BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epo
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen train romeo.txt --prompt "ROMEO:"', "tfgen train news.csv --column title --unescape -o titles.keras"
+    )
+)
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The model file.  [named after the corpus]")
 @click.option("--overwrite", is_flag=True, help="Replace a model file, or a run that was stopped.")
@@ -54,8 +62,15 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
     "--retry", type=options.whole(0, 20), default=0, help="Go on so often at half the rate if the loss diverges.  [0]"
 )
 @click.option("--init-from", type=click.Path(path_type=Path), help="Go on from this model, with its shape.")
+@click.option("--grow-vocabulary", "grow", is_flag=True, help="With --init-from: learn the text's new characters too.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip", "unknown"]),
+    help="What to do with characters of CORPUS that the model to go on from lacks.  [error]",
+)
 @click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
 @click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
+@options.temperatures
 @click.option("--ngrams", type=options.whole(1, 32), help="Mix it with n-grams of so many tokens, 7 for example.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
@@ -73,8 +88,10 @@ def train(
     checkpoint_every: int,
     retry: int,
     init_from: Path | None,
+    grow: bool,
     prompts: tuple[str, ...],
     sample: bool,
+    temperatures: tuple[float, ...],
     plot: Path | None,
     source: str | None,
     ngrams: int | None,
@@ -102,13 +119,18 @@ def train(
         found = stopped_runs.found_by_chief(output, together)
     if plot:
         plots.check_path(plot)
-    shape = (*options.VOCABULARY, *options.NETWORK, *options.ENCODER)
+    if grow and not init_from:
+        raise click.UsageError("--grow-vocabulary goes with --init-from: name the model to start from.")
+    shape = (*(("split",) if grow else options.VOCABULARY), *options.NETWORK, *options.ENCODER)
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     again = [*map(quote, options_given), *texts]
     how = {name: settings.pop(name) for name in options.READING}
+    if init_from:
+        known = vocabulary_of(init_from)
+        how |= {"normalize": how["normalize"] or known.normalize, "lower": how["lower"] or known.lower}
     counting = {name: settings[name] for name in options.VOCABULARY}
     shown = (prompts or ("",)) if sample else ()
     if workers is not None:
@@ -118,7 +140,7 @@ def train(
     with contextlib.ExitStack() as record:
         if together is None:
             record.enter_context(stopped_runs.begun(output))
-        given = (how, counting, init_from)
+        given = (how, {**counting, "unknown": settings["unknown"]}, init_from, grow)
         text = _read_pairs(corpus, source, *given) if source else _read(corpus, *given)
         _check_kind(text, settings, prompts, ngrams)
         if workers is not None and together is None:
@@ -132,7 +154,7 @@ def train(
             return
         with together.agreeing() if together else contextlib.nullcontext():
             wanted = {name: value for name, value in settings.items() if value is not None}
-            job = job_of(text, wanted, init_from, found)
+            job = job_of(text, wanted, init_from, found, counting if grow else None)
             if together:
                 job.generator.workers = together
         for prompt in prompts:
@@ -143,6 +165,7 @@ def train(
             output=output,
             continue_command=f"tfgen train {' '.join(again)} -o {quote(output)} --resume",
             prompts=shown,
+            temperatures=temperatures,
             plot=plot,
             checkpoints=Checkpoints(stopped_runs.directory(output)),
             every=checkpoint_every,
@@ -208,6 +231,7 @@ def options_of_counts() -> None:
         UsageError: Names the first of them.
     """
     meant = {"corpus", "output", "overwrite", "prompts", "sample", "cell", "order", "cut", "validation", "seed"}
+    meant |= {"unknown"}
     meant |= {*options.VOCABULARY, *options.READING}
     if given := _given(*meant):
         raise click.UsageError(f"--cell ngram counts, and trains nothing: remove {given[0]}.")
@@ -232,14 +256,17 @@ def count(text: Text, settings: dict[str, Any], output: Path, prompts: tuple[str
         f"{result['seconds']:.1f} s"
     )
     if "val_nats" in result:
-        console.print(f"validation {result['val_nats']:.3f} nats ({result['val_nats'] / math.log(2):.3f} bits)")
+        split = generator.vocabulary.split
+        console.print(f"validation {cost(result['val_nats'], split, result['val_bits'])}")
     generator.save(output)
     if prompts:
         texts = generator.generate(list(prompts), temperature=0.8, seed=0)
         console.out("\n".join(["\n--- temperature 0.8 ---", *texts]))
 
 
-def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None) -> Text:
+def _read(
+    corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None, grow: bool
+) -> Text:
     """Hold the text in memory, or its ids on disk where it is large or was prepared before."""
     if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
         if given := _given(*(option.name for option in train.params if option.name not in {*how, *counting})):
@@ -248,13 +275,24 @@ def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any]
     text = open_source(as_source(corpus), **how)
     if text.bytes_on_disk() <= _LARGE:
         return text.load()
-    known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
+    known = counting
+    if init_from:
+        vocabulary = vocabulary_of(init_from)
+        if grow:
+            counted = (vocabulary.split, counting["max_tokens"], counting["min_count"] or 1)
+            vocabulary = vocabulary.extended(Vocabulary.from_pieces(text.pieces(), text.ends, *counted))
+        known = {"vocabulary": vocabulary, "unknown": counting["unknown"]}
     known = {name: value for name, value in known.items() if value is not None}
     return preparing.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
 
 
 def _read_pairs(
-    corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
+    corpus: tuple[str, ...],
+    source: str,
+    how: dict[str, Any],
+    counting: dict[str, Any],
+    init_from: Path | None,
+    grow: bool,
 ) -> Pairs | PreparedPairs:
     """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
     if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
@@ -269,6 +307,9 @@ def _read_pairs(
     known: dict[str, Any] = counting
     if init_from:
         known = {"vocabulary": vocabulary_of(init_from), "source_vocabulary": source_vocabulary_of(init_from)}
+        known["unknown"] = counting["unknown"]
+    if grow:
+        raise click.UsageError(f"a table of more than {_LARGE:,} bytes is prepared: omit --grow-vocabulary.")
     known = {name: value for name, value in known.items() if value is not None}
     return prepare_pairs(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **columns)
 
@@ -315,13 +356,15 @@ def check_output(output: Path, overwrite: bool) -> None:
     check_name(output)
     if output.exists() and not overwrite:
         raise click.UsageError(f"{str(output)!r} exists: choose another --output, or replace it with --overwrite.")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"there is no directory {str(output.parent)!r}: make it, or choose another --output.")
+    folder = Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
+    shown = f"{str(folder)!r}, where the link {str(output)!r} leads" if output.is_symlink() else repr(str(folder))
+    another = [("output", "choose another --output"), ("directory", "choose another --directory")]
+    if not folder.is_dir():
+        raise InputError(f"there is no directory {shown}", [("", "make it"), *another])
     try:
-        tempfile.TemporaryFile(dir=output.parent).close()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{str(output.parent)!r} cannot be written to ({reason}): choose another --output.") from None
+        raise InputError(f"{shown} cannot be written to ({error.strerror or error})", another) from None
 
 
 def job_of(
@@ -329,8 +372,9 @@ def job_of(
     settings: dict[str, Any],
     init_from: Path | None = None,
     found: StoppedRun | None = None,
+    growing: dict[str, Any] | None = None,
 ) -> Job:
-    """Import TensorFlow and build vocabulary, batches and generator."""
+    """Import TensorFlow and build vocabulary, batches and generator, which grows by what is counted with `growing`."""
     if init_from:
         model_files.read_config(init_from)  # says at once what is wrong with the file
     tensorflow_log.import_tensorflow()
@@ -338,7 +382,30 @@ def job_of(
         from tfgen import training
 
         generator = model_files.load(init_from) if init_from else None
+        if generator is not None and growing is not None:
+            generator = _grown(generator, corpus, growing)
         return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
+
+
+def _grown(generator: TextGenerator, corpus: Text, counting: dict[str, Any]) -> TextGenerator:
+    """Give a generator that knows the tokens of a corpus too, and say how many are new."""
+
+    def extended(known: Vocabulary, text: Corpus | Prepared) -> Vocabulary:
+        if isinstance(text, Prepared):
+            return text.vocabulary
+        limits = {"max_tokens": counting["max_tokens"], "min_count": counting["min_count"] or 1}
+        return known.extended(Vocabulary.from_corpus(text, known.split, **limits))
+
+    known, of_sources = generator.vocabulary, None
+    new_of_sources: tuple[str, ...] = ()
+    vocabulary = extended(known, corpus.texts if isinstance(corpus, Pairs | PreparedPairs) else corpus)
+    read = getattr(getattr(generator.network, "encoder", None), "vocabulary", None)
+    if isinstance(corpus, Pairs | PreparedPairs) and read is not None:
+        of_sources = extended(read, corpus.sources)
+        new_of_sources = of_sources.tokens[len(read) :]
+    new = vocabulary.tokens[len(known) :] + new_of_sources
+    click.echo(f"new {known.split}s: {wording.listing(dict.fromkeys(new))}")
+    return generator.with_vocabulary(vocabulary, of_sources) if new else generator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -350,9 +417,11 @@ class TrainingRun:
         job: What to run.
         output: The model file; the best epoch so far is always in it.
         continue_command: The command that continues.
-        prompts: What samples are written from, after each epoch; none for no samples.
+        prompts: What samples are written from, after each epoch and of the saved model; none for no samples.
+        temperatures: Of the samples after each epoch.
+        last: Of those of the saved model; None for the same.
         plot: The picture of the learning curve, if one is wanted.
-        baselines: Bits per character of other models of the text, to be drawn beside it.
+        baselines: Bits per token of other models of the text, to be drawn beside it.
         checkpoints: Of this run, removed when it has ended well; None keeps none.
         every: How many batches lie between two of them.
         found: The run to resume; None begins anew.
@@ -366,6 +435,8 @@ class TrainingRun:
     output: Path
     continue_command: str
     prompts: tuple[str, ...]
+    temperatures: tuple[float, ...] = (0.8,)
+    last: tuple[float, ...] | None = None
     plot: Path | None = None
     baselines: dict[str, float] = dataclasses.field(default_factory=dict)
     checkpoints: Checkpoints | None = None
@@ -408,18 +479,30 @@ class TrainingRun:
             advice = f" To continue at half the rate, run `{command}`." if self.checkpoints else ""
             raise InputError(f"{message} It is {self.output}.{advice}")
         if self.plot:
-            unit = job.settings.split
-            levels = {**({_counts(self.ngrams): floor.nats / math.log(2)} if floor else {}), **self.baselines}
-            plots.learning_curve(self.plot, curve.training, curve.validation, levels, str(self.output), unit)
+            self._draw(job, curve, floor)
+        self.console.print(f"\n{endings.ending(job.generator.provenance)}")
         if floor:
-            self.console.print(
-                _against(_counts(self.ngrams), floor.nats, job.generator.provenance.get("result", {}).get("val_nats"))
-            )
+            self.console.print(_against(_counts(self.ngrams), floor, job))
         if self.ngrams:
             self._mix(floor)
+        if self.prompts:
+            source = _example(corpus) if isinstance(corpus, Pairs | PreparedPairs) else None
+            written = endings.samples(self.output, self.prompts, self.last or self.temperatures, source)
+            self.console.out(f"\nThe saved model writes:\n\n{written}")
         if self.checkpoints:
             stopped_runs.complete(self.output)
             self.checkpoints.clear()
+
+    def _draw(self, job: Job, curve: LearningCurve, floor: Floor | None) -> None:
+        """Draw the learning curve, beside at least one other model of the text."""
+        assert self.plot is not None
+        vocabulary, settings = job.generator.vocabulary, job.settings
+        levels = {**({_counts(self.ngrams): floor.nats / math.log(2)} if floor else {}), **self.baselines}
+        if not levels and any(vocabulary.counts):
+            levels = {f"frequencies of {settings.split}s alone": vocabulary.entropy() / math.log(2)}
+        cell = settings.cell if settings.cell == "transformer" else settings.cell.upper()
+        title = f"{cell} of {settings.units} units on {job.characters:,} characters"
+        plots.learning_curve(curve.training, curve.validation, levels, title=title, unit=settings.split, path=self.plot)
 
     def _mix(self, floor: Floor | None) -> None:
         """Mix the network with counts, in the same file."""
@@ -433,10 +516,13 @@ class TrainingRun:
         mixed.save(self.output)
         network, counted = mixed.provenance["shares"]
         self.console.print(
-            f"mixed with n-grams of up to {self.ngrams} tokens: {nats:.3f} nats ({nats / math.log(2):.3f} bits) on the "
-            f"validation part, each half of it with weights fitted on the other; {network:.2f} for the network, "
-            f"{counted:.2f} for the counts"
+            f"mixed with n-grams of up to {self.ngrams} tokens: {self._cost(nats)} on the validation part, each half "
+            f"of it with weights fitted on the other; {network:.2f} for the network, {counted:.2f} for the counts"
         )
+
+    def _cost(self, nats: float) -> str:
+        """Say a loss on the validation part."""
+        return cost(nats, self.job.settings.split, self.job.bits_per_character(nats))
 
     def _attempt(
         self, job: Job, existed: tuple[int, int] | None, new_rate: bool, floor: Floor | None
@@ -445,9 +531,10 @@ class TrainingRun:
         import keras
 
         from tfgen import callbacks, training
-        from tfgen.cli import progress
 
-        bar = progress.TrainingProgress(self.console, job.characters, floor.nats if floor else None)
+        unit = "bits" if job.settings.split == "character" else "bits per character"
+        beside = f"n-grams {floor.bits:.3f} {unit}" if floor else ""
+        bar = callbacks.Progress(console=self.console, characters=job.characters, beside=beside)
         curve = callbacks.LearningCurve(job.characters)
         stop_on_nan = callbacks.StopOnNaN(show=lambda message: None)  # it is shown by `run`
         monitor = "nats" if job.validation is None else "val_nats"
@@ -474,7 +561,7 @@ class TrainingRun:
             kept = self._keep_interrupted(existed)
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-                click.echo(f"\n{kept} To go on:\n  {self.continue_command}", err=True)
+                click.echo(f"\nInterrupted. {kept}To go on:\n  {self.continue_command}", err=True)
             raise
         finally:  # a bar that stays up hides the cursor
             with contextlib.suppress(OSError):
@@ -487,18 +574,21 @@ class TrainingRun:
 
         if self.job.settings.cut == "pairs":
             return callbacks.Mistakes(self.job.validation or self.job.train, show=self.console.out)
-        return callbacks.SampleText(self.prompts, show=self.console.out)
+        return callbacks.SampleText(self.prompts, temperatures=self.temperatures, show=self.console.out)
 
     def _keep_interrupted(self, existed: tuple[int, int] | None) -> str:
         """Keep what was learned without spoiling what is better, and say what the file holds."""
         if _identity(self.output) not in (None, existed):
-            return f"{self.output} has the best epoch so far."
+            known = endings.ending(model_files.read_config(self.output).get("provenance") or {})
+            sample = endings.samples(self.output, self.prompts, self.temperatures, at_once=True) if self.prompts else ""
+            written = f"\n\nThe saved model writes:\n\n{sample}\n\n" if sample else " "
+            return f"{self.output} has the best epoch so far. {known}{written}"
         if not self.found and not int(self.job.generator.optimizer.iterations):
-            return "Nothing was learned yet, and nothing is saved."
+            return "Nothing was learned yet, and nothing is saved. "
         if existed:
-            return f"No epoch was complete: {self.output} is as it was before."
+            return f"No epoch was complete: {self.output} is as it was before. "
         self.job.generator.save(self.output)
-        return f"{self.output} has what was learned."
+        return f"{self.output} has what was learned. "
 
     def _describe(self, corpus: Text, floor: Floor | None) -> None:
         settings, generator = self.job.settings, self.job.generator
@@ -515,9 +605,7 @@ class TrainingRun:
             f"{settings.batch_size} {settings.cut}{longest}"
         )
         if floor:
-            nats = floor.nats
-            in_bits = f"{nats:.3f} nats ({nats / math.log(2):.3f} bits)"
-            self.console.print(f"to beat: {_counts(self.ngrams)}, {in_bits} on the validation part")
+            self.console.print(f"to beat: {_counts(self.ngrams)}, {self._cost(floor.nats)} on the validation part")
         elif settings.cut != "pairs" and self.job.validation is not None:
             self.console.print("to beat: not counted, for the text is large; tfgen train --cell ngram counts all of it")
         self.console.print()
@@ -540,12 +628,14 @@ def _counts(order: int | None) -> str:
     return f"counted n-grams of order {order or 7}"
 
 
-def _against(counts: str, counted: float, reached: float | None) -> str:
+def _against(counts: str, floor: Floor, job: Job) -> str:
     """Say whether a network predicts the validation part better than counts do."""
-    if reached is not None and reached < counted:
-        return f"validation {reached:.3f} nats: better than {counts}, {counted:.3f} nats"
-    said = "" if reached is None else f"{reached:.3f} nats against "
-    return f"the network has not beaten {counts} yet, {said}{counted:.3f} nats: train it for more epochs"
+    reached = job.generator.provenance.get("result", {}).get("val_nats")
+    unit = "nats" if job.settings.split == "character" else f"nats per {job.settings.split}"
+    if reached is not None and reached < floor.nats:
+        return f"validation {reached:.3f} {unit}: better than {counts}, {floor.nats:.3f} {unit}"
+    said = "" if reached is None else f"{reached:.3f} {unit} against "
+    return f"the network has not beaten {counts} yet, {said}{floor.nats:.3f} {unit}: train it for more epochs"
 
 
 def _warn(message: str) -> None:

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from tfgen.cli.screen import Screen
 
 
-@click.command()
+@click.command(
+    epilog=options.examples('tfgen write romeo.keras "ROMEO:"', "tfgen write romeo.keras --temperature 1 -o scene.txt")
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("prompt", default="")
 @click.option(
     "--length", type=options.whole(1, 10**4), default=60, show_default=True, help="Tokens of a candidate, at most."
 )
+@options.temperature
 @options.sampling
 @click.option("--seed", type=options.whole(0, 2**62 - 2**32), help="The same turns write the same text.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where Ctrl-S saves.  [MODEL's name and .txt]")

@@ -72,7 +72,10 @@ def strip_gutenberg(text: str, place: str) -> str:
     if start is None or end is None:
         missing = "START" if start is None else "END"
         raise InputError(
-            f"{place} has no line that begins '*** {missing} OF THE PROJECT GUTENBERG EBOOK'; "
-            "remove strip_gutenberg (--strip-gutenberg), or download the whole plain text eBook."
+            f"{place} has no line that begins '*** {missing} OF THE PROJECT GUTENBERG EBOOK'",
+            [
+                ("strip_gutenberg", "remove strip_gutenberg (--strip-gutenberg)"),
+                ("", "download the whole plain text eBook"),
+            ],
         )
     return text[start.end() : end.start()]

@@ -282,8 +282,11 @@ def _check_no_rows_within(row: list[str], delimiter: str, place: str) -> None:
             inner = line_ends.split(cell)[1 : None if index == len(row) - 1 else -1]
             if any(_is_like(row, line.split(delimiter), index) for line in inner):
                 raise InputError(
-                    f"{place}: a cell in quotes holds lines that look like rows of the table; double a quote that is "
-                    "text, or say how the file is quoted: quoting='none' or 'rfc4180' (--quoting)."
+                    f"{place}: a cell in quotes holds lines that look like rows of the table",
+                    [
+                        ("", "double a quote that is text"),
+                        ("quoting", "say how the file is quoted: quoting='none' or 'rfc4180' (--quoting)"),
+                    ],
                 )
 
 

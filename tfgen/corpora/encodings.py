@@ -79,7 +79,7 @@ def marked_encoding(beginning: bytes) -> str:
     return next((name for mark, name in _MARKS if beginning.startswith(mark)), "")
 
 
-def advice(beginning: bytes, error: UnicodeDecodeError | None, encoding: str) -> str:
+def advice(beginning: bytes, error: UnicodeDecodeError | None, encoding: str) -> list[tuple[str, str]]:
     """Say what to do with a file that cannot be decoded.
 
     Args:
@@ -88,19 +88,28 @@ def advice(beginning: bytes, error: UnicodeDecodeError | None, encoding: str) ->
         encoding: The encoding that it is not in.
 
     Returns:
-        The end of a message; for each of the likely encodings, the line as it reads in it.
+        Repairs, as `InputError` takes them; for each of the likely encodings, the line as it reads in it.
     """
     if (name := marked_encoding(beginning)) and codecs.lookup(name) != codecs.lookup(encoding):
-        return f"it begins like {name.upper()}: give its encoding (encoding={name!r}, --encoding {name})."
+        return [("encoding", f"it begins like {name.upper()}: {_recoded(name)}")]
     if error is not None and b"\0" in error.object:
-        return "it looks like a binary file: use a text file; of a folder, choose by a glob such as 'folder/*.txt'."
+        return [
+            ("", "it looks like a binary file: use a text file; of a folder, choose by a glob such as 'folder/*.txt'")
+        ]
     found = [] if error is None else list(_candidates(error.object, error.start))
     if not found:
-        return "give its encoding (encoding=, --encoding), or read on over what is wrong (errors=, --errors replace)."
+        return [
+            ("encoding", "give its encoding (encoding=, --encoding)"),
+            ("errors", "read on over what is wrong (errors=, --errors replace)"),
+        ]
     first, line = found[0]
     others = "".join(f", in {name} {shown!r}" for name, shown in found[1:])
-    how = f"(encoding={first!r}, --encoding {first})"
-    return f"if it is a text file, give its encoding {how}: the line reads in {first} {line!r}{others}."
+    how = f"if it is a text file, {_recoded(first)}: the line reads in {first} {line!r}{others}"
+    return [("encoding", how)]
+
+
+def _recoded(encoding: str) -> str:
+    return f"give its encoding (encoding={encoding!r}, --encoding {encoding})"
 
 
 def _candidates(data: bytes, wrong: int) -> Iterator[tuple[str, str]]:

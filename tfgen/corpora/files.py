@@ -34,6 +34,11 @@ def check_encoding(encoding: str) -> None:
         ) from error
 
 
+# How an archive of files begins: of zip, 7z and rar; and where tar says that it is one.
+_ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07")
+_TAR, _TAR_AT = b"ustar", 257
+
+
 def decode(
     pieces: Iterable[bytes],
     place: str,
@@ -64,6 +69,8 @@ def decode(
     begun = False  # the codecs that drop a mark themselves, such as "utf-8-sig", give offsets that do not count it
     offset, newlines, beginning, last = 0, 0, b"", ""
     for piece in _with_last(pieces):
+        if not offset:
+            _check_no_archive(piece, place)
         offset += len(piece)
         beginning = beginning + piece[: encodings.LONGEST_MARK - len(beginning)]
         try:
@@ -74,17 +81,26 @@ def decode(
             newlines += _newlines(error.object[: error.start], encoding, last)
             at = f"offset {offset - len(error.object) + error.start}"
             message = f"{place}: byte 0x{wrong:02x} at {at} is not {encoding} (line {newlines + 1})"
-            raise InputError(f"{message}; {encodings.advice(beginning, error, encoding)}") from error
+            raise InputError(message, encodings.advice(beginning, error, encoding)) from error
         except UnicodeError as error:
-            raise InputError(
-                f"{place} cannot be read as {encoding}; {encodings.advice(beginning, None, encoding)}"
-            ) from error
+            advice = encodings.advice(beginning, None, encoding)
+            raise InputError(f"{place} cannot be read as {encoding}", advice) from error
         if text and not begun:
             text, begun = text.removeprefix("\ufeff"), True
         newlines += line_ends.count(text, last)
         if text:
             last = text[-1]
             yield text
+
+
+def _check_no_archive(beginning: bytes, place: str) -> None:
+    """Refuse an archive of files, whose bytes may all be allowed: nothing in it is to be replaced.
+
+    Raises:
+        InputError: It begins as one does.
+    """
+    if beginning.startswith(_ARCHIVES) or beginning[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        raise InputError(f"{place} is an archive of files, and no text; unpack it, and give the folder.")
 
 
 def _with_last(pieces: Iterable[bytes]) -> Iterator[bytes]:

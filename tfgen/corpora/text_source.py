@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
-from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Document, Form, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.forms import FORMS, Form, in_form
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
@@ -53,6 +53,7 @@ class Reading:
     paragraphs: bool = False
     split_on: str | None = None
     errors: encodings.Errors = "strict"
+    lower: bool = False
 
     def __post_init__(self) -> None:
         """Check."""
@@ -84,6 +85,11 @@ class Reading:
                 ) from error
 
     @property
+    def cleans(self) -> bool:
+        """Whether more is done to a text than to its ends of lines."""
+        return bool(self.unescape or self.normalize or self.lower)
+
+    @property
     def cuts(self) -> bool:
         """Whether a text is cut into documents."""
         return self.lines or self.paragraphs or self.split_on is not None
@@ -110,13 +116,15 @@ class Reading:
             )
         for name in ("delimiter", "quoting"):
             if getattr(self, name) is not None and self.column is None:
-                raise InputError(f"{name} is that of a table; name a column of it too (column=, --column).")
+                raise InputError(
+                    f"{name} is that of a table", [("column", "name a column of it too (column=, --column)")]
+                )
 
     def clean(self, text: str) -> str:
         """Clean a text, or as many of its lines as there are."""
         text = cleaning.unescape(text) if self.unescape else text
         text = text if self.keep_line_ends else line_ends.unified(text)
-        return unicodedata.normalize(self.normalize, text) if self.normalize else text
+        return in_form(text, self.normalize, self.lower)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +226,7 @@ class TextSource:
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
         end = END_OF_TEXT if self.ends else ""
-        is_plain = not (self.reading.unescape or self.reading.normalize)
+        is_plain = not self.reading.cleans
         for document in documents:
             cleaned = document if is_plain and "\r" not in document else self._clean(document)
             if cleaned:
@@ -252,7 +260,7 @@ class TextSource:
     def _rows(self, text: TextFile | NamedCorpus, *beside: str) -> Iterator[tuple[Document, ...]]:
         """Yield the cells of the column, and of those beside it, of each row in which none of them is blank."""
         if isinstance(text, NamedCorpus):
-            wrong = "column (--column)" if not beside else "source and column (--source, --column), or give a table"
+            wrong = "source and column, or give a table" if beside else "column"
             raise InputError(f"{text.name!r} is a named corpus and has no columns; remove {wrong}.")
         ending = columns.table_ending(text.path, text.place)
         table = files.decode(text.read(), text.place, self.reading.encoding, self.reading.errors, self.noticed)
@@ -272,7 +280,7 @@ class TextSource:
     def _running(self, text: TextFile) -> Iterator[str]:
         """Yield a file as one document, cleaned some lines at a time: no cleaning looks across a newline."""
         pieces = self._decoded(text)
-        if not (self.reading.unescape or self.reading.normalize):
+        if not self.reading.cleans:
             yield from pieces
             return
         before = ""  # so that the beginning of a line is not taken for the beginning of the text
@@ -310,8 +318,8 @@ def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
     if reading.control == "replace":
         return document._replace(text=replace_forbidden(document.text))
     raise InputError(
-        f"{document.place} holds {found}; remove it, or have it replaced by U+FFFD "
-        "(control='replace', --control replace)."
+        f"{document.place} holds {found}",
+        [("", "remove it"), ("control", "have it replaced by U+FFFD (control='replace', --control replace)")],
     )
 
 

@@ -43,7 +43,7 @@ def streams(
     batch_size: int = 64,
     length: int = 100,
     validation: float = 0.1,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Cut the text into `batch_size` parallel streams, and these into batches that follow on one another.
 
@@ -54,13 +54,14 @@ def streams(
         corpus: The text.
         vocabulary: Turns it into ids; a prepared corpus has its own.
         batch_size: B.
-        length: T, over which gradients flow.
+        length: T, over which gradients flow, at most.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
-        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
-        Training and validation batches, (B, T) all of them; None for no validation. A validation part that is shorter
-        than B streams of T has a smaller T.
+        Training and validation batches, (B, T); None for no validation. All batches of a part are of one length, or
+        of two that differ by one, so that each is a training step of the same weight.
 
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
@@ -105,21 +106,17 @@ def _too_short(transitions: int, batch_size: int, length: int) -> str:
 def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
     transitions = len(ids) - 1
     per_row = math.ceil(transitions / batch_size)
-    length = min(length, per_row)
+    steps, begins = math.ceil(per_row / length), permutation.evenly(per_row, length)
     rows = np.arange(batch_size)[:, np.newaxis] * per_row
-    within = np.arange(length)
 
     def batch(_: int, step: int, share: Share) -> Batch:
-        offsets = step * length + within
-        positions = share.of(rows) + offsets
-        # The last row may be shorter than the others, and the last batch than its length.
-        real = (offsets < per_row) & (positions < transitions)
-        # The next batches lie on the same pages.
-        inputs, targets = read(ids, positions, real, keep=step % _ON_A_PAGE > 0)
+        positions = share.of(rows) + np.arange(begins(step), begins(step + 1))
+        # The last rows may be shorter than the others. The next batches lie on the same pages.
+        inputs, targets = read(ids, positions, positions < transitions, keep=step % _ON_A_PAGE > 0)
         return inputs, share.targets(targets, batch_size)
 
-    spec = ids_spec(batch_size, length)
-    return dataset_of(batch, math.ceil(per_row / length), (spec, spec))
+    spec = ids_spec(batch_size, None if per_row % steps else per_row // steps)
+    return dataset_of(batch, steps, (spec, spec))
 
 
 def windows(
@@ -130,18 +127,19 @@ def windows(
     length: int = 100,
     validation: float = 0.1,
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Cut the text every `length` tokens and shuffle the pieces, each to be read from the zero state.
 
     Args:
         corpus: The text; documents that end are joined, each between ends of text.
         vocabulary: Turns it into ids; a prepared corpus has its own.
-        batch_size: B; the last batch of an epoch may be smaller.
+        batch_size: B; some batches may have a row less, all about as many.
         length: T; the last piece of the text may be shorter, and is padded.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
         seed: Of the order, which is another one in each epoch.
-        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
         Training and validation batches; None for no validation.
@@ -189,7 +187,7 @@ def documents(
     length: int = 500,
     validation: float = 0.1,
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Give each document a row: the end of text before it is its first input, the one after it its last target.
 
@@ -198,12 +196,13 @@ def documents(
     Args:
         corpus: Documents that end.
         vocabulary: Turns them into ids; a prepared corpus has its own.
-        batch_size: B; one batch of an epoch may be smaller.
+        batch_size: B; some batches may have a row less, all about as many.
         length: The longest row. A longer document goes on in rows of its own, each from the zero state, whose first
             input is the last token of the row before: no transition is lost.
         validation: Share of the documents, chosen at random, that is kept from training; 0 for none.
         seed: Of that choice, and of the order, which is another one in each epoch.
-        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
+            vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
         Training and validation batches (B, T), T at most `length`; None for no validation.
@@ -215,8 +214,8 @@ def documents(
     check(batch_size=batch_size, length=length, validation=validation, seed=seed)
     if not corpus.ends:
         raise InputError(
-            "the corpus is one running text, not documents that end; use streams or windows, or load it with one "
-            "document a line (lines=True, --lines)."
+            "the corpus is one running text, not documents that end",
+            [("", "use streams or windows"), ("lines", "load it with one document a line (lines=True, --lines)")],
         )
     ids = joined_ids(corpus, vocabulary, unknown)
     train, kept = document_rows.split(ids, length, _held_out(ids, validation, seed))
@@ -250,7 +249,7 @@ def parts_of_training(
     documents: bool,
     validation: float = 0.1,
     seed: int = 0,
-    unknown: OnUnknown = "unknown",
+    unknown: OnUnknown | None = None,
 ) -> Iterator[Ids]:
     """Give the training part of `streams`, `windows` or `documents`, in parts that follow on one another.
 
@@ -299,11 +298,12 @@ def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.da
     return dataset_of(batch, math.ceil(len(rows) / batch_size), (spec, spec))
 
 
-def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown = "error") -> Ids:
+def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unknown: OnUnknown | None = None) -> Ids:
     """Give the whole corpus as one row of ids (T,) of the smallest type, each document that ends between ends of text.
 
     Raises:
-        InputError: A prepared corpus was prepared with another vocabulary; or one of the two is none.
+        InputError: A token is outside the vocabulary, see `streams`; a prepared corpus was prepared with another
+            vocabulary; or one of the two is none.
     """
     _check_corpus(corpus)
     if isinstance(corpus, Prepared):
@@ -311,6 +311,7 @@ def joined_ids(corpus: Documents | Prepared, vocabulary: Vocabulary | None, unkn
     if vocabulary is None:
         raise InputError("text needs a vocabulary: give Vocabulary.from_corpus(corpus), or a corpus that is prepared.")
     check_instance("the vocabulary", vocabulary, Vocabulary, "a tfgen.Vocabulary")
+    unknown = vocabulary.on_unknown if unknown is None else unknown
     end = [np.array([END], vocabulary.id_type)] if corpus.ends else []
     pieces = [np.empty(0, vocabulary.id_type), *end]
     for text in corpus.documents:

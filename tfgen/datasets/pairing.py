@@ -164,8 +164,6 @@ def _joined(name: str, given: Any, vocabulary: Vocabulary | None, unknown: OnUnk
         given = _Listed(given)
     if not given.ends:
         raise InputError(f"the {name} are one running text; give one for each pair, such as a column of a table.")
-    if unknown is None:
-        unknown = "error" if vocabulary is None else vocabulary.on_unknown
     try:
         return cuts.joined_ids(given, vocabulary, unknown)
     except InputError as error:

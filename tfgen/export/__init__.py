@@ -1,9 +1,10 @@
-"""A model leaves Python: one directory that writes the same text somewhere else.
+"""A model leaves Python: one directory, or one page, that writes the same text somewhere else.
 
 | module | its one idea |
 |---|---|
 | `saved_model` | strings in, strings out, for TensorFlow alone |
 | `onnx`, `litert` | one step with its state as arguments, for small runtimes |
+| `html` | a page for browsers, see `tfgen.page` |
 | `step_function` | the step of these two, and the encoder before it |
 | `sources` | what texts depend on, as inputs |
 | `directories` | a directory is written whole or not at all |
@@ -22,9 +23,10 @@ from tfgen.export import directories, manifest
 from tfgen.support import wording
 
 if TYPE_CHECKING:
+    from tfgen.page.contents import Weights
     from tfgen.writing.writer import Writer
 
-__all__ = ["FORMATS", "check_format", "export"]
+__all__ = ["FORMATS", "PAGE", "check_format", "export"]
 
 
 # TensorFlow is imported by the modules of the formats; their names do not need it.
@@ -60,6 +62,9 @@ FORMATS: dict[str, Callable[[Writer, Path], dict[str, Any]]] = {
     "litert-int8": _litert_int8,
 }
 
+PAGE = "html"
+"""The format that is one file."""
+
 
 def export(
     writer: Writer,
@@ -67,15 +72,18 @@ def export(
     format: str = "saved-model",
     overwrite: bool = False,
     about: Mapping[str, Any] | None = None,
+    weights: Weights | None = None,
 ) -> None:
-    """Write a directory; see `TextGenerator.export`.
+    """Write a directory, or a page; see `TextGenerator.export`.
 
     Args:
         writer: What to export.
-        path: The directory.
-        format: One of `FORMATS`.
+        path: The directory; of a page the file, with or without `.html`.
+        format: One of `FORMATS`, or `PAGE`.
         overwrite: Whether an earlier export there may be replaced.
-        about: What the manifest says of the model beside its vocabulary, as plain JSON types.
+        about: What the manifest says of the model beside its vocabulary, as plain JSON types; a page tells of its
+            `provenance`.
+        weights: What the weights of a page are kept as: "int8", if None, "float16" or "float32".
 
     Raises:
         InputError: There is no such format, or it cannot hold the model; or the place cannot be written to.
@@ -86,6 +94,13 @@ def export(
     check_format(format)
     check_instance("the writer", writer, Writer, "a tfgen.writing.Writer, such as the writer of a TextGenerator")
     check_instance("about", about, Mapping | None, "a mapping of names to plain values")
+    if format == PAGE:
+        from tfgen.export import html
+
+        html.write(writer, path_of("path", path), overwrite, weights or "int8", (about or {}).get("provenance"))
+        return
+    if weights is not None:
+        raise InputError(f"weights can be chosen for the format {PAGE} alone; received {wording.shown(weights)}.")
     with directories.replaced(path_of("path", path), overwrite) as new:
         described = FORMATS[format](writer, new)
         manifest.write(writer.vocabulary, new, {"format": format, **described}, dict(about or {}))
@@ -97,8 +112,8 @@ def check_format(format: str) -> None:
     Raises:
         InputError: Names those there are.
     """
-    if not isinstance(format, str) or format not in FORMATS:
-        raise InputError(f"the format must be one of {', '.join(FORMATS)}; received {wording.shown(format)}.")
+    if not isinstance(format, str) or format not in (*FORMATS, PAGE):
+        raise InputError(f"the format must be one of {', '.join([*FORMATS, PAGE])}; received {wording.shown(format)}.")
 
 
 def __dir__() -> list[str]:

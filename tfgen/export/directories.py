@@ -28,8 +28,8 @@ def check(path: Path, overwrite: bool) -> None:
             return
         if not overwrite:
             raise InputError(
-                f"{str(path)!r} exists and is not empty: choose another directory, or replace it (--overwrite, "
-                "overwrite=True)."
+                f"{str(path)!r} exists and is not empty",
+                [("", "choose another directory"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
             )
         _check_listed(path)
     elif path.exists() or path.is_symlink():

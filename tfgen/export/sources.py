@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.networks.model import LanguageModel
-from tfgen.networks.text_encoder import TextEncoder
+from tfgen.networks.text_reader import TextReader
 
 
 def specs_of_sources(model: LanguageModel, strings: bool) -> Any:
@@ -35,10 +35,10 @@ def context_of(model: LanguageModel, sources: Any) -> Any:
     return model.encode(sources) if hasattr(model, "encode") else sources
 
 
-def text_encoder_of(model: LanguageModel) -> TextEncoder | None:
+def text_encoder_of(model: LanguageModel) -> TextReader | None:
     """Give what reads the sources of a model, where these are texts."""
     encoder = _encoder(model)
-    return encoder if isinstance(encoder, TextEncoder) else None
+    return encoder if isinstance(encoder, TextReader) else None
 
 
 def layers_of(model: LanguageModel) -> list[keras.layers.Layer]:
@@ -46,7 +46,7 @@ def layers_of(model: LanguageModel) -> list[keras.layers.Layer]:
     encoder = _encoder(model)
     if encoder is None:
         return []
-    return [encoder, encoder.ids_from_text()] if isinstance(encoder, TextEncoder) else [encoder]
+    return [encoder, encoder.ids_from_text()] if isinstance(encoder, TextReader) else [encoder]
 
 
 def _encoder(model: LanguageModel) -> keras.Model | None:

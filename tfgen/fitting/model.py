@@ -10,6 +10,7 @@ import functools
 import inspect
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,6 +54,7 @@ class TrainingModel(keras.Model):
                 "KERAS_BACKEND=tensorflow before that."
             )
         self.network = network
+        self._gives_logits = kinds.gives_logits(network)
         self._restart = real_number("restart", restart, at_least=0, at_most=1)
         self._workers = ALONE
 
@@ -87,14 +89,16 @@ class TrainingModel(keras.Model):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Map ids (B, T), or (source, ids), to probabilities of each next token (B, T, V), as Keras does for `fit`."""
-        expected = kinds.decoder_of(self.network).input_shape[0]
+        expected = self._rows()
         if expected is not None:
             # Keras would broadcast the state of a wrong batch in silence.
             received = tf.shape(inputs)[0] * self.workers.size
             message = f"{_CARRIES} {expected}"
             with tf.control_dependencies([tf.debugging.assert_equal(received, expected, message)]):
                 inputs = tf.identity(inputs)
-        return self.network(inputs, training=training)
+        given = self.network(inputs, training=training)
+        # Keras' losses take the logits from the softmax, with from_logits=True and without.
+        return keras.activations.softmax(given) if self._gives_logits else given
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -105,22 +109,39 @@ class TrainingModel(keras.Model):
         if real is not None and getattr(self.loss, "reduction", "mean") != "sum":
             share = tf.reduce_mean(tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32))
             real = tf.math.divide_no_nan(real, share)
-        return super().compute_loss(x, y, y_pred, real, training)
+        with warnings.catch_warnings():
+            if self._gives_logits:  # they are the network's, and are used: what Keras warns of is right
+                warnings.filterwarnings("ignore", message=".*from_logits=True.*")
+            return super().compute_loss(x, y, y_pred, real, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Update metrics; those compiled as `weighted_metrics` leave padding out, and so do tfgen's own."""
-        return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
+        with warnings.catch_warnings():
+            if self._gives_logits:
+                warnings.filterwarnings("ignore", message=".*from_logits=True.*")
+            return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
 
     def train_step(self, data: Any) -> Any:
         """Train on one batch, some rows of it from the zero state."""
         carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations, self.workers)
-        return shared_steps.train_step(self, self.workers, data)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            return super().train_step(data)
+        with _unreduced(self.optimizer):
+            return shared_steps.train_step(self, self.workers, data)
 
     def test_step(self, data: Any) -> Any:
         """Evaluate on one batch."""
         if self.workers.size > 1:
             return shared_steps.test_step(self, self.workers, data)
         return super().test_step(data)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Print what `keras.Model.summary` does, and of a stateful network how often its rows begin anew."""
+        super().summary(*args, **kwargs)
+        if self._rows() is not None:
+            (kwargs.get("print_fn") or print)(
+                f" restart={self.restart}: the chance that a row of a training batch starts from the zero state"
+            )
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
@@ -181,8 +202,7 @@ class TrainingModel(keras.Model):
 
     def _rows(self) -> int | None:
         """Give the number of rows whose state the network carries; None if it carries none."""
-        rows: int | None = kinds.decoder_of(self.network).input_shape[0]
-        return rows
+        return kinds.rows_of(self.network)
 
     def _check_batches(self, given: dict[str, Any]) -> None:
         """Refuse batches of another size than the network's, where that can be seen; arrays get it by default."""
@@ -304,3 +324,18 @@ def _one_line() -> Iterator[None]:
                 "with_batch_size(...) for another network."
             ) from None
         raise
+
+
+@contextlib.contextmanager
+def _unreduced(optimizer: Any) -> Iterator[None]:
+    """Leave gradients as they are, which Keras would add up over one replica.
+
+    TensorFlow's sum over replicas has a gradient of its own, whose register keeps every graph that it was traced in:
+    of each model that was trained, some 15 MB.
+    """
+    applies = getattr(optimizer, "inner_optimizer", optimizer)  # one that scales the loss has another inside
+    applies._all_reduce_sum_gradients = list
+    try:
+        yield
+    finally:
+        del applies._all_reduce_sum_gradients

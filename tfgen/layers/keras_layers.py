@@ -11,6 +11,7 @@ before the product, and every call with a mask.
 Axis letters: B batch, T time, V vocabulary, D features, U units.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, real_number, whole_number
 from tfgen.layers import recurrence, stepping, time_major
+from tfgen.layers.own_gradient import OwnGradient
 
 
 class _OneHotInput(keras.layers.RNN):
@@ -164,22 +166,27 @@ def _project(
     """Multiply the inputs (B, T, D) with the kernel: (T, B, G * U)."""
     sequences = time_major.swapped(sequences)
     if ids:
-        # TensorFlow keeps every graph in which a gradient of one's own was traced.
-        look_up = _look_up if differentiable else tf.gather
-        return look_up(kernel if bias is None else kernel + bias, sequences[..., 0])
+        table, ids = kernel if bias is None else kernel + bias, sequences[..., 0]
+        return _LOOK_UP(table, ids)[0] if differentiable else tf.gather(table, ids)
     rows = tf.tensordot(sequences, kernel, 1)
     return rows if bias is None else rows + bias
 
 
-@tf.custom_gradient
-def _look_up(table: tf.Tensor, ids: tf.Tensor) -> Any:
-    """Pick rows (T, B, G * U) of a table (V, G * U); its gradient is summed once, for kernel and bias together."""
+def _look_up_forward(table: tf.Tensor, ids: tf.Tensor) -> tuple[list[tf.Tensor], list[Any]]:
+    return [tf.gather(table, ids)], []
 
-    def gradient(rows: tf.Tensor) -> tuple[tf.Tensor, None]:
-        flat = tf.reshape(rows, [-1, rows.shape[-1]])
-        return tf.math.unsorted_segment_sum(flat, tf.reshape(ids, [-1]), tf.shape(table)[0]), None
 
-    return tf.gather(table, ids), gradient
+def _look_up_backward(
+    inputs: Sequence[tf.Tensor], kept: Sequence[Any], gradients: Sequence[tf.Tensor]
+) -> list[tf.Tensor | None]:
+    table, ids = inputs
+    rows = gradients[0]
+    flat = tf.reshape(rows, [-1, rows.shape[-1]])
+    return [tf.math.unsorted_segment_sum(flat, tf.reshape(ids, [-1]), tf.shape(table)[0]), None]
+
+
+# Picks rows (T, B, G * U) of a table (V, G * U); its gradient is summed once, for kernel and bias together.
+_LOOK_UP = OwnGradient("LookUp", _look_up_forward, _look_up_backward, inputs=2, results=1)
 
 
 @keras.saving.register_keras_serializable(package="tfgen")

@@ -8,10 +8,12 @@ time: what it does and how to do it").
 Everything is time-major. Axis letters: T time, B batch, U units, G gates (4 for an LSTM, 3 for a GRU).
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
+from tfgen.layers.own_gradient import OwnGradient
 from tfgen.support import threads
 
 # Of one layer: tensors whose first axis is B; none where it remembers nothing.
@@ -53,10 +55,12 @@ class Cell(Protocol):
     """One step of a recurrence and its gradient. The first state is the output.
 
     Attributes:
+        states: How many tensors (B, U) the state is.
         kept: How many tensors `forward` keeps for `backward`.
         gradients: How many tensors (B, G * U) `backward` gives: 2 where the row and the product have different ones.
     """
 
+    states: int
     kept: int
     gradients: int
 
@@ -70,7 +74,7 @@ class Cell(Protocol):
 class LSTM:
     """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gates (Gers et al. 2000), state [h, c]."""
 
-    kept, gradients = 6, 1
+    states, kept, gradients = 2, 6, 1
 
     def forward(self, row: tf.Tensor, weights: Weights, state: State) -> tuple[State, State]:
         """Give h, c and the gates: i = sigmoid, f = sigmoid, g = tanh, o = sigmoid; c' = f c + i g, h' = o tanh c'."""
@@ -96,7 +100,7 @@ class LSTM:
 class GRU:
     """Gated recurrent unit (Cho et al. 2014), the reset gate after the product (as in cuDNN), state [h]."""
 
-    kept, gradients = 5, 2
+    states, kept, gradients = 1, 5, 2
 
     def forward(self, row: tf.Tensor, weights: Weights, state: State) -> tuple[State, State]:
         """Give h and the gates: z, r = sigmoid; g = tanh(row + r (h W)); h' = z h + (1 - z) g."""
@@ -156,25 +160,36 @@ def run(
 
 def _differentiable(cell: Cell, rows: tf.Tensor, weights: Weights, state: State) -> tuple[tf.Tensor, State]:
     """Do what `run` says, with the gradient written by hand."""
-
-    @tf.custom_gradient
-    def recurrence(rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, *state: tf.Tensor) -> Any:
-        used = Weights(kernel, None if weights.bias is None else bias)
-        outputs, after, kept = _forward(cell, rows, used, list(state), keep=True)
-
-        def gradient(outputs_gradient: tf.Tensor, *state_gradient: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            to_rows, to_products, to_state = _backward(cell, kernel, kept, outputs_gradient, list(state_gradient))
-            products = tf.reshape(to_products, [-1, to_products.shape[-1]])
-            before = tf.reshape(outputs[:-1], [-1, outputs.shape[-1]])
-            to_kernel = tf.matmul(before, products, transpose_a=True)
-            to_bias = tf.zeros_like(bias) if weights.bias is None else tf.reduce_sum(products, axis=0)
-            return to_rows, to_kernel, to_bias, *to_state
-
-        return (outputs[1:], *after), gradient
-
     bias = tf.zeros([], rows.dtype) if weights.bias is None else weights.bias
-    outputs, *after = recurrence(rows, weights.kernel, bias, *state)
+    outputs, *after = _OWN[type(cell)](rows, weights.kernel, bias, *state)
     return outputs, after
+
+
+def _own_gradient(cell: Cell) -> OwnGradient:
+    """Give the recurrence of a cell, of rows, kernel, bias (a scalar where there is none) and state."""
+
+    def forward(
+        rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, *state: tf.Tensor
+    ) -> tuple[list[tf.Tensor], list[Any]]:
+        weights = Weights(kernel, bias if bias.shape.rank else None)
+        outputs, after, kept = _forward(cell, rows, weights, list(state), keep=True)
+        return [outputs[1:], *after], [outputs, *kept]
+
+    def backward(
+        inputs: Sequence[tf.Tensor], kept: Sequence[Any], gradients: Sequence[tf.Tensor]
+    ) -> list[tf.Tensor | None]:
+        kernel, bias = inputs[1:3]
+        outputs, *arrays = kept
+        if tf.is_tensor(arrays[0]):
+            arrays = [tf.TensorArray(kernel.dtype, flow=flow) for flow in arrays]
+        to_rows, to_products, to_state = _backward(cell, kernel, arrays, gradients[0], list(gradients[1:]))
+        products = tf.reshape(to_products, [-1, to_products.shape[-1]])
+        before = tf.reshape(outputs[:-1], [-1, outputs.shape[-1]])
+        to_kernel = tf.matmul(before, products, transpose_a=True)
+        to_bias = tf.reduce_sum(products, axis=0) if bias.shape.rank else tf.zeros_like(bias)
+        return [to_rows, to_kernel, to_bias, *to_state]
+
+    return OwnGradient(type(cell).__name__, forward, backward, inputs=3 + cell.states, results=1 + cell.states)
 
 
 def _forward(
@@ -215,6 +230,8 @@ def _backward(
 
     def step(t: tf.Tensor, gradient: State, arrays: list[tf.TensorArray]) -> tuple[Any, ...]:
         values = [array.read(t) for array in kept]
+        for value in values:  # which an array that was made from a flow does not know
+            value.set_shape(gradient[0].shape)
         back = cell.backward(values, [gradient[0] + outputs_gradient[t], *gradient[1:]])
         arrays = [array.write(t, value) for array, value in zip(arrays, (back.row, back.product), strict=False)]
         through = (back.row if back.product is None else back.product) @ transposed
@@ -238,3 +255,6 @@ def _steps(sequence: tf.Tensor) -> Any:
 
 def _array(size: Any, like: tf.Tensor) -> tf.TensorArray:
     return tf.TensorArray(like.dtype, size, element_shape=like.shape, clear_after_read=False)
+
+
+_OWN: dict[type[Cell], OwnGradient] = {type(cell): _own_gradient(cell) for cell in (LSTM(), GRU())}

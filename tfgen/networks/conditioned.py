@@ -21,7 +21,7 @@ class Conditioned(Recurrent):
     Attributes:
         network: The encoder and the decoder.
         source: What `encode` takes, a nest of `tf.TensorSpec` whose first axis is B.
-        source_ids: Turns sources that are texts into what `encode` takes, see `TextEncoder.ids`; None where they are
+        source_ids: Turns sources that are texts into what `encode` takes, see `TextReader.ids`; None where they are
             arrays.
         context: The structure of what `encode` gives.
     """

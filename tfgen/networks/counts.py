@@ -104,7 +104,7 @@ def ngram(ids: npt.ArrayLike | Iterator[npt.ArrayLike], vocabulary: Vocabulary, 
     >>> vocabulary = Vocabulary.from_texts(["abab"])
     >>> network = ngram(vocabulary.encode("abababab"), vocabulary, order=3)
     >>> [round(float(p), 2) for p in network(vocabulary.encode("ab")[np.newaxis])[0, -1]]
-    [0.0, 0.0, 0.0, 0.9, 0.1]
+    [0.0, 0.0, 0.0, 0.93, 0.07]
     """
     return of_tables(tables_of(ids, vocabulary, order))
 

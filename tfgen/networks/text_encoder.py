@@ -5,27 +5,21 @@ Axis letters: B batch, S places, U units.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from tfgen.errors import InputError, check_choice, real_number, whole_number
+from tfgen.errors import check_choice, real_number, whole_number
 from tfgen.layers import keras_layers
 from tfgen.layers.bidirectional import Bidirectional
 from tfgen.layers.stepping import CELLS
-from tfgen.support import wording
-from tfgen.vocabulary.vocabulary import END, PADDING, OnUnknown, Vocabulary
+from tfgen.networks.text_reader import TextReader, check_vocabulary
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class TextEncoder(keras.Model):
+class TextEncoder(TextReader):
     """Texts to what was read at each place (B, S, 2 U): an embedding, and recurrent layers in both directions.
-
-    It is called with strings (B,), or with the ids (B, S) that `ids` gives. Each text is closed by an end of text, so
-    that the empty one is a text too.
 
     Attributes:
         vocabulary: Text to ids.
@@ -50,8 +44,7 @@ class TextEncoder(keras.Model):
         if seed is not None:
             whole_number("seed", seed, 0, most=2**63 - 1)
         policy = keras.dtype_policies.get(dtype)
-        if not isinstance(vocabulary, Vocabulary):
-            raise InputError(f"the vocabulary must be a tfgen.Vocabulary; received {wording.shown(vocabulary)}.")
+        check_vocabulary(vocabulary)
         check_choice("cell", cell, [*CELLS])
         whole_number("units", units, 1)
         real_number("dropout", dropout, at_least=0, below=1)
@@ -82,37 +75,8 @@ class TextEncoder(keras.Model):
             x = Bidirectional(reader, dtype=policy)(x)
             if dropout:
                 x = keras.layers.SpatialDropout1D(dropout, seed=of_layer, dtype=policy)(x)
-        super().__init__(inputs=ids, outputs=x, **kwargs)
-        self.vocabulary = vocabulary
+        super().__init__(vocabulary, keras.Model(ids, x), **kwargs)
         self.cell, self.units = cell, units
-        self._reader = _Reader(vocabulary)
-
-    def ids_from_text(self) -> keras.layers.Layer:
-        """Give the Keras layer that cuts and looks up strings; a SavedModel must track it, for its table."""
-        return self._reader.ids_from_text
-
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Read texts, strings (B,) or ids (B, S); a token of a string outside the vocabulary is read as unknown."""
-        if not keras.backend.is_keras_tensor(inputs):
-            inputs = tf.convert_to_tensor(inputs)
-            inputs = self._reader(inputs) if inputs.dtype == tf.string else inputs
-        return super().__call__(inputs, *args, **kwargs)
-
-    def ids(self, texts: list[str], unknown: OnUnknown = "error") -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Give the ids that the network reads, int32 (B, S), padded on the right.
-
-        Args:
-            texts: B of them.
-            unknown: What a token outside the vocabulary does: "error", "skip" it, or read it as "unknown".
-
-        Raises:
-            InputError: A text has unknown tokens and `unknown` is "error".
-        """
-        rows = [[*self.vocabulary.encode(text, unknown), END] for text in texts]
-        ids = np.full((len(rows), max(map(len, rows), default=1)), PADDING, np.int32)
-        for row, of_text in zip(ids, rows, strict=True):
-            row[: len(of_text)] = of_text
-        return ids
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments as plain JSON types."""
@@ -128,22 +92,6 @@ class TextEncoder(keras.Model):
         """Make the encoder that `get_config` described; it has fresh weights."""
         config = dict(config)
         return cls(Vocabulary.from_config(config.pop("vocabulary")), **config)
-
-
-class _Reader:
-    """Strings (B,) to ids (B, S), in a graph too; no layer, for a vocabulary is saved with the encoder already."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-
-    @functools.cached_property
-    def ids_from_text(self) -> Any:
-        with tf.init_scope():
-            return self._vocabulary.text_vectorization(ragged=True)
-
-    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
-        ends = tf.fill([tf.shape(texts)[0], 1], END)
-        return tf.concat([tf.cast(self.ids_from_text(texts), tf.int32), ends], axis=1).to_tensor()
 
 
 def text_encoder(

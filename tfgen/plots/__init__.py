@@ -4,6 +4,7 @@
 |---|---|
 | `pictures` | where a picture goes, what it is, how a token is shown in it |
 | `curves` | losses while a network learns, and what they are compared with |
+| `sizes` | how good models are against how large they are |
 | `attending` | what each token attended to |
 | `tokens` | what may come next, and what a network read and wrote |
 """
@@ -11,10 +12,12 @@
 from tfgen.plots.attending import attention
 from tfgen.plots.curves import compressed_bits, learning_curve
 from tfgen.plots.pictures import check_installed, check_path
+from tfgen.plots.sizes import bits_against_size
 from tfgen.plots.tokens import next_token, unrolled
 
 __all__ = [
     "attention",
+    "bits_against_size",
     "check_installed",
     "check_path",
     "compressed_bits",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgen.errors import InputError, path_of
@@ -17,28 +18,36 @@ _SHOWN = {code: chr(0x2400 + code) for code in range(0x20)}
 _SHOWN |= {ord(" "): "\u2423", 0x03: "\u220e", ord("\n"): "\u21b5", 0x7F: "\u2421"}
 
 
+def is_installed() -> bool:
+    """Tell whether pictures can be drawn."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
 def check_installed() -> None:
     """Check before any work is done that pictures can be drawn.
 
     Raises:
         InputError: matplotlib is not installed.
     """
-    if importlib.util.find_spec("matplotlib") is None:
+    if not is_installed():
         raise InputError("drawing needs matplotlib; install it: pip install matplotlib.")
 
 
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Check before any work is done that a picture can be drawn there.
+def check_path(path: str | os.PathLike[str] | None) -> None:
+    """Check before any work is done that a picture can be drawn, and saved there if it is to be saved.
 
     Raises:
         InputError: matplotlib is not installed, the ending names no format of pictures, or there is no such directory.
     """
     check_installed()
+    if path is None:
+        return
     path = path_of("path", path)
     if path.suffix.lower() not in _ENDINGS:
         raise InputError(f"the name of a picture ends in {', '.join(_ENDINGS)}; received {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no directory {str(path.parent)!r} for the picture; make it, or choose another.")
+    parent = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    if not parent.is_dir():
+        raise InputError(f"there is no directory {str(parent)!r} for the picture; make it, or choose another.")
 
 
 def picture(width: float, height: float) -> Figure:
@@ -55,6 +64,13 @@ def picture(width: float, height: float) -> Figure:
             return drawn.getvalue()
 
     return Picture(figsize=(width, height), layout="constrained")
+
+
+def saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    """Save a picture, if it is to be saved, and hand it on."""
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
 
 
 def visible(token: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError, check_instance, real_number, whole_number
-from tfgen.plots.pictures import check_installed, check_path, picture, visible
+from tfgen.plots.pictures import check_path, picture, saved, visible
 from tfgen.support import wording
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def next_token(
     panels[0].set_yticks(range(len(labels)), labels)
     panels[0].invert_yaxis()
     figure.suptitle(f"after \u201c{visible(prompt[-60:])}\u201d" if prompt else "at the beginning of a text")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def unrolled(
@@ -129,7 +129,7 @@ def unrolled(
             _arrow(axes, (place + 0.15, 1.85), (place + 0.85, 0.2), color=_OTHER, linestyle=":")
     axes.set(xlim=(-0.8, len(read) - 0.2), ylim=(-0.3, 2.5 + 0.22 * others))
     axes.axis("off")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def at_temperature(nats: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
@@ -150,10 +150,7 @@ def _check(generator: TextGenerator, prompt: str, path: str | os.PathLike[str] |
     if not callable(getattr(generator, "generate", None)):
         raise InputError(f"generator must be a tfgen.TextGenerator; received {wording.shown(generator)}.")
     check_instance("the prompt", prompt, str, "a str")
-    if path is None:
-        check_installed()
-    else:
-        check_path(path)
+    check_path(path)
 
 
 def _written(generator: TextGenerator, prompt: str, source: Any, **settings: Any) -> Generated:
@@ -177,9 +174,3 @@ def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], **st
     axes.annotate(
         "", end, start, arrowprops={"arrowstyle": "->", "color": "#555555", "shrinkA": 0, "shrinkB": 0, **style}
     )
-
-
-def _saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    if path is not None:
-        figure.savefig(path, dpi=120)
-    return figure

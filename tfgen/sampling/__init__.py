@@ -8,11 +8,12 @@ before all else.
 |---|---|
 | `transform` | what a transform is |
 | `temperature` | sharper or flatter |
-| `truncation` | cutting off the tail |
+| `truncation` | cutting off the tail, or the top |
 | `bias` | which tokens may come, and which are helped |
 | `penalties` | against the same token again |
 | `repetition` | against the same passage again |
 | `mirostat` | a steady surprise |
+| `adaptive` | a steady probability |
 | `constraints` | what may come at all: automata, intersected |
 | `patterns` | text that matches a regular expression |
 | `strings` | text without some strings |
@@ -22,6 +23,7 @@ before all else.
 Axis letters: B batch, T time, V vocabulary, W window.
 """
 
+from tfgen.sampling.adaptive import AdaptiveP
 from tfgen.sampling.bias import Allow, Forbid, LogitBias, Mask
 from tfgen.sampling.chain import default_chain
 from tfgen.sampling.mirostat import Mirostat
@@ -31,11 +33,13 @@ from tfgen.sampling.repetition import DRY, NoRepeatNgram
 from tfgen.sampling.selection import draws, select
 from tfgen.sampling.temperature import DynamicTemperature, Temperature
 from tfgen.sampling.transform import Transform
-from tfgen.sampling.truncation import Epsilon, MinP, TopK, TopP, Typical
+from tfgen.sampling.truncation import XTC, Epsilon, MinP, TopK, TopNSigma, TopP, Typical
 from tfgen.terms.seeds import row_seeds
 
 __all__ = [
     "DRY",
+    "XTC",
+    "AdaptiveP",
     "Allow",
     "DynamicTemperature",
     "Epsilon",
@@ -51,6 +55,7 @@ __all__ = [
     "RepetitionPenalty",
     "Temperature",
     "TopK",
+    "TopNSigma",
     "TopP",
     "Transform",
     "Typical",

@@ -1,4 +1,9 @@
-"""Against saying the same passage again: DRY and forbidden n-grams, over a window of the text."""
+"""Against saying the same passage again: DRY and forbidden n-grams, over a window of the text.
+
+Both keep the window and, for each of its places, how many tokens before it repeat the end of the text: one more token
+moves all of them on at once, whatever the length of a passage. Windows are kept in rooms of a few sizes and the numbers
+are tensors, so that a compiled loop takes other windows and lengths without compiling again.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,23 +14,57 @@ import tensorflow as tf
 from tfgen.errors import InputError, whole_number
 from tfgen.sampling.transform import Transform, mask, narrow, scalar, wide
 from tfgen.support import wording
+from tfgen.support.rooms import power_of_two
 from tfgen.terms.settings import Range, array
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
+MOST_WINDOW, MOST_LENGTH = 2**16, 2**10
+"""How far a transform looks back at most, and up to which length it compares passages: memory and work are linear in
+the window at each token, and in their product where a text is begun."""
+
+_LEAST_ROOM = 64
+
+# The tokens of the window, and for each of its places how many tokens before it repeat the end of the text.
+_Memory = tuple[tf.Tensor, tf.Tensor]
+
 
 class _LookingBack(Transform):
-    """Keeps the last `window` tokens of each row, int32 (B, W), padded on the left with 0."""
+    """Keeps the last tokens of each row and what they repeat, both int32 (B, W), padded on the left with 0.
 
-    window: int
+    W is `room`, of which the last `window` places count.
+    """
 
-    def start(self, history: tf.Tensor, size: int) -> tf.Tensor:
-        """Keep the end of the text so far."""
-        padded = tf.pad(history, [[0, 0], [self.window, 0]])
-        return padded[:, -self.window :]
+    window: tf.Tensor
+    room: int
 
-    def update(self, state: tf.Tensor, ids: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Move on by one token a row."""
-        return tf.concat([state[:, 1:], ids[:, tf.newaxis]], axis=1)
+    def _longest(self) -> tf.Tensor:
+        """Give up to which length repeats are measured."""
+        raise NotImplementedError
+
+    def _breaks(self, tokens: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Tell which tokens (B, W) of V end a passage; the padding before a text is none that could be repeated."""
+        return tokens == PADDING
+
+    def start(self, history: tf.Tensor, size: int) -> _Memory:
+        """Keep the end of the text so far, and find what it repeats."""
+        last = history[:, -self.room :]
+        padded = tf.pad(last, [[0, 0], [self.room - tf.shape(last)[1], 0]])
+        tokens = tf.where(self._before() >= 0, padded, PADDING)
+        repeated = _repeated(tokens, self._breaks(tokens, size))
+        return tokens, tf.minimum(repeated, tf.maximum(tf.minimum(self._before(), self._longest()), 0))
+
+    def update(self, state: _Memory, ids: tf.Tensor, logits: tf.Tensor) -> _Memory:
+        """Move on by one token a row: a repeat before a place goes on if the same token follows there."""
+        tokens, repeated = state
+        new, before = ids[:, tf.newaxis], self._before()
+        goes_on = (tokens == new) & ~self._breaks(new, tf.shape(logits)[-1])
+        longest = tf.minimum(before, self._longest())  # and no longer than what the window has
+        moved = tf.where(before >= 0, tf.concat([tokens[:, 1:], new], axis=1), PADDING)
+        return moved, tf.where(goes_on, tf.minimum(repeated + 1, longest), 0)
+
+    def _before(self) -> tf.Tensor:
+        """Give how many places of the window are before each place of the room (W,); below 0 outside the window."""
+        return tf.range(self.room) - (self.room - self.window)
 
 
 class NoRepeatNgram(_LookingBack):
@@ -33,32 +72,33 @@ class NoRepeatNgram(_LookingBack):
     arXiv:1705.04304). A text in which every token would complete one ends there.
 
     Args:
-        n: At least 1; part of the structure of a sampler.
-        window: How many tokens it looks back.
+        n: From 1 to the window, and at most 1,024.
+        window: How many tokens it looks back, at most 65,536.
 
     Raises:
         InputError: `n` or `window` is out of its range.
     """
 
-    n: int
+    n: tf.Tensor
 
     def __init__(self, n: int, window: int = 1024) -> None:
-        self.window = whole_number("window", window, 1, 2**16)
-        self.n = whole_number("n", n, 1, self.window)
+        window = whole_number("window", window, 1, MOST_WINDOW)
+        self.window, self.room = tf.constant(window), _room_of(window)
+        self.n = tf.constant(whole_number("n", n, 1, min(window, MOST_LENGTH)))
 
     @property
     def hard(self) -> bool:
         """Whether it rules tokens out for good: it does."""
         return True
 
-    def apply(self, logits: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """Forbid by the text so far (B, W)."""
-        places = self.window - self.n + 1  # of n-grams in the window
-        repeats = state[:, self.n - 1 :] > END  # an end may come again
-        for back in range(1, self.n):
-            before = state[:, self.n - 1 - back : self.n - 1 - back + places]
-            repeats &= (before == state[:, -back, tf.newaxis]) & (before != PADDING)
-        forbidden = _largest_by_token(state[:, self.n - 1 :], tf.cast(repeats, tf.int32), tf.shape(logits)[-1]) > 0
+    def _longest(self) -> tf.Tensor:
+        return self.n - 1
+
+    def apply(self, logits: tf.Tensor, state: _Memory) -> tf.Tensor:
+        """Forbid by the text so far (B, W), and what it repeats (B, W)."""
+        tokens, repeated = state
+        repeats = (tokens > END) & (repeated >= self.n - 1)  # an end may come again
+        forbidden = _largest_by_token(tokens, tf.cast(repeats, tf.int32), tf.shape(logits)[-1]) > 0
         return mask(logits, ~forbidden)
 
 
@@ -74,9 +114,10 @@ class DRY(_LookingBack):
         base: Scalar, from 1 to 1,000.
         allowed_length: Scalar int, at least 1: repeats shorter than this are free. 2 suits words; characters want about
             a word and a half.
-        breakers: Tokens that end a passage: no repeat is followed across one. Kept from the text they are in.
-        window: How many tokens it looks back.
-        longest: Repeats are measured up to this length.
+        breakers: Tokens that end a passage: no repeat is followed across one. Looked up when it meets a vocabulary.
+        window: How many tokens it looks back, at most 65,536.
+        longest: Repeats are measured up to this length, at most the window and 1,024.
+        breaker_ids: Ids of tokens that end a passage too.
 
     Raises:
         InputError: A setting is out of its range.
@@ -87,7 +128,7 @@ class DRY(_LookingBack):
     allowed_length: tf.Tensor
     breakers: tuple[str, ...]
     breaker_ids: tf.Tensor
-    longest: int
+    longest: tf.Tensor
 
     def __init__(
         self,
@@ -108,23 +149,31 @@ class DRY(_LookingBack):
         ids = array(breaker_ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise InputError(f"breaker_ids must be a sequence of ids; received {wording.shown(breaker_ids)}.")
-        self.breaker_ids = tf.constant(ids.astype(np.int32))
-        self.window = whole_number("window", window, 1, 2**16)
-        self.longest = whole_number("longest", longest, 1, self.window)
+        # Filled up to a size of few, with what breaks anyway.
+        room = power_of_two(ids.size) if ids.size else 0
+        self.breaker_ids = tf.constant(np.pad(ids.astype(np.int32), (0, room - ids.size), constant_values=PADDING))
+        window = whole_number("window", window, 1, MOST_WINDOW)
+        self.window, self.room = tf.constant(window), _room_of(window)
+        self.longest = tf.constant(whole_number("longest", longest, 1, min(window, MOST_LENGTH)))
 
     def bind(self, vocabulary: Vocabulary) -> "DRY":
-        """Look up the breakers; one that the vocabulary does not have cannot occur."""
-        ids = [i for i, token in enumerate(vocabulary.tokens) if i > UNKNOWN and token in self.breakers]
+        """Look up the breakers, which are ids from there on; one that the vocabulary does not have cannot occur."""
+        known = [i for i in self.breaker_ids.numpy().tolist() if i != PADDING]
+        found = [i for i, token in enumerate(vocabulary.tokens) if i > UNKNOWN and token in self.breakers]
+        ids = tuple(sorted({*known, *found}))
         return DRY(
-            self.multiplier, self.base, self.allowed_length, self.breakers, self.window, self.longest, tuple(ids)
+            self.multiplier, self.base, self.allowed_length, (), int(self.window), int(self.longest), breaker_ids=ids
         )
 
-    def start(self, history: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Keep the end of the text so far, and for each of its places how many tokens before it repeat that end."""
-        tokens = super().start(history, size)
-        return tokens, self._repeated(tokens)
+    def _longest(self) -> tf.Tensor:
+        return self.longest
 
-    def apply(self, logits: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    def _breaks(self, tokens: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        known = tf.where((self.breaker_ids > PADDING) & (self.breaker_ids < size), self.breaker_ids, PADDING)
+        broken = tf.scatter_nd(known[:, tf.newaxis], tf.ones_like(known), [size]) > 0
+        return super()._breaks(tokens, size) | tf.gather(broken, tokens)
+
+    def apply(self, logits: tf.Tensor, state: _Memory) -> tf.Tensor:
         """Penalise by the text so far (B, W), and what it repeats (B, W)."""
         tokens, repeated = state
         excess = repeated - self.allowed_length
@@ -138,28 +187,38 @@ class DRY(_LookingBack):
         # Most steps repeat nothing, and there are many places to look at.
         return tf.cond(tf.reduce_any(counts), penalised, lambda: narrow(wide(logits), logits.dtype))
 
-    def update(
-        self, state: tuple[tf.Tensor, tf.Tensor], ids: tf.Tensor, logits: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Move on by one token a row: a repeat before a place goes on if the same token follows there."""
-        tokens, repeated = state
-        new = ids[:, tf.newaxis]
-        goes_on = (tokens == new) & ~self._breaks(new)
-        longest = tf.minimum(tf.range(self.window), self.longest)  # and no longer than what the window has
-        return super().update(tokens, ids, logits), tf.where(goes_on, tf.minimum(repeated + 1, longest), 0)
 
-    def _repeated(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Give for each place (B, W) how many tokens before it repeat the end of the text."""
-        end = tokens[:, : -self.longest - 1 : -1]  # the last tokens, backwards (B, L)
-        # before[:, w] are the tokens before place w, backwards: (B, W, L)
-        places = tf.range(self.window)[:, tf.newaxis] + self.longest - 1 - tf.range(self.longest)
-        before = tf.gather(tf.pad(tokens, [[0, 0], [self.longest, 0]]), places, axis=1)
-        same = (before == end[:, tf.newaxis]) & ~self._breaks(end)[:, tf.newaxis]
-        return tf.reduce_sum(tf.math.cumprod(tf.cast(same, tf.int32), axis=-1), axis=-1)
+def _room_of(window: int) -> int:
+    return max(power_of_two(window), _LEAST_ROOM)
 
-    def _breaks(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Tell which tokens end a passage; the padding before a text is none that could be repeated."""
-        return tf.reduce_any(tokens[..., tf.newaxis] == self.breaker_ids, axis=-1) | (tokens == PADDING)
+
+def _repeated(tokens: tf.Tensor, breaks: tf.Tensor) -> tf.Tensor:
+    """Give for each place (B, W) how many tokens before it repeat the end of the text, whose last one is at W - 1.
+
+    Blocks of 1, 2, 4, ... tokens are numbered, the same ones alike (Karp, Miller and Rosenberg 1972), so that a repeat
+    of any length is found in as many comparisons as its length has binary digits.
+    """
+    rows, room = tf.shape(tokens)[0], tokens.shape[1]
+    places = tf.range(room)
+    # Each is like nothing else: what ends a passage, and a block that would begin before the window.
+    alone = -1 - tf.reshape(tf.range(tf.cast(rows, tf.int64) * room), [rows, room])
+    blocks = [_numbered(tf.where(breaks, alone, tf.cast(tokens, tf.int64)))]
+    while 2 ** len(blocks) <= min(room, MOST_LENGTH):
+        last, half = blocks[-1], 2 ** (len(blocks) - 1)
+        pairs = last[:, :-half] * 2**32 + last[:, half:]
+        blocks.append(_numbered(tf.concat([alone[:, :half], pairs], axis=1)))
+    repeated = tf.zeros_like(tokens)
+    for block, length in reversed([(block, 2**i) for i, block in enumerate(blocks)]):
+        here = places - 1 - repeated
+        at_end = tf.gather(block, room - 1 - repeated, batch_dims=1)
+        same = (here >= 0) & (tf.gather(block, tf.maximum(here, 0), batch_dims=1) == at_end)
+        repeated += tf.where(same, length, 0)
+    return repeated
+
+
+def _numbered(keys: tf.Tensor) -> tf.Tensor:
+    """Number keys of any kind: int64, the same ones alike, fewer than there are places."""
+    return tf.reshape(tf.unique(tf.reshape(keys, [-1]), tf.int64).idx, tf.shape(keys))
 
 
 def _largest_by_token(tokens: tf.Tensor, values: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

@@ -1,11 +1,11 @@
-"""Cutting off the tail: top-k, top-p, min-p, typical and epsilon sampling."""
+"""Cutting off the tail: top-k, top-p, min-p, typical, epsilon and top-n-sigma sampling; and the top: XTC."""
 
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfgen.sampling.transform import Transform, mask, scalar, wide
+from tfgen.sampling.transform import NEVER, Transform, mask, narrow, scalar, wide
 from tfgen.terms.settings import PLAIN, Range
 
 # XLA, which knows all shapes, sorts slowly and compares quickly: up to so many tokens are compared each with each.
@@ -144,6 +144,80 @@ class Epsilon(Transform):
         probability = tf.nn.softmax(wide(logits))
         likeliest = tf.reduce_max(probability, axis=-1, keepdims=True)
         return mask(logits, probability >= tf.minimum(self.epsilon, likeliest))
+
+
+class TopNSigma(Transform):
+    """Keeps the tokens whose logits lie within n standard deviations of the largest (Tang et al. 2024,
+    arXiv:2411.07641).
+
+    The deviation is that of all logits that are possible, so that the temperature does not matter for what is kept.
+
+    Args:
+        n: Scalar, above 0 and at most 10^6.
+
+    Raises:
+        InputError: `n` is outside its range.
+
+    >>> TopNSigma(1.0)([[0.0, 1.0, 2.0]]).numpy()
+    array([[-inf,  -inf,   2.]], dtype=float32)
+    """
+
+    n: tf.Tensor
+
+    def __init__(self, n: Any) -> None:
+        self.n = scalar("top_n_sigma", n, tf.float64, Range(above=0, at_most=1e6))
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        largest = tf.reduce_max(wide(logits), axis=-1, keepdims=True)
+        possible = wide(logits) > NEVER
+        below = tf.where(possible, largest - wide(logits), tf.zeros([], tf.float64))
+        count = tf.reduce_sum(tf.cast(possible, tf.float64), axis=-1, keepdims=True)
+        mean = tf.math.divide_no_nan(tf.reduce_sum(below, axis=-1, keepdims=True), count)
+        squares = tf.where(possible, tf.square(below - mean), tf.zeros([], tf.float64))
+        deviation = tf.sqrt(tf.math.divide_no_nan(tf.reduce_sum(squares, axis=-1, keepdims=True), count))
+        return mask(logits, below <= self.n * deviation)
+
+
+class XTC(Transform):
+    """Leaves out the top choices, with a given probability at each token: of those of at least a threshold all but the
+    least likely ("exclude top choices", by the author of DRY; llama.cpp's sampler of this name, pull request 9742).
+
+    A coin that is thrown at each token, and a token drawn by its side, are together a draw from the mean of the two
+    distributions. That is what this gives, without a coin: excluded tokens are less likely by the probability, and the
+    rest shares what they leave. So it stands last, after temperature and cuts, where llama.cpp has it before the
+    temperature. Tokens as likely as the least one kept are kept too.
+
+    Args:
+        probability: Scalar, from 0, which does nothing, to 1.
+        threshold: Scalar, from 0 to 1; above 0.5 it does nothing, for there is at most one such token.
+
+    Raises:
+        InputError: A setting is outside its range.
+
+    >>> tf.nn.softmax(XTC(0.5, 0.2)(tf.math.log([[0.5, 0.3, 0.2]]))).numpy().round(3)
+    array([[0.25, 0.15, 0.6 ]], dtype=float32)
+    """
+
+    probability: tf.Tensor
+    threshold: tf.Tensor
+
+    def __init__(self, probability: Any = 0.5, threshold: Any = 0.1) -> None:
+        self.probability = scalar("xtc_probability", probability, tf.float64, Range(at_least=0, at_most=1))
+        self.threshold = scalar("xtc_threshold", threshold, tf.float64, Range(at_least=0, at_most=1))
+
+    def __call__(self, logits: Any) -> tf.Tensor:
+        """Give logits of the same shape and dtype."""
+        logits = tf.convert_to_tensor(logits)
+        p = tf.nn.softmax(wide(logits))
+        # Logits tell which are as likely: of equal ones no probability is rounded otherwise.
+        top = (p >= self.threshold) & (p > 0)
+        least = tf.reduce_min(tf.where(top, wide(logits), wide(logits).dtype.max), axis=-1, keepdims=True)
+        excluded = top & (wide(logits) > least)
+        left = tf.reduce_sum(tf.where(excluded, tf.zeros([], tf.float64), p), axis=-1, keepdims=True)
+        more = tf.math.log((1 - self.probability) * left + self.probability) - tf.math.log(left)
+        return narrow(wide(logits) + tf.where(excluded, tf.math.log(1 - self.probability), more), logits.dtype)
 
 
 def _leading(keys: tf.Tensor, weights: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@
 | `notes` | how far long work has come, noted on disk |
 | `pieces` | pieces of a text or of bytes, joined |
 | `recent` | what was asked for most recently is kept |
+| `rooms` | sizes of which there are few |
 | `wording` | how tokens, names and numbers are put into messages |
 | `threads` | how many TensorFlow computes with |
 """

@@ -12,20 +12,30 @@ import tensorflow as tf
 from tfgen.errors import InputError
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling import chain as chains
+from tfgen.support import interrupts, wording
 from tfgen.support.recent import Recent
+from tfgen.support.rooms import power_of_two, room_for
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
-from tfgen.writing.loop import Position, begin, decode, rows_of
-from tfgen.writing.prefill import prefill
-from tfgen.writing.strategies import BeamSearch, Drawing
+from tfgen.writing.like_lengths import in_batches
+from tfgen.writing.loop import Position, begin, chosen_rows, decode, rows_of
+from tfgen.writing.prefill import prefill, width_of
+from tfgen.writing.strategies import BeamSearch, Drawing, first_beams
+from tfgen.writing.traces import Piece, joined, traced
 
 _WHOLE = tf.TensorSpec([], tf.int32)
 _REAL = tf.TensorSpec([], tf.float64)
+_UNIFORMS = tf.TensorSpec([None, None], tf.float64)
+# Length, least length, number of beams, and penalty.
+_SEARCH = [_WHOLE, _WHOLE, _WHOLE, tf.TensorSpec([], tf.float64)]
 _IDS, _LENGTHS = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
 
 # So many compiled functions are kept, some megabytes each: the usual caller has two or three, and a server that lets
 # its clients choose transforms, alternatives or numbers of beams must not grow for ever.
 KEPT = 24
+
+# What one call does, after which signals are obeyed: so many pieces of a prompt are read, and tokens searched for.
+_READ, _SEARCHED = 16, 64
 
 _LARGEST = 1e300  # that a score is divided by
 
@@ -62,36 +72,54 @@ class CompiledLoop:
             context: Of the P rows.
             copies: How many rows go on from each prompt, one after another.
         """
-        lengths = np.array([len(ids) for ids in prompts], np.int32)
-        ids = tf.constant(_padded(prompts, lengths.max(), left=False))
-        # A mask changes the last digits, so that it is there only where it is needed.
-        of_rows = [tf.constant(lengths)] if (lengths < lengths.max()).any() else []
-
-        def run(ids: tf.Tensor, context: Any, *lengths: tf.Tensor) -> tuple[tf.Tensor, Any]:
-            return prefill(self.model, ids, lengths[0] if lengths else None, context)
-
-        signature = [_IDS, _with_rows(context, None), *[_LENGTHS][: len(of_rows)]]
-        logits, state = self._compile(("read", len(of_rows)), run, signature)(ids, context, *of_rows)
-        found = logits.numpy()
-        if np.isnan(found).any() or not np.isfinite(found).any(axis=1).all():
-            raise InputError(NO_DISTRIBUTION)
+        batches = list(in_batches([len(ids) for ids in prompts]))
+        if len(batches) == 1:
+            batches = [list(range(len(prompts)))]
+        parts = [
+            self._read_batch([prompts[i] for i in batch], chain, rows_of(context, tf.constant(batch)))
+            for batch in batches
+        ]
+        together = tf.nest.map_structure(lambda *leaves: tf.concat(leaves, axis=0), *parts) if parts[1:] else parts[0]
         # Each copy begins with all that was read of its prompt.
-        rows = None if copies == 1 else np.repeat(np.arange(len(prompts)), copies)
-        logits, state, sampler = rows_of((logits, state, self.start(chain, prompts)), rows)
+        places = np.repeat(np.argsort(np.concatenate(batches)), copies)
+        logits, state, sampler = rows_of(together, places if parts[1:] or copies > 1 else None)
         return begin(logits, state, sampler, tf.constant(seeds))
+
+    def _read_batch(self, prompts: list[npt.NDArray[np.int32]], chain: chains.Chain, context: Any) -> tuple[Any, ...]:
+        lengths = np.array([len(ids) for ids in prompts], np.int32)
+        logits, state = self._read(_padded(prompts, lengths.max(), left=False), lengths, context)
+        if not np.isfinite(logits.numpy()).any(axis=1).all():
+            raise InputError(NO_DISTRIBUTION)
+        return logits, state, self.start(chain, prompts)
 
     def read_on(self, ids: npt.NDArray[np.int32], position: Position, context: Any) -> Position:
         """Read more of one text, ids (T,) of at least one token: the position after it."""
-
-        def run(ids: tf.Tensor, context: Any, state: Any) -> tuple[tf.Tensor, Any]:
-            return prefill(self.model, ids, None, context, state)
-
-        signature = [_IDS, *_with_rows((context, position.state), None)]
-        read = self._compile("read on", run, signature)
-        logits, state = read(tf.constant(ids[np.newaxis], tf.int32), context, position.state)
-        if np.isnan(logits.numpy()).any():
-            raise InputError(NO_DISTRIBUTION)
+        begun = position.logits, position.state
+        logits, state = self._read(ids[np.newaxis], np.array([len(ids)], np.int32), context, begun)
         return position._replace(logits=logits, state=state)
+
+    def _read(
+        self, ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32], context: Any, begun: Any = None
+    ) -> tuple[tf.Tensor, Any]:
+        """Read a batch (B, T) in several calls, between which signals are obeyed; see `prefill`."""
+
+        def run(ids: tf.Tensor, context: Any, begun: Any, *lengths: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            return prefill(self.model, ids, lengths[0] if lengths else None, context, begun or None)
+
+        begun = begun or ()
+        span = _READ * int(width_of(len(ids)))
+        for place in range(0, ids.shape[1], span):
+            interrupts.check()
+            piece = ids[:, place : place + span]
+            inside = np.clip(lengths - place, 0, piece.shape[1])
+            # A mask changes the last digits, so that it is there only where it is needed.
+            of_rows = [tf.constant(inside)] if (inside < piece.shape[1]).any() else []
+            signature = [_IDS, *_with_rows((context, begun), None), *[_LENGTHS][: len(of_rows)]]
+            read = self._compile(("read", len(of_rows)), run, signature)
+            begun = read(tf.constant(piece, tf.int32), context, begun, *of_rows)
+            if np.isnan(begun[0].numpy()).any():
+                raise InputError(NO_DISTRIBUTION)
+        return begun
 
     def over(self, model: LanguageModel) -> CompiledLoop:
         """Give the same over another model of the same vocabulary."""
@@ -111,8 +139,11 @@ class CompiledLoop:
         alternatives: int = 0,
         capacity: int | None = None,
         context: Any = (),
+        uniforms: npt.NDArray[np.float64] | None = None,
     ) -> tuple[Position, Record]:
         """Draw up to `length` tokens a row, see `strategies.Drawing`; there are no more alternatives than tokens.
+
+        With uniforms (`length`, B) these decide, and the seeds and the step of the position do not count.
 
         With a capacity, `length` at most, the loop is compiled by XLA, see `loop.decode`. A row for which the sampler
         leaves nothing ends with padding in the place of the end of a text.
@@ -120,25 +151,31 @@ class CompiledLoop:
         Raises:
             InputError: The model has lost its distribution.
         """
-        alternatives = min(alternatives, self._allowed.shape[0])
+        recorded = min(room_for(alternatives), self._allowed.shape[0]) if alternatives else 0
 
-        def run(chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor) -> Any:
-            strategy = Drawing(self._permitted(chain), chain, min_length, alternatives)
+        def run(
+            chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor, *uniforms: tf.Tensor
+        ) -> Any:
+            strategy = Drawing(self._permitted(chain), chain, min_length, recorded, *uniforms)
             return decode(self._step_in(context), strategy, position, length, capacity)[:2]
 
         rows = len(position.finished)
+        _check_rows(chain, rows)
         # XLA compiles for a number of rows, and never forgets: batches are filled up to a power of two.
-        room = None if capacity is None else 1 << (rows - 1).bit_length()
+        room = None if capacity is None else power_of_two(rows)
+        chain = chain if room is None else tuple(transform.in_rooms() for transform in chain)
         begun, of_rows = (position, context) if room is None else _filled(position, context, room)
-        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE]
-        loop = self._compile(("write", alternatives, capacity), run, signature)
-        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length))
+        decided = [] if uniforms is None else [tf.constant(uniforms, tf.float64)]
+        signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE, *[_UNIFORMS][: len(decided)]]
+        loop = self._compile(("write", recorded, capacity), run, signature)
+        after, record = loop(chain, begun, of_rows, _whole(length), _whole(min_length), *decided)
         if room is not None:
             after = tf.nest.map_structure(lambda value: value[:rows] if value.shape.rank else value, after)
         written = {name: value.numpy()[:rows] for name, value in record.items()}
         if (written["ids"] == UNKNOWN).any():
             raise InputError(NO_DISTRIBUTION)
-        return after, written
+        likeliest = {name: written[name][..., :alternatives] for name in written if name.startswith("alternatives")}
+        return after, written | likeliest
 
     def search(
         self,
@@ -152,37 +189,57 @@ class CompiledLoop:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """Search for the likeliest texts, see `strategies.BeamSearch`.
 
+        It goes on in pieces, between which signals are obeyed, and holds what its beams have written alone.
+
         Returns:
             Ids (P, K, N), the best first, and their scores (P, K): minus infinity where there are fewer texts.
 
         Raises:
             InputError: The model has lost its distribution; or there is nothing that any text could begin with.
         """
-
-        def run(
-            chain: Any, position: Position, context: Any, length: tf.Tensor, min_length: tf.Tensor, penalty: tf.Tensor
-        ) -> Any:
-            strategy = BeamSearch(self._permitted(chain), chain, min_length, penalty, width)
-            _, record, (scores, lengths) = decode(self._step_in(context), strategy, position, length)
-            return record["ids"], record["parents"], scores / tf.minimum(lengths**penalty, _LARGEST)
-
-        signature = [*_with_rows((chain, position, context), None), _WHOLE, _WHOLE, _REAL]
-        loop = self._compile(("search", width), run, signature)
+        _check_rows(chain, 1)
+        room = room_for(width)
+        prompts = len(position.finished) // width
+        of_prompt = np.arange(prompts)[:, np.newaxis] * width
+        position, context = chosen_rows(position, context, (of_prompt + np.minimum(np.arange(room), width - 1)).ravel())
         penalty = tf.constant(length_penalty, tf.float64)
-        found = loop(chain, position, context, _whole(length), _whole(min_length), penalty)
-        ids, parents, scores = (value.numpy() for value in found)
-        if np.isnan(scores).any():
-            raise InputError(NO_DISTRIBUTION)
-        # A beam is read from its end: each token's row of the step before is its parent.
-        texts = np.empty_like(ids)
-        rows = np.arange(len(ids))
-        for t in reversed(range(ids.shape[1])):
-            texts[:, t] = ids[rows, t]
-            rows = parents[rows, t]
-        beams = texts.reshape(-1, width, ids.shape[1])
+        so_far = first_beams(prompts, room)
+        pieces: list[Piece] = []
+        left = length
+        while left > 0 and not (pieces and position.finished.numpy().all()):
+            interrupts.check()
+            values = chain, position, context, so_far
+            loop = self._compile(("search", room), self._search_on(room), [*_with_rows(values, None), *_SEARCH])
+            numbers = _whole(min(left, _SEARCHED)), _whole(min_length), _whole(width), penalty
+            position, so_far, record = loop(*values, *numbers)
+            if np.isnan(so_far[0].numpy()).any():
+                raise InputError(NO_DISTRIBUTION)
+            pieces.append(traced(record["ids"].numpy(), record["parents"].numpy()))
+            left -= pieces[-1][0].shape[1]
+        scores, lengths = so_far
+        scores = (scores / tf.minimum(lengths**penalty, _LARGEST)).numpy()
+        texts = joined(pieces)
+        beams = texts.reshape(prompts, room, texts.shape[1])[:, :width]
         if (beams[:, 0, 0] == PADDING).all():
             raise InputError(NOTHING_LEFT)
-        return beams, scores
+        return beams, scores[:, :width]
+
+    def _search_on(self, room: int) -> Callable[..., Any]:
+        def run(
+            chain: Any,
+            position: Position,
+            context: Any,
+            so_far: Any,
+            length: tf.Tensor,
+            min_length: tf.Tensor,
+            beams: tf.Tensor,
+            penalty: tf.Tensor,
+        ) -> Any:
+            strategy = BeamSearch(self._permitted(chain), chain, min_length, penalty, room, beams, so_far)
+            position, record, so_far = decode(self._step_in(context), strategy, position, length)
+            return position, so_far, record
+
+        return run
 
     def _permitted(self, chain: chains.Chain) -> tf.Tensor:
         """Say which tokens may be chosen: the end of text also where the sampler decides where a text ends."""
@@ -211,10 +268,22 @@ def _whole(number: int) -> tf.Tensor:
 def _filled(position: Position, context: Any, room: int) -> tuple[Position, Any]:
     """Fill a batch up with copies of its last row, which are finished."""
     rows = len(position.finished)
-    chosen = np.minimum(np.arange(room), rows - 1)
-    drawn, batched = position.drawn, position._replace(drawn=())
-    filled, context = rows_of((batched, context), chosen)
-    return filled._replace(drawn=drawn, finished=filled.finished | (np.arange(room) >= rows)), context
+    filled, context = chosen_rows(position, context, np.minimum(np.arange(room), rows - 1))
+    return filled._replace(finished=filled.finished | (np.arange(room) >= rows)), context
+
+
+def _check_rows(chain: chains.Chain, rows: int) -> None:
+    """Refuse settings of rows that are not so many.
+
+    Raises:
+        InputError: Says how many there are.
+    """
+    for transform in chain:
+        if transform.rows not in (None, rows):
+            raise InputError(
+                f"there must be one temperature, or one for each of {wording.number(rows, 'row')}; received "
+                f"{transform.rows}."
+            )
 
 
 def _with_rows(values: Any, rows: int | None) -> Any:

@@ -142,3 +142,10 @@ def _loop(
 def rows_of(values: Any, rows: tf.Tensor | None) -> Any:
     """Take some rows, int (B,), of each tensor of a nest; None takes all as they are."""
     return values if rows is None else tf.nest.map_structure(lambda value: tf.gather(value, rows), values)
+
+
+def chosen_rows(position: Position, context: Any, rows: Any) -> tuple[Position, Any]:
+    """Take some rows, int (B,), of a batch and of its context."""
+    drawn, batched = position.drawn, position._replace(drawn=())
+    chosen, context = rows_of((batched, context), rows)
+    return chosen._replace(drawn=drawn), context

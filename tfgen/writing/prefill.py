@@ -15,23 +15,29 @@ _SHORTEST = 16
 
 
 def prefill(
-    model: LanguageModel, ids: tf.Tensor, lengths: tf.Tensor | None, context: Any, state: Any = None
+    model: LanguageModel,
+    ids: tf.Tensor,
+    lengths: tf.Tensor | None,
+    context: Any,
+    begun: tuple[tf.Tensor, Any] | None = None,
 ) -> tuple[tf.Tensor, Any]:
     """Read a batch of texts, in the graph.
 
     Args:
         model: What reads.
         ids: Int (B, T), padded on the right; T is at least 1.
-        lengths: Int (B,), how many ids of each row are real, at least 1; None: all are.
+        lengths: Int (B,), how many ids of each row are real, at least 1 where they begin; None: all are.
         context: Of the rows.
-        state: After what was read before; None where they begin.
+        begun: What was given for the part that was read before; None where they begin.
 
     Returns:
         Logits (B, V) of the token after each row's last one, and the model's state there.
     """
     rows, total = tf.shape(ids)[0], tf.shape(ids)[1]
     width = width_of(rows)
-    start = model.start(context, rows) if state is None else state
+    if begun is None:
+        begun = tf.zeros([rows, model.size], model.dtype), model.start(context, rows)
+    before, start = begun
 
     def read_piece(begin: tf.Tensor, state: Any, logits: tf.Tensor) -> tuple[tf.Tensor, Any, tf.Tensor]:
         piece = ids[:, begin : begin + width]
@@ -46,9 +52,9 @@ def prefill(
             logits = where(inside > 0, model.logits(ends), logits)
         return begin + width, of_shapes(after, start), tf.ensure_shape(logits, [None, model.size])
 
-    nothing = tf.ensure_shape(tf.zeros([rows, model.size], model.dtype), [None, model.size])
+    before = tf.ensure_shape(before, [None, model.size])
     _, state, logits = tf.while_loop(
-        lambda begin, *_: begin < total, read_piece, (tf.constant(0), start, nothing), parallel_iterations=1
+        lambda begin, *_: begin < total, read_piece, (tf.constant(0), start, before), parallel_iterations=1
     )
     return logits, state
 

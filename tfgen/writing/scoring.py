@@ -5,7 +5,8 @@ Axis letters: B batch, T time, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from tfgen.networks.model import LanguageModel
 from tfgen.support import interrupts
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import END, PADDING
+from tfgen.writing.like_lengths import in_batches
 from tfgen.writing.loop import rows_of
 from tfgen.writing.prefill import of_shapes, width_of
 
-_ROWS = 64
-_TOKENS = 2**18
 # So many logits are held at once, some 8 bytes each a few times over, whatever the texts and the vocabulary.
 _LOGITS = 2**21
+# Pieces are so many to a call, after which signals are obeyed.
+_PIECES = 16
 
 
 class Scorer:
@@ -36,6 +38,7 @@ class Scorer:
         """Take a model."""
         self._model = model
         self._compiled = tf.function(self._score, reduce_retracing=True, autograph=False)
+        self._compiled_on = tf.function(self._score_on, reduce_retracing=True, autograph=False)
 
     def __call__(
         self, texts: Sequence[npt.NDArray[np.integer[Any]]], context: Any = ()
@@ -53,8 +56,7 @@ class Scorer:
             InputError: The model's output is not a number.
         """
         scores: dict[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
-        for chosen in _batches([len(text) for text in texts]):
-            interrupts.check()
+        for chosen in in_batches([len(text) for text in texts]):
             of_batch = self._score_batch([texts[i] for i in chosen], rows_of(context, tf.constant(chosen)))
             scores.update(zip(chosen, of_batch, strict=True))
         return [scores[i] for i in range(len(texts))]
@@ -67,45 +69,53 @@ class Scorer:
         ids[:, 0] = END
         for row, text in zip(ids, texts, strict=True):
             row[1 : 1 + len(text)] = text
-        log_probabilities, ranks = (each.numpy() for each in self._compiled(tf.constant(ids), context))
+        span = _PIECES * int(_width(len(texts), self._model.size))
+        parts, state = [], ()
+        for begin in range(0, ids.shape[1] - 1, span):
+            interrupts.check()
+            piece = tf.constant(ids[:, begin : begin + span + 1])
+            on = functools.partial(self._compiled_on, state=state) if begin else self._compiled
+            log_p, ranks, state = on(piece, context)
+            parts.append((log_p.numpy(), ranks.numpy()))
+        log_probabilities, ranks = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
         scores = [(log_probabilities[b, :n], ranks[b, :n]) for b, n in enumerate(lengths)]
         if any(np.isnan(log_p).any() for log_p, _ in scores):
             raise InputError(NO_DISTRIBUTION)
         return scores
 
-    def _score(self, ids: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    def _score(self, ids: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
         return score_tokens(self._model, ids, context)
 
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Put texts of about one length into a batch, so that little is padding, and not too many tokens into any."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if len(batch) == _ROWS or (batch and (len(batch) + 1) * lengths[i] > _TOKENS):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+    def _score_on(self, ids: tf.Tensor, context: Any, state: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        return score_tokens(self._model, ids, context, state)
 
 
-def score_tokens(model: LanguageModel, ids: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+def _width(rows: Any, size: int) -> Any:
+    """Give how many tokens of each of so many rows make a piece, where there are so many different ones."""
+    return tf.minimum(tf.maximum(_LOGITS // (tf.maximum(rows, 1) * size), 1), width_of(rows))
+
+
+def score_tokens(
+    model: LanguageModel, ids: tf.Tensor, context: Any, state: Any = None
+) -> tuple[tf.Tensor, tf.Tensor, Any]:
     """Score texts, token after token, in the graph and in pieces: what is held at once does not grow with their length.
 
     Args:
         model: What scores.
         ids: Int (B, 1 + T), T at least 1: what each text begins after, its tokens, and padding on the right.
         context: Of the rows.
+        state: Before the first of them; None where texts begin.
 
     Returns:
-        Log-probabilities (nats, float64) and ranks (int32) of all but the first of each row, (B, T).
+        Log-probabilities (nats, float64) and ranks (int32) of all but the first of each row, (B, T); and the state
+        before the last one, where T is a whole number of pieces.
     """
     rows, total = tf.shape(ids)[0], tf.shape(ids)[1] - 1
-    width = tf.minimum(tf.maximum(_LOGITS // (tf.maximum(rows, 1) * model.size), 1), tf.minimum(width_of(rows), total))
+    start = model.start(context, rows) if state is None else state
+    width = tf.minimum(_width(rows, model.size), total)
     pieces = -(-total // width)
     # All pieces are of one width, so that they can be joined; padding lies behind everything that is read off.
     ids = tf.pad(ids, [[0, 0], [0, pieces * width - total]])
-    start = model.start(context, rows)
     of_pieces = [tf.TensorArray(kind, pieces, element_shape=[None, None]) for kind in (tf.float64, tf.int32)]
 
     def score_piece(i: tf.Tensor, state: Any, of_pieces: list[tf.TensorArray]) -> tuple[Any, ...]:
@@ -115,11 +125,11 @@ def score_tokens(model: LanguageModel, ids: tf.Tensor, context: Any) -> tuple[tf
         of_pieces = [array.write(i, value) for array, value in zip(of_pieces, scored, strict=True)]
         return i + 1, of_shapes(after, start), of_pieces
 
-    _, _, of_pieces = tf.while_loop(
+    _, state, of_pieces = tf.while_loop(
         lambda i, *_: i < pieces, score_piece, (tf.constant(0), start, of_pieces), parallel_iterations=1
     )
     log_p, ranks = (_side_by_side(array.stack())[:, :total] for array in of_pieces)
-    return log_p, ranks
+    return log_p, ranks, state
 
 
 def score_learning(
@@ -147,6 +157,7 @@ def score_learning(
         ranks.append(1 + (each > of_target).sum(axis=1, dtype=np.int32))
         if np.isnan(log_p[-1]).any():
             raise InputError(NO_DISTRIBUTION)
+        interrupts.check()
     return np.concatenate(log_p), np.concatenate(ranks)
 
 

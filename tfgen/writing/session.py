@@ -22,6 +22,7 @@ from tfgen.terms.stops import as_stops
 from tfgen.vocabulary.vocabulary import END, PADDING, OnUnknown, Vocabulary
 from tfgen.writing import places, session_file
 from tfgen.writing.compiled import CompiledLoop
+from tfgen.writing.given import plain
 from tfgen.writing.loop import Position
 from tfgen.writing.session_file import SamplerState, Stored
 from tfgen.writing.texts import SINGLE, STREAMED, WATCHED, Drafts
@@ -92,6 +93,7 @@ class Session:
             InputError: There is nothing to read, the text has unknown tokens and `unknown` is "error", the session has
                 come to the end of its text, or the model cannot adapt.
         """
+        text = plain(text)
         check_instance("the text", text, str, "a str")
         check_instance("adapt", adapt, bool, "True or False")
         ids = self._vocabulary.encode(text, unknown).astype(np.int32)

@@ -26,12 +26,14 @@ class Drawing(NamedTuple):
         min_length: Scalar int32: a row does not end before it has drawn so many tokens.
         alternatives: How many of the likeliest tokens to record at each step, with log-probabilities (nats) of what was
             drawn; 0 records the drawn ids alone. Part of the structure.
+        uniforms: float64 (N, B), the numbers that decide; None: those of the position's seeds and steps.
     """
 
     allowed: tf.Tensor
     chain: chains.Chain
     min_length: tf.Tensor
     alternatives: int = 0
+    uniforms: tf.Tensor | None = None
 
     @property
     def recorded(self) -> dict[str, tf.TensorSpec]:
@@ -44,8 +46,8 @@ class Drawing(NamedTuple):
         return specs
 
     def begin(self, position: Position, length: tf.Tensor) -> tf.Tensor:
-        """Draw the uniform numbers (N, B) of all steps."""
-        return draws(position.seeds, position.drawn, length)
+        """Give the uniform numbers (N, B) of all steps."""
+        return draws(position.seeds, position.drawn, length) if self.uniforms is None else self.uniforms
 
     def choose(self, t: tf.Tensor, position: Position, carried: tf.Tensor) -> tuple[Choice, tf.Tensor]:
         """Draw."""
@@ -70,7 +72,7 @@ class Drawing(NamedTuple):
 
 
 class BeamSearch(NamedTuple):
-    """Searches for the likeliest text with K beams a prompt (Lowerre 1976), by log-probability over length^penalty.
+    """Searches for the likeliest text with some beams a prompt (Lowerre 1976), by log-probability over length^penalty.
 
     Rows of a batch are prompt-major: B is prompts times K, and all K rows of a prompt begin equal.
 
@@ -79,7 +81,10 @@ class BeamSearch(NamedTuple):
         chain: Transforms; the search is over the distribution that they give.
         min_length: Scalar int32: a row does not end before it has so many tokens.
         length_penalty: Scalar float64: 0 compares sums, 1 means per token (as Hugging Face's setting of this name).
-        width: K. Part of the structure.
+        width: K, for how many beams there is room. Part of the structure.
+        beams: Scalar int32: how many of them are searched with; the rest has no probability.
+        so_far: Scores and lengths of the beams, both float64 (P, K): of `first_beams`, or of the search before, which
+            goes on. A score is NaN from where the model has lost its distribution.
     """
 
     allowed: tf.Tensor
@@ -87,6 +92,8 @@ class BeamSearch(NamedTuple):
     min_length: tf.Tensor
     length_penalty: tf.Tensor
     width: int
+    beams: tf.Tensor
+    so_far: tuple[tf.Tensor, tf.Tensor]
 
     @property
     def recorded(self) -> dict[str, tf.TensorSpec]:
@@ -94,13 +101,8 @@ class BeamSearch(NamedTuple):
         return {name: tf.TensorSpec([None], tf.int32) for name in ("ids", "parents")}
 
     def begin(self, position: Position, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Give scores and lengths of the beams, (P, K): one beam a prompt is alive, or its copies would tie with it.
-
-        A score is NaN from where the model has lost its distribution.
-        """
-        prompts = tf.shape(position.finished)[0] // self.width
-        scores = tf.where(tf.range(self.width) == 0, tf.constant(0.0, tf.float64), NEVER)
-        return tf.tile(scores[tf.newaxis], [prompts, 1]), tf.zeros([prompts, self.width], tf.float64)
+        """Give scores and lengths of the beams, (P, K)."""
+        return self.so_far
 
     def choose(self, t: tf.Tensor, position: Position, carried: Any) -> tuple[Choice, Any]:
         """Keep the K best of all continuations of all beams."""
@@ -121,13 +123,29 @@ class BeamSearch(NamedTuple):
         totals = scores[:, :, tf.newaxis] + log_p
         ranked = per_length(totals, lengths[:, :, tf.newaxis], self.length_penalty)
         best = tf.math.top_k(tf.reshape(ranked, [-1, self.width * size]), self.width).indices
-        beams, ids = best // size, tf.reshape(best % size, [-1])
+        beams, ids = best // size, best % size
         parents = tf.reshape(tf.range(tf.shape(best)[0])[:, tf.newaxis] * self.width + beams, [-1])
         scores = tf.gather(tf.reshape(totals, [-1, self.width * size]), best, batch_dims=1)
+        scores = tf.where(tf.range(self.width) < self.beams, scores, NEVER)
+        ids = tf.reshape(tf.where(scores == NEVER, PADDING, ids), [-1])  # what cannot be has ended
         lengths = tf.gather(lengths, beams, batch_dims=1)
         states, given = rows_of((position.sampler, given), parents)
         choice = Choice(ids, parents, chains.update(self.chain, states, ids, given), {"ids": ids, "parents": parents})
         return choice, (scores, lengths)
+
+
+def first_beams(prompts: int, width: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Give scores and lengths of beams before their first token: one a prompt is alive, or its copies would tie.
+
+    Args:
+        prompts: P.
+        width: K.
+
+    Returns:
+        Both float64 (P, K).
+    """
+    scores = tf.where(tf.range(width) == 0, tf.constant(0.0, tf.float64), NEVER)
+    return tf.tile(scores[tf.newaxis], [prompts, 1]), tf.zeros([prompts, width], tf.float64)
 
 
 def per_length(totals: tf.Tensor, lengths: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:

@@ -7,9 +7,12 @@ Axis letters: B batch, T time, V vocabulary, N new tokens.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 import os
 import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
@@ -20,20 +23,30 @@ import tensorflow as tf
 from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.networks.adapting import Learner, learner_of
-from tfgen.networks.model import LanguageModel
+from tfgen.networks.model import LanguageModel, state_of_a_row
 from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import forks, wording
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
-from tfgen.terms.stops import as_stops
+from tfgen.terms.stops import StopStrings, as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
 from tfgen.writing import places
+from tfgen.writing.batch import Batch, Row
 from tfgen.writing.compiled import CompiledLoop
-from tfgen.writing.loop import Position, rows_of
+from tfgen.writing.given import plain
+from tfgen.writing.loop import Position, chosen_rows, rows_of
 from tfgen.writing.scoring import Scorer, score_learning
 from tfgen.writing.session import Session
 from tfgen.writing.sources import Sources
 from tfgen.writing.texts import STREAMED, WATCHED, WHOLE, Drafts, Look
+
+# So many texts are written at once, and so many bytes of states and distributions; each number of a distribution is
+# held in some places and types.
+_ROWS, _BYTES, _LOGIT = 4096, 2**28, 40
+
+_BEAMS = 2**10
+
+_NO_TIME = 1e-9  # seconds
 
 
 class _Prompts(NamedTuple):
@@ -124,9 +137,9 @@ class Writer:
                 each token is written in about half the time. None does it for a `length` of 8,000 or more. Logits
                 then differ in their last bits, so that a draw on the border of two tokens may rarely differ too.
             n: How many texts to write for each prompt; None for one, which is then no list.
-            num_beams: More than 1 searches for the likeliest text with so many beams instead of drawing; `n` of them
-                are given, the best first (fewer where the sampler permits fewer). Stop strings, `max_time` and
-                `return_scores` do not go with it.
+            num_beams: More than 1, and at most 1,024, searches for the likeliest text with so many beams instead of
+                drawing; `n` of them are given, the best first (fewer where the sampler permits fewer). Stop strings,
+                `max_time` and `return_scores` do not go with it.
             length_penalty: Beams are compared by log-probability over length to this power.
             echo: Whether a result begins with its prompt.
             return_scores: Whether to give `Generated` values, with log-probabilities, in the place of texts.
@@ -139,8 +152,8 @@ class Writer:
                 vector, as the encoder takes it, or a batch or list of them, one for each prompt. A single prompt
                 goes on from each of several sources, and several prompts from a single source. A model of one's own
                 that takes a context is given that, a nest of arrays with one row a prompt.
-            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
-                `repetition_penalty`, see `sampling.default_chain`.
+            **settings: `temperature` (1.0; 0 takes the likeliest; a list gives each row its own), `top_k`, `top_p`,
+                `min_p`, `typical_p`, `repetition_penalty`, see `sampling.default_chain`.
 
         Returns:
             str (or `Generated`) for one prompt and source, list for several, and a list of `n` in the place of each
@@ -151,16 +164,16 @@ class Writer:
                 "error", or the source is not what the model takes.
         """
         places.check()
-        prompt = _plain(prompt)
+        prompt = plain(prompt)
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         copies = whole_number("n", 1 if n is None else n, 1)
         texts, context, several = self._in_context(
             _texts("prompt", prompt), not isinstance(prompt, str), source, unknown
         )
         prompts = _Prompts(texts, context, unknown, seed, copies)
-        if whole_number("num_beams", num_beams, 1) > 1:
+        if whole_number("num_beams", num_beams, 1, _BEAMS) > 1:
             _check_search(num_beams, copies, limits, length_penalty, return_scores)
             groups = self._search(prompts, limits, chain, num_beams, length_penalty, echo)
         else:
@@ -185,69 +198,111 @@ class Writer:
 
     def _write(self, prompts: _Prompts, limits: Limits, chain: Chain, alternatives: int, echo: bool) -> list[list[Any]]:
         """Write the copies of each prompt."""
-        if not prompts.texts:
-            return []
-        drafts = self._drafts(prompts, limits, chain, alternatives)
         sizes = WATCHED if limits.watched else WHOLE
-        heads = [text if echo else "" for text in prompts.texts for _ in range(prompts.copies)]
-        if alternatives:
-            rows: list[Any] = drafts.generated(sizes, heads, self._look(prompts))
-        else:
-            rows = [head + text for head, text in zip(heads, drafts.texts(sizes), strict=True)]
+        look = self._look(prompts) if alternatives else None
+        until: float | None = None
+        rows: list[Any] = []
+        for position, context in self._batches(prompts, chain):
+            if limits.max_time is not None:
+                until = until or time.monotonic() + limits.max_time
+                limits = dataclasses.replace(limits, max_time=max(until - time.monotonic(), _NO_TIME))
+            drafts = Drafts(self._compiled, self.vocabulary, chain, position, limits, alternatives, context)
+            done = len(rows)
+            of_rows = [row // prompts.copies for row in range(done, done + len(position.finished))]
+            heads = [prompts.texts[i] if echo else "" for i in of_rows]
+            if alternatives:
+                rows.extend(drafts.generated(sizes, heads, look and _of_prompts(look, of_rows)))
+            else:
+                rows.extend(head + text for head, text in zip(heads, drafts.texts(sizes), strict=True))
         return [rows[begin : begin + prompts.copies] for begin in range(0, len(rows), prompts.copies)]
 
     def _look(self, prompts: _Prompts) -> Look | None:
-        """Give what tells the attention of a row's new tokens; None where the model does not attend to a source."""
-        model: Any = self.model
-        if not getattr(model, "attends", False):
+        """Give what tells the attention of a prompt's new tokens; None where the model does not attend to a source."""
+        if not getattr(self.model, "attends", False):
             return None
-        attention = tf.function(model.attention, reduce_retracing=True, autograph=False)
-        begun = [self._begun(text, prompts.unknown) for text in prompts.texts]
 
-        def look(row: int, new: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-            of = row // prompts.copies
+        def look(of: int, new: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
             context = rows_of(prompts.context, tf.constant([of]))
+            begun = self._begun(prompts.texts[of], prompts.unknown)
             # A token is predicted from those before it: the last one is never looked from.
-            read = np.concatenate([begun[of], new])[np.newaxis, :-1]
-            weights = attention(tf.constant(read, tf.int32), context)[0, len(begun[of]) - 1 :]
+            read = np.concatenate([begun, new])[np.newaxis, :-1]
+            weights = self._attention(tf.constant(read, tf.int32), context)[0, len(begun) - 1 :]
             return tf.cast(weights, tf.float32).numpy()[:, context.memory.mask.numpy()[0]]
 
         return look
+
+    @functools.cached_property
+    def _attention(self) -> Any:
+        model: Any = self.model
+        return tf.function(model.attention, reduce_retracing=True, autograph=False)
 
     def _search(
         self, prompts: _Prompts, limits: Limits, chain: Chain, beams: int, length_penalty: float, echo: bool
     ) -> list[list[str]]:
         """Search for the likeliest texts of each prompt, as many as its copies, the best first."""
-        if not prompts.texts:
-            return []
-        position, context = self._read(prompts._replace(seed=0, copies=beams), chain)
-        ids, scores = self._compiled.search(
-            chain, position, limits.length, limits.min_length, beams, length_penalty, context
-        )
-        return [
-            [
-                (prompt if echo else "") + self.vocabulary.decode(text)
-                for text, score in zip(best[: prompts.copies], of[: prompts.copies], strict=True)
-                if np.isfinite(score)
+        groups: list[list[str]] = []
+        for position, context in self._batches(prompts._replace(seed=0, copies=beams), chain, whole=True):
+            some = prompts.texts[len(groups) : len(groups) + len(position.finished) // beams]
+            ids, scores = self._compiled.search(
+                chain, position, limits.length, limits.min_length, beams, length_penalty, context
+            )
+            groups += [
+                [
+                    (prompt if echo else "") + self.vocabulary.decode(text)
+                    for text, score in zip(best[: prompts.copies], of[: prompts.copies], strict=True)
+                    if np.isfinite(score)
+                ]
+                for prompt, best, of in zip(some, ids, scores, strict=True)
             ]
-            for prompt, best, of in zip(prompts.texts, ids, scores, strict=True)
-        ]
+        return groups
 
     def _read(self, prompts: _Prompts, chain: Chain) -> tuple[Position, Any]:
         """Read each prompt once: where all copies of all of them stand, and the context of these rows."""
+        ((position, context),) = self._batches(prompts, chain)
+        return position, context
+
+    def _batches(self, prompts: _Prompts, chain: Chain, whole: bool = False) -> Iterator[tuple[Position, Any]]:
+        """Read each prompt once, and give where its copies stand, and their context, in batches that fit into memory.
+
+        Args:
+            prompts: What is read.
+            chain: That will write.
+            whole: Whether all copies of a prompt are in one batch.
+        """
         number, copies = len(prompts.texts), prompts.copies
-        seed = random.getrandbits(62) if prompts.seed is None else prompts.seed
         ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
-        position = self._compiled.read(ids, sampling.row_seeds(seed, number * copies), chain, prompts.context, copies)
-        return position, rows_of(prompts.context, None if copies == 1 else np.repeat(np.arange(number), copies))
+        seeds = self._seeds(prompts.seed, number * copies)
+        most = 1 if len(seeds) == 1 else self._most_rows(chain)
+        step = max(most // copies, 1) if whole else most
+        for begin in range(0, number, step):
+            of_batch = range(begin, min(begin + step, number))
+            context = rows_of(prompts.context, None if len(of_batch) == number else np.array(of_batch))
+            read = functools.partial(self._compiled.read, ids[begin : of_batch.stop], chain=chain, context=context)
+            some = seeds[begin * copies : of_batch.stop * copies]
+            of_rows = np.repeat(np.arange(len(of_batch)), copies)
+            if whole or len(some) <= most:
+                yield read(some, copies=copies), rows_of(context, None if copies == 1 else of_rows)
+                continue
+            position = read(some[: len(of_batch)])
+            for first in range(0, len(some), most):
+                part = slice(first, first + most)
+                chosen, of_part = chosen_rows(position, context, of_rows[part])
+                yield chosen._replace(seeds=tf.constant(some[part])), of_part
+
+    def _most_rows(self, chain: Chain) -> int:
+        """Give how many texts are written at once: those whose states and distributions memory has room for."""
+        states = state_of_a_row(self.model), self._compiled.start(chain, [np.array([END], np.int32)])
+        leaves = tf.nest.flatten(states)
+        of_row = sum(leaf.dtype.size * leaf.shape.num_elements() for leaf in leaves) + _LOGIT * self.model.size
+        return max(min(_BYTES // of_row, _ROWS), 1)
+
+    @staticmethod
+    def _seeds(seed: int | Sequence[int] | None, rows: int) -> npt.NDArray[np.int64]:
+        return sampling.row_seeds(random.getrandbits(62) if seed is None else seed, rows)
 
     def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:
         """Give the ids of a prompt: it begins after an end of text, so that an empty one is a row like any other."""
         return np.concatenate([np.array([END], np.int32), self.vocabulary.encode(prompt, unknown)])
-
-    def _drafts(self, prompts: _Prompts, limits: Limits, chain: Chain, alternatives: int = 0) -> Drafts:
-        position, context = self._read(prompts, chain)
-        return Drafts(self._compiled, self.vocabulary, chain, position, limits, alternatives, context)
 
     def start(
         self, prompt: str = "", *, seed: int | None = None, unknown: OnUnknown = "error", source: Any = None
@@ -265,6 +320,8 @@ class Writer:
                 what the model takes.
         """
         places.check()
+        prompt = plain(prompt)
+        check_instance("the prompt", prompt, str, "a str")
         context = self._alone(prompt, source, unknown)
         position, of_prompt = self._read(_Prompts([prompt], context, unknown, seed), ())
         history = self._begun(prompt, unknown)
@@ -318,14 +375,78 @@ class Writer:
             InputError: As for `generate`, before the first piece.
         """
         places.check()
+        prompt = plain(prompt)
         if not isinstance(prompt, str):
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
-        drafts = self._drafts(prompts, limits, chain)
+        position, context = self._read(prompts, chain)
+        drafts = Drafts(self._compiled, self.vocabulary, chain, position, limits, context=context)
         return (text for (text,) in drafts.pieces(STREAMED) if text)
+
+    def batch(
+        self,
+        *,
+        alternatives: int = 0,
+        sampler: Sequence[sampling.Transform] | None = None,
+        **settings: Any,
+    ) -> Batch:
+        """Give an empty batch, which texts join and leave one by one; see `tfgen.writing.Batch`.
+
+        Args:
+            alternatives: How many of the likeliest tokens to give for each new one; 0 gives no numbers.
+            sampler: As for `generate`.
+            **settings: See there.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        places.check()
+        chain = chain_of(sampler, settings, self.vocabulary)
+        return Batch(self._compiled, self.vocabulary, chain, whole_number("alternatives", alternatives, 0))
+
+    def rows(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        length: int = 200,
+        stop: str | Sequence[str] | None = None,
+        n: int = 1,
+        seed: int | Sequence[int] | None = None,
+        unknown: OnUnknown = "error",
+        source: Any = None,
+    ) -> list[Row]:
+        """Give the texts that `generate` would write, as rows that any `batch` of this writer may write.
+
+        Args:
+            prompt: As for `generate`, and so all that follow.
+            length: See there.
+            stop: See there.
+            n: See there; the rows of a prompt follow one another.
+            seed: See there: row r of these draws what it would draw there.
+            unknown: See there.
+            source: See there.
+
+        Raises:
+            InputError: As for `generate`.
+        """
+        places.check()
+        prompt = plain(prompt)
+        limits = Limits(length, stops=as_stops(stop, self.vocabulary.normalized))
+        copies = whole_number("n", n, 1)
+        given = _texts("prompt", prompt)
+        texts, context, _ = self._in_context(given, not isinstance(prompt, str), source, unknown)
+        seeds = self._seeds(seed, len(texts) * copies)
+        rows = []
+        for i, text in enumerate(texts):
+            begun, of_text = self._begun(text, unknown), rows_of(context, tf.constant([i]))
+            rows += [
+                Row(begun, seeds[i * copies + copy], limits.length, StopStrings(limits.stops), of_text)
+                for copy in range(copies)
+            ]
+        return rows
 
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None, adapt: bool = False) -> Score: ...
@@ -366,7 +487,7 @@ class Writer:
         """
         places.check()
         check_instance("adapt", adapt, bool, "True or False")
-        text = _plain(text)
+        text = plain(text)
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
         texts = [*map(self.vocabulary.normalized, texts)]
         encoded = [self.vocabulary.encode(each, unknown) for each in texts]
@@ -382,24 +503,16 @@ class Writer:
         return scores if several else scores[0]
 
 
-def _plain(given: Any) -> Any:
-    """Give texts that are strings of TensorFlow or NumPy as those of Python; all else as it is."""
-    array = given.numpy() if tf.is_tensor(given) and hasattr(given, "numpy") else given
-    if isinstance(array, bytes) and array is not given:
-        return array.decode("utf-8", "replace")
-    if isinstance(array, np.ndarray) and (array.dtype.kind == "U" or (array is not given and array.dtype.kind == "O")):
-        return tf.nest.map_structure(
-            lambda each: each.decode("utf-8", "replace") if isinstance(each, bytes) else each, array.tolist()
-        )
-    if isinstance(array, np.ndarray) or tf.is_tensor(given):
-        raise InputError(
-            f"texts are str, or strings of TensorFlow or NumPy; received {wording.shown(array.dtype.name)}."
-        )
-    return given
+_ARGUMENTS = [name for name in inspect.signature(Writer.generate).parameters if name not in ("self", "settings")]
+
+
+def _of_prompts(look: Look, prompts: Sequence[int]) -> Look:
+    """Give what tells the attention of a row, from what tells that of its prompt."""
+    return lambda row, new: look(prompts[row], new)
 
 
 def _texts(name: str, given: Any) -> list[str]:
-    texts = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    texts = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [plain(each) for each in given]
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"{name} must be a str, or a sequence of them; received {wording.shown(given)}.")
     return texts

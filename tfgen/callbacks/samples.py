@@ -1,4 +1,4 @@
-"""Keras callbacks to watch a text generator learn and to keep it from harm; all work with plain `fit`."""
+"""What a network writes while it learns: samples from prompts, and held-out texts beside what was written."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -8,14 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen import metrics, sampling
+from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.fitting import snapshot
-from tfgen.fitting.resume import Resume
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import PADDING
-
-__all__ = ["LearningCurve", "Mistakes", "Resume", "SampleText", "StopOnNaN"]
 
 
 class SampleText(keras.callbacks.Callback):
@@ -197,147 +194,3 @@ class Mistakes(keras.callbacks.Callback):
 def _text(vocabulary: Any, ids: np.ndarray) -> str:
     """Give the text of padded ids that are closed by an end of text."""
     return vocabulary.decode(ids[ids != PADDING][:-1])
-
-
-class StopOnNaN(keras.callbacks.Callback):
-    """Stops when the loss is no longer finite, and gives the model back the last weights that were good.
-
-    Attributes:
-        message: None while all is well; then what happened and which setting to change.
-    """
-
-    resumed = ("_good", "_candidate", "_done")
-
-    def __init__(self, every: int = 100, show: Callable[[str], Any] = print) -> None:
-        """Say how often to keep a copy of the weights.
-
-        Args:
-            every: A copy is kept every so many batches, and at the end of each epoch.
-            show: Takes the message.
-
-        Raises:
-            InputError: `every` is no whole number, or below 1; or `show` cannot be called.
-        """
-        super().__init__()
-        self._every = whole_number("every", every, 1)
-        check_instance("show", show, Callable, "a function of one text")
-        self._show = show
-        self._done = 0
-        self._good: list[np.ndarray] | None = None
-        self._candidate: list[np.ndarray] | None = None
-        self.message: str | None = None
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Keep the first weights."""
-        self.message = None
-        self._good, self._candidate = self.model.get_weights(), None
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Look at the loss; now and then keep the weights."""
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            self._stop(f"the loss became {loss} in batch {batch + 1}")
-            return
-        # A loss is of the weights before the step: the next one vouches for a copy.
-        if self._candidate is not None:
-            self._good, self._candidate = self._candidate, None
-        before, self._done = self._done, batch + 1
-        if self._done // self._every > before // self._every:
-            self._keep()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Count batches anew."""
-        self._done = 0
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the weights, unless the last step has spoiled them: what follows may come before the next loss."""
-        if snapshot.are_numbers(self.model):
-            self._keep()
-        else:
-            self._stop(f"the weights are no longer finite after batch {self._done}")
-
-    def _keep(self) -> None:
-        if self.message is None:
-            self._candidate = self.model.get_weights()
-
-    def _stop(self, what: str) -> None:
-        if self.message is not None:
-            return
-        optimizer = self.model.optimizer
-        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-        clipped = any(getattr(optimizer, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
-        repair = "lower the learning rate" if clipped else "clip the gradients (global_clipnorm=1.0) or lower the rate"
-        self.message = f"{what}, at a learning rate of {rate:g}: {repair}. The model has the last good weights."
-        if self._good is not None:
-            self.model.set_weights(self._good)
-        self.model.stop_training = True
-        self._show(self.message)
-
-
-class LearningCurve(keras.callbacks.Callback):
-    """Remembers losses against the number of characters read, to be drawn with `tfgen.plots.learning_curve`.
-
-    Attributes:
-        training: Pairs of characters read and nats per token, each the mean since the pair before.
-        validation: The same on held-out text, at the end of each epoch.
-    """
-
-    resumed = ("training", "validation", "_seen", "_done")
-
-    def __init__(self, characters: int, points: int = 50) -> None:
-        """Say how much an epoch reads.
-
-        Args:
-            characters: How many characters an epoch trains on.
-            points: How many pairs an epoch gives.
-
-        Raises:
-            InputError: One is no whole number, or below its least.
-        """
-        super().__init__()
-        self._characters = whole_number("characters", characters, 0, most=2**63 - 1)
-        self._points = whole_number("points", points, 1)
-        self._seen = (0.0, 0.0)
-        self._done = 0
-        self.training: list[tuple[float, float]] = []
-        self.validation: list[tuple[float, float]] = []
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begin new sums, as Keras does."""
-        self._epoch = epoch
-        self._seen = (0.0, 0.0)
-        self._done = 0
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Add a pair if it is time."""
-        steps, batches = self.params["steps"], batch + 1
-        if steps is None:  # not known in the first epoch of a dataset that does not say how long it is
-            return
-        every = max(steps // self._points, 1)
-        due = batches // every > self._done // every or batches == steps
-        self._done = batches
-        if not due or (sums := self._sums()) is None:
-            return
-        # Both are sums over the epoch so far; their differences are of what lies between.
-        nats, targets = (now - before for now, before in zip(sums, self._seen, strict=True))
-        self._seen = sums
-        if targets:
-            self.training.append((self._characters * (self._epoch + batches / steps), nats / targets))
-
-    def _sums(self) -> tuple[float, float] | None:
-        """Give the sum of nats and the number of targets of the epoch so far."""
-        for metric in keras.tree.flatten([getattr(each, "metrics", each) for each in self.model.metrics]):
-            if isinstance(metric, metrics.NatsPerCharacter):
-                total, count = (float(variable.numpy()) for variable in metric.variables)
-                return total, count
-        return None
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Add the validation."""
-        if "val_nats" in (logs or {}):
-            self.validation.append((self._characters * (epoch + 1), float(logs["val_nats"])))
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -17,6 +17,8 @@ _CHATTER = re.compile(
     rb"|W0000 .*tf_tfl_flatbuffer_helpers.*Ignored (output_format|drop_control_dependency)"  # converting to LiteRT
     rb"|W0000 .*OP_REQUIRES failed"  # which an exception says too
     rb"|mkdir -p failed for path .*matplotlib|Matplotlib created a temporary cache"  # Keras imports it
+    rb"|E0000 .*oneDNN supports DT_BOOL only"  # prompts of different lengths, on an older processor
+    rb"|To enable the following instructions: "  # the second line of a piece of information
     rb"|E0000 .*failed call to cuInit.*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE)"  # a machine without a GPU
 )
 _PIECE = 1 << 16

@@ -1,0 +1,753 @@
+// The page: it joins the engine with what a person can do.
+
+import { Model, Reading } from "./engine.mjs";
+import { TEXT } from "./english.mjs";
+import { firstWord, wholeLetters } from "./graphemes.mjs";
+import { Paper, lettersOf, make, named } from "./paper.mjs";
+
+const shell = document.documentElement.cloneNode(true); // the page as it was sent, to be saved
+const $ = (id) => document.getElementById(id);
+const HEADER = JSON.parse($("model").textContent);
+const SLICE = 12; // milliseconds of work, after which the browser may draw and listen
+const PROGRESS = 80; // milliseconds between two sights of a text that is being written
+const SHOWN = 20_000; // characters of a text of one's own
+const HISTORY = 200;
+
+for (const node of document.querySelectorAll("[data-text]")) node.textContent = TEXT[node.dataset.text];
+
+// --- work in slices -------------------------------------------------------------------------------------------------
+
+const turns = new MessageChannel();
+const waiting = [];
+turns.port1.onmessage = () => waiting.shift()();
+
+// Work that is done in slices, and ended by newer work at the same place.
+class Job {
+  constructor(before) {
+    if (before) before.ended = true;
+    this.ended = false;
+    this.until = performance.now() + SLICE;
+  }
+
+  get due() {
+    return performance.now() >= this.until;
+  }
+
+  // Whether the work still has a purpose, when it is its turn again.
+  async turn() {
+    await new Promise((go) => {
+      waiting.push(go);
+      turns.port2.postMessage(0);
+    });
+    this.until = performance.now() + SLICE;
+    return !this.ended;
+  }
+}
+
+// Reads five digits as four bytes, as tfgen/page/assembling.py writes them.
+async function bytesOf(digits, job) {
+  const bytes = new Uint8Array((digits.length / 5) * 4);
+  for (let at = 0, to = 0; at < digits.length; at += 5) {
+    let word = 0;
+    for (let i = at; i < at + 5; i++) {
+      const code = digits.charCodeAt(i);
+      word = word * 85 + (code === 125 ? 60 : code) - 40;
+    }
+    for (let shift = 24; shift >= 0; shift -= 8) bytes[to++] = word >>> shift;
+    if (at % 65_536 === 0 && job.due) await job.turn();
+  }
+  return bytes;
+}
+
+// Reads a text, on from what another reading has in common with it; null where newer work has ended this.
+async function read(text, before, job, progress = () => {}) {
+  const { characters, ids } = model.encode(text);
+  const known = [];
+  const tokens = ids.map((id) => (id === undefined ? -1 : known.push(id) - 1));
+  let same = 0;
+  while (same < known.length && same < (before?.ids.length ?? 0) && known[same] === before.ids[same]) same += 1;
+  const reading = before ? before.before(same) : new Reading(model);
+  for (let i = reading.ids.length; i < known.length; i++) {
+    reading.read(known[i]);
+    if (job.due) {
+      progress(i / known.length);
+      if (!(await job.turn())) return null;
+    }
+  }
+  return { reading, characters, tokens };
+}
+
+// --- what people hear and see ---------------------------------------------------------------------------------------
+
+let later = 0;
+function announce(text) {
+  clearTimeout(later);
+  later = setTimeout(() => ($("status").textContent = text), 600);
+}
+
+const surpriseLevel = (bits) => (bits < 1 ? 0 : bits < 3 ? 1 : bits < 6 ? 2 : bits < 10 ? 3 : 4);
+const unitClass = (value) => {
+  const level = Math.min(4, Math.round(Math.abs(value) * 4));
+  return level ? `${value > 0 ? "u" : "d"}${level}` : "";
+};
+
+// What stands at a token and what else could: the line and the rows of a box, see `Paper.show`.
+function choicesAt(reading, token, choose, more = "") {
+  const id = reading.ids[token];
+  const p = 2 ** -reading.bits[token];
+  const name = named(model.tokens[id]);
+  const rank = reading.ranks[token];
+  const line = rank === 1 ? TEXT.choicesFirst(name, TEXT.percent(p)) : TEXT.choicesFor(name, TEXT.percent(p), rank);
+  const rows = reading
+    .before(token)
+    .likeliest(10)
+    .map(([each, q]) => ({
+      token: model.tokens[each],
+      p: q,
+      written: each === id,
+      choose: each > 2 ? () => choose(each) : null,
+    }));
+  return { line: more ? `${line}; ${more}` : line, rows };
+}
+
+// --- the state ------------------------------------------------------------------------------------------------------
+
+let model;
+let prompt = { reading: null, characters: [], tokens: [] };
+let promptJob = null;
+const settings = { length: 400 };
+const columns = [];
+const history = [];
+const colour = () => document.querySelector("input[name=colour]:checked").value;
+
+const RANGES = {
+  length: { min: 1, max: 5000, step: 1 },
+  top_k: { min: 1, max: 100_000, step: 1 },
+  top_p: { min: 0.01, max: 1, step: 0.01 },
+  min_p: { min: 0, max: 1, step: 0.01 },
+  repetition_penalty: { min: 0.1, max: 10, step: 0.05 },
+};
+const within = (value, { min, max, step }) =>
+  Number.isFinite(value) && value >= min && value <= max && (step !== 1 || Number.isInteger(value));
+
+function seedOf(text) {
+  if (!/^-?\d{1,19}$/.test(text.trim())) return null;
+  const seed = BigInt(text.trim());
+  return BigInt.asIntN(64, seed) === seed ? seed : null;
+}
+
+function snapshot() {
+  return {
+    prompt: $("prompt").value,
+    settings: { ...settings },
+    columns: columns.map(({ kept, drawn, seed, temperature }) => ({ kept, drawn, seed, temperature })),
+  };
+}
+
+function remember() {
+  history.push(snapshot());
+  if (history.length > HISTORY) history.shift();
+  $("undo").disabled = false;
+}
+
+async function restore({ prompt: text, settings: all, columns: some }) {
+  $("prompt").value = text;
+  for (const name of Object.keys(RANGES)) delete settings[name];
+  Object.assign(settings, all);
+  showSettings();
+  while (columns.length > some.length) columns.pop().node.remove();
+  while (columns.length < some.length) addColumn(some[columns.length]);
+  showForked();
+  columns.forEach((column, i) => column.set(some[i]));
+  await renewPrompt();
+}
+
+// --- a column: a text, its temperature and its seed -----------------------------------------------------------------
+
+class Column {
+  constructor(state) {
+    const dial = make("input", { type: "range", min: 0, max: 2, step: 0.01 });
+    const degrees = make("span", { class: "value", "aria-hidden": "true" });
+    const seed = make("input", { inputmode: "numeric", autocomplete: "off", maxlength: 20 });
+    const another = make("button", { type: "button" }, TEXT.another);
+    const frame = make("div", { class: "frame" });
+    const number = make("strong");
+    const figure = make("p", { class: "figure" }, number, make("span", {}, TEXT.perCharacter));
+    figure.hidden = true;
+    const name = make("span", { class: "name" }, make("span", {}, TEXT.temperature), degrees);
+    this.node = make(
+      "div",
+      { class: "column" },
+      make(
+        "div",
+        { class: "dials" },
+        make("div", {}, make("label", { class: "dial" }, name, dial), ends()),
+        make("div", { class: "seed" }, make("label", {}, TEXT.seed, seed), another),
+      ),
+      frame,
+      figure,
+    );
+    Object.assign(this, { dial, degrees, seedField: seed, number, figure, job: null, reading: null, values: null });
+    this.paper = new Paper(frame, TEXT.paper, (letter) => this.openAt(letter));
+    this.paper.heard = ({ token }) => {
+      if (token < 0 || !this.reading) return;
+      const p = TEXT.percent(2 ** -this.reading.bits[token]);
+      announce(TEXT.letter(named(model.tokens[this.reading.ids[token]]), p));
+    };
+    this.set(state);
+    dial.addEventListener("input", () => {
+      this.temperature = Number(dial.value);
+      degrees.textContent = TEXT.degrees(this.temperature);
+      this.write();
+    });
+    seed.addEventListener("input", () => {
+      const given = seedOf(seed.value);
+      seed.setAttribute("aria-invalid", given === null);
+      if (given === null) return;
+      Object.assign(this, { seed: given, kept: [], drawn: 0 });
+      this.write();
+    });
+    another.addEventListener("click", () => {
+      remember();
+      this.set({ ...this, seed: this.seed + 1n < 2n ** 63n ? this.seed + 1n : 0n, kept: [], drawn: 0 });
+      this.write();
+    });
+  }
+
+  // `kept` are ids that follow the prompt and are not written anew, `drawn` how many draws have been used up by then.
+  set({ kept, drawn, seed, temperature }) {
+    Object.assign(this, { kept, drawn, seed, temperature });
+    this.dial.value = temperature;
+    this.degrees.textContent = TEXT.degrees(temperature);
+    this.seedField.value = seed;
+    this.seedField.removeAttribute("aria-invalid");
+  }
+
+  get written() {
+    return this.reading ? this.reading.ids.slice(this.begin) : [];
+  }
+
+  async write() {
+    if (!prompt.reading) return;
+    const job = (this.job = new Job(this.job));
+    this.paper.sheet.setAttribute("aria-busy", "true");
+    this.paper.hold(true);
+    const reading = prompt.reading.before();
+    this.reading = reading;
+    this.begin = reading.ids.length;
+    this.values = null;
+    for (const id of this.kept) reading.read(id);
+    const { length, ...more } = settings;
+    const rest = Math.max(0, length - this.kept.length);
+    let seen = performance.now();
+    try {
+      for (const _ of reading.write(rest, this.seed, { ...more, temperature: this.temperature }, this.drawn)) {
+        if (!job.due) continue;
+        if (performance.now() - seen > PROGRESS) {
+          this.show();
+          seen = performance.now();
+        }
+        if (!(await job.turn())) return;
+      }
+    } catch {
+      announce(TEXT.damaged);
+    }
+    if (!(await this.coloured(job))) return;
+    this.paper.sheet.setAttribute("aria-busy", "false");
+    if (this === columns[0]) showGhost();
+    announce(TEXT.written(reading.ids.length - this.begin));
+    performance.mark("written");
+  }
+
+  // Computes what the colour needs, and shows everything.
+  async coloured(job = (this.job = new Job(this.job))) {
+    this.values = null;
+    if (colour() === "unit") {
+      const values = [];
+      const unit = Number($("unit").value);
+      for (const state of model.states(this.reading.ids)) {
+        values.push(model.network.unit(unit, state));
+        if (job.due && !(await job.turn())) return false;
+      }
+      this.values = values;
+    }
+    this.show();
+    this.paper.trim();
+    this.paper.hold(false);
+    return true;
+  }
+
+  show() {
+    const { reading, begin, values } = this;
+    const told = prompt.characters.slice(-SHOWN);
+    const from = prompt.characters.length - told.length;
+    const written = this.written;
+    const characters = [...told, ...written.map((id) => model.tokens[id])];
+    const tokens = [...prompt.tokens.slice(from), ...written.map((_, i) => begin + i)];
+    const mode = colour();
+    this.paper.sheet.classList.toggle("plain", mode === "nothing");
+    const yours = begin + this.kept.length;
+    this.paper.draw(lettersOf(characters, tokens), ({ token }) => {
+      if (token < 0) return "strange";
+      const own = token < yours ? "yours " : "";
+      if (mode === "surprise") return `${own}s${surpriseLevel(reading.bits[token])}`;
+      if (mode === "unit" && values) return own + unitClass(values[token]);
+      return own;
+    });
+    this.figure.hidden = mode !== "surprise" || !written.length;
+    if (this.figure.hidden) return;
+    const bits = reading.bits.slice(begin).reduce((a, b) => a + b, 0) / written.length;
+    this.number.textContent = TEXT.bits(bits);
+  }
+
+  openAt({ token }) {
+    if (token < 0) return null;
+    const value = this.values ? TEXT.valueOf(this.values[token]) : "";
+    return choicesAt(this.reading, token, (id) => this.choose(token, id), value);
+  }
+
+  // Puts another token at a place, and writes on from there with the draws that come then.
+  choose(token, id) {
+    remember();
+    if (token < this.begin) {
+      const at = prompt.tokens.indexOf(token);
+      $("prompt").value = prompt.characters.slice(0, at).join("") + model.tokens[id];
+      renewPrompt(true);
+      return;
+    }
+    const before = this.reading.ids.slice(this.begin, token);
+    this.drawn += before.length - this.kept.length + 1;
+    this.kept = [...before, id];
+    this.write();
+  }
+
+  // Lets the prompt have the first n tokens that follow it.
+  give(n) {
+    this.drawn += Math.max(0, n - this.kept.length);
+    this.kept = this.kept.slice(n);
+  }
+}
+
+function ends() {
+  return make("div", { class: "ends", "aria-hidden": "true" }, make("span", {}, TEXT.sure), make("span", {}, TEXT.wild));
+}
+
+function addColumn(state) {
+  const column = new Column(state);
+  columns.push(column);
+  $("columns").append(column.node);
+  return column;
+}
+
+function showForked() {
+  document.body.classList.toggle("forked", columns.length > 1);
+  $("fork").setAttribute("aria-pressed", columns.length > 1);
+}
+
+const writeAll = () => Promise.all(columns.map((column) => column.write()));
+
+// --- the prompt, and the words that it could go on with -------------------------------------------------------------
+
+let declined = false;
+let ghost = "";
+
+// Reads the prompt; where it is another, nothing of what followed the earlier one is kept.
+async function renewPrompt(another = false) {
+  if (another) for (const column of columns) Object.assign(column, { kept: [], drawn: 0 });
+  declined = false;
+  hideGhost();
+  const job = (promptJob = new Job(promptJob));
+  const text = $("prompt").value.toWellFormed?.() ?? $("prompt").value;
+  const done = await read(text, prompt.reading, job, (share) => announce(TEXT.reading(share)));
+  if (!done) return;
+  prompt = done;
+  await writeAll();
+}
+
+function hideGhost() {
+  ghost = "";
+  const [typed, after] = document.querySelector(".mirror").children;
+  const text = $("prompt").value;
+  typed.textContent = text.slice(-SHOWN) + (text.endsWith("\n") || !text ? "\u200b" : "");
+  after.textContent = "";
+  $("take").disabled = true;
+}
+
+function showGhost() {
+  hideGhost();
+  const field = $("prompt");
+  const end = field.value.length;
+  const away = document.activeElement === field && (field.selectionStart !== end || field.selectionEnd !== end);
+  if (declined || away || !columns[0].reading) return;
+  const next = columns[0].written.slice(0, 120).map((id) => model.tokens[id]).join("");
+  const line = /^\s*[^\n]*/.exec(next)[0]; // of what is there; a field of many lines would push the text away
+  const cut = line.slice(0, 60).search(/\s\S*$/);
+  ghost = wholeLetters(line, line.length > 60 && cut > 0 ? cut : Math.min(line.length, 60));
+  if (!ghost) return;
+  const mirror = document.querySelector(".mirror");
+  mirror.dir = getComputedStyle(field).direction;
+  mirror.lastElementChild.textContent = ghost; // without the focus too: what lies below must not jump when it goes
+  $("take").disabled = false;
+}
+
+async function takeWord() {
+  const word = firstWord(ghost);
+  if (!word) return;
+  remember();
+  columns.forEach((column, i) => {
+    if (i) Object.assign(column, { kept: [], drawn: 0 });
+    else column.give([...word].length);
+  });
+  $("prompt").value += word;
+  $("prompt").setSelectionRange($("prompt").value.length, $("prompt").value.length);
+  announce(TEXT.taken(word.trim() || named(word)));
+  await renewPrompt();
+}
+
+$("prompt").addEventListener("input", () => renewPrompt(true));
+$("prompt").addEventListener("keydown", (event) => {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const offered = document.querySelector(".ghost").textContent;
+  if (event.key === "Tab" && !event.shiftKey && offered) takeWord();
+  else if (event.key === "Escape" && offered) {
+    declined = true;
+    hideGhost();
+  } else return;
+  event.preventDefault();
+});
+for (const name of ["keyup", "pointerup"]) $("prompt").addEventListener(name, showGhost);
+$("take").addEventListener("click", takeWord);
+
+// --- buttons --------------------------------------------------------------------------------------------------------
+
+function undo() {
+  const before = history.pop();
+  $("undo").disabled = !history.length;
+  if (before) restore(before);
+}
+$("undo").addEventListener("click", undo);
+document.addEventListener("keydown", (event) => {
+  const field = event.target.matches("textarea, input:not([type=radio]):not([type=range])");
+  if (!field && (event.ctrlKey || event.metaKey) && event.key === "z") {
+    event.preventDefault();
+    undo();
+  }
+});
+
+$("fork").addEventListener("click", () => {
+  remember();
+  if (columns.length > 1) columns.pop().node.remove();
+  else addColumn({ ...columns[0], seed: columns[0].seed + 1n }).write();
+  showForked();
+});
+
+async function toClipboard(text, field) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = field ?? document.body.appendChild(make("textarea", { class: "unseen" }));
+    area.value = text;
+    area.select();
+    document.execCommand("copy"); // where a page from a disk has no other way
+    if (!field) area.remove();
+  }
+}
+
+$("copy").addEventListener("click", async () => {
+  const [{ reading }] = columns;
+  const text = prompt.characters.join("") + columns[0].written.map((id) => model.tokens[id]).join("");
+  if (reading) await toClipboard(text);
+  announce(TEXT.copied);
+});
+
+function fragment() {
+  const [{ seed, temperature, kept, drawn }] = columns;
+  const told = new URLSearchParams({ prompt: $("prompt").value, seed, temperature });
+  for (const name of Object.keys(RANGES)) if (settings[name] !== undefined) told.set(name, settings[name]);
+  if (kept.length) told.set("kept", kept.map((id) => model.tokens[id]).join(""));
+  if (drawn) told.set("drawn", drawn);
+  return `#${told}`;
+}
+
+// What a fragment says, as a snapshot; what is in no range is left out.
+function fromFragment(hash) {
+  const told = new URLSearchParams(hash.slice(1));
+  const found = { length: 400 };
+  for (const [name, range] of Object.entries(RANGES)) {
+    const value = Number(told.get(name) || NaN);
+    if (within(value, range)) found[name] = value;
+  }
+  const temperature = told.get("temperature") ? Number(told.get("temperature")) : NaN;
+  const drawn = Number(told.get("drawn") ?? 0);
+  const kept = model.encode(told.get("kept") ?? "").ids.filter((id) => id > 2).slice(0, RANGES.length.max);
+  const column = {
+    seed: seedOf(told.get("seed") ?? "") ?? 1n,
+    temperature: within(temperature, { min: 0, max: 2 }) ? temperature : 0.8,
+    kept,
+    drawn: within(drawn, { min: 0, max: 1e9, step: 1 }) ? drawn : 0,
+  };
+  return { prompt: told.get("prompt") ?? "", settings: found, columns: [column] };
+}
+
+$("share").addEventListener("click", async () => {
+  location.replace(fragment());
+  $("link-row").hidden = false;
+  $("link").value = location.href;
+  await toClipboard(location.href, $("link"));
+  announce(TEXT.linkCopied);
+});
+addEventListener("hashchange", () => {
+  if (location.hash !== fragment()) restore(fromFragment(location.hash));
+});
+
+$("save").addEventListener("click", () => {
+  const address = URL.createObjectURL(new Blob([`<!doctype html>\n${shell.outerHTML}\n`], { type: "text/html" }));
+  const name = `${HEADER.title.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "model"}.html`;
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  announce(TEXT.saved);
+});
+
+// --- colours and units ----------------------------------------------------------------------------------------------
+
+function showColours() {
+  const mode = colour();
+  $("units").hidden = mode !== "unit";
+  const legends = { nothing: [], surprise: TEXT.surpriseLegend, unit: TEXT.unitLegend };
+  const kinds = { surprise: ["s0", "s1", "s2", "s3", "s4"], unit: ["d4", "d2", "", "u2", "u4"] };
+  const marks = legends[mode].map((text, i) => make("span", { class: kinds[mode][i] }, text || "\u00a0"));
+  $("legend").replaceChildren(...marks);
+  $("legend").hidden = mode === "nothing";
+  for (const column of columns) if (column.reading) column.coloured();
+}
+for (const input of document.querySelectorAll("input[name=colour]")) input.addEventListener("change", showColours);
+
+function unitName(k) {
+  const { cells } = model.network;
+  let layer = 0;
+  for (; k >= cells[layer].units; layer++) k -= cells[layer].units;
+  return TEXT.unitName(layer, k, cells.length);
+}
+
+function showUnit() {
+  const name = unitName(Number($("unit").value));
+  $("unit-name").textContent = name;
+  $("unit").setAttribute("aria-valuetext", name);
+  showColours();
+}
+$("unit").addEventListener("input", showUnit);
+
+// What each character of a text has of a property, one number each.
+const OPENING = "([{<«‹“„「『（";
+const CLOSING = ")]}>»›”」』）";
+const FEATURES = {
+  quotes(characters) {
+    let inside = 0;
+    return characters.map((c) => {
+      if (c === '"') inside = 1 - inside;
+      else if ("“«„「".includes(c)) inside = 1;
+      else if ("”»」".includes(c)) inside = 0;
+      return inside;
+    });
+  },
+  brackets(characters) {
+    let depth = 0;
+    return characters.map((c) => {
+      if (OPENING.includes(c)) depth += 1;
+      else if (CLOSING.includes(c)) depth = Math.max(0, depth - 1);
+      return Math.min(depth, 3);
+    });
+  },
+  capitals: (characters) => characters.map((c) => Number(c !== c.toLowerCase())),
+  line(characters) {
+    let n = 0;
+    return characters.map((c) => (n = c === "\n" ? 0 : n + 1));
+  },
+  words(characters) {
+    let n = 0;
+    return characters.map((c) => (n = /[\p{L}\p{N}_]/u.test(c) ? n + 1 : 0));
+  },
+};
+const SAMPLE = 2500;
+let findJob = null;
+
+// The units whose values follow a property most closely, by correlation: pairs of a unit and its coefficient.
+async function closest(property, ids, job) {
+  const { network } = model;
+  const n = ids.length;
+  const [sum, squares, products] = [0, 1, 2].map(() => new Float64Array(network.units));
+  const mean = property.reduce((a, b) => a + b, 0) / n;
+  const spread = Math.sqrt(property.reduce((a, b) => a + (b - mean) ** 2, 0));
+  if (!spread) return [];
+  let t = 0;
+  for (const state of model.states(ids)) {
+    const y = property[t++] - mean;
+    let k = 0;
+    for (const { at, units } of network.cells)
+      for (let i = at; i < at + units; i++, k++) {
+        sum[k] += state[i];
+        squares[k] += state[i] ** 2;
+        products[k] += state[i] * y;
+      }
+    if (job.due && !(await job.turn())) return null;
+  }
+  const all = Array.from(sum, (s, k) => [k, products[k] / (spread * Math.sqrt(squares[k] - (s * s) / n + 1e-9))]);
+  return all.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 5);
+}
+
+async function find(feature) {
+  const [column] = columns;
+  if (!column.reading) return;
+  const job = (findJob = new Job(findJob));
+  const reading = column.reading.before();
+  const { length: _, ...more } = settings;
+  const used = column.drawn + column.written.length - column.kept.length;
+  const todo = SAMPLE - reading.ids.length;
+  for (const _ of reading.write(todo, column.seed, { ...more, temperature: column.temperature }, used))
+    if (job.due && !(await job.turn())) return;
+  const ids = reading.ids.slice(-SAMPLE);
+  const units = await closest(FEATURES[feature](ids.map((id) => model.tokens[id])), ids, job);
+  if (!units) return;
+  const name = TEXT.features[feature];
+  $("found").hidden = false;
+  if (!units.length) {
+    $("found").replaceChildren(TEXT.notFound(name));
+    return announce(TEXT.notFound(name));
+  }
+  const buttons = units.map(([k, r]) => {
+    const button = make("button", { type: "button" }, TEXT.foundUnit(unitName(k), r));
+    button.addEventListener("click", () => pick(k));
+    return button;
+  });
+  const pick = (k) => {
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", units[i][0] === k));
+    $("unit").value = k;
+    showUnit();
+  };
+  $("found").replaceChildren(TEXT.found(name), ...buttons);
+  pick(units[0][0]);
+  announce(`${TEXT.found(name)} ${unitName(units[0][0])}`);
+}
+
+// --- settings -------------------------------------------------------------------------------------------------------
+
+function showSettings() {
+  for (const name of Object.keys(RANGES)) {
+    $(name).value = settings[name] ?? "";
+    $(name).removeAttribute("aria-invalid");
+  }
+}
+
+function addSettings() {
+  for (const [name, range] of Object.entries(RANGES)) {
+    const off = name === "length" ? 400 : TEXT.off;
+    const field = make("input", { id: name, type: "number", ...range, step: range.step === 1 ? 1 : "any", placeholder: off });
+    field.addEventListener("input", () => {
+      const value = Number(field.value);
+      const bad = field.validity.badInput || (field.value !== "" && !within(value, range));
+      field.setAttribute("aria-invalid", bad);
+      if (bad) return;
+      if (field.value !== "") settings[name] = value;
+      else if (name === "length") settings.length = 400;
+      else delete settings[name];
+      writeAll();
+    });
+    $("settings").append(make("label", {}, TEXT.settings[name], field));
+  }
+}
+
+// --- a text of one's own --------------------------------------------------------------------------------------------
+
+let own = { reading: null, characters: [], tokens: [] };
+let ownJob = null;
+let ownPaper;
+let ownFigure;
+
+function addOwn() {
+  const frame = make("div", { class: "frame" });
+  ownFigure = [make("strong"), make("span")];
+  const cut = make("p", { class: "legend", id: "own-cut" });
+  $("own-read").replaceChildren(make("p", { class: "figure" }, ...ownFigure), frame, cut);
+  ownPaper = new Paper(frame, TEXT.ownPaper, ({ token }) =>
+    token < 0 ? null : choicesAt(own.reading, token, (id) => goOn(token, id)),
+  );
+  ownPaper.sheet.classList.remove("plain");
+}
+
+// Lets the model go on where one's own text could have been another.
+function goOn(token, id) {
+  remember();
+  const at = own.tokens.indexOf(token);
+  $("prompt").value = own.characters.slice(0, at).join("") + model.tokens[id];
+  renewPrompt(true);
+  $("prompt").focus();
+}
+
+async function readOwn() {
+  const job = (ownJob = new Job(ownJob));
+  const text = $("own").value.toWellFormed?.() ?? $("own").value;
+  $("own-read").hidden = !text;
+  if (!text) return;
+  const progress = (share) => (ownFigure[1].textContent = TEXT.reading(share));
+  const done = await read(text, own.reading, job, progress);
+  if (!done) return;
+  own = done;
+  const { reading, characters, tokens } = own;
+  const n = reading.ids.length;
+  let bits = 0;
+  for (const each of reading.bits) bits += each;
+  ownFigure[0].textContent = n ? TEXT.bits(bits / n) : "";
+  const blind = Math.log2(model.writable.filter(Boolean).length);
+  ownFigure[1].textContent = n ? TEXT.ownFigure(n, blind, HEADER.learned) : TEXT.unknown;
+  const letters = lettersOf(characters.slice(0, SHOWN), tokens);
+  const style = ({ token }) => (token < 0 ? "strange" : `s${surpriseLevel(reading.bits[token])}`);
+  for (let i = 0; i < letters.length; i += 500) {
+    ownPaper.draw(letters, style, i, Math.min(letters.length, i + 500));
+    if (job.due && !(await job.turn())) return;
+  }
+  ownPaper.trim();
+  $("own-cut").textContent = characters.length > SHOWN ? TEXT.cut(SHOWN) : "";
+  if (n) announce(TEXT.scored(bits / n));
+  performance.mark("scored");
+}
+$("own").addEventListener("input", readOwn);
+
+// --- what is said of the model --------------------------------------------------------------------------------------
+
+function addFacts() {
+  const kinds = model.network.cells.map(({ kind, units }) => TEXT.kind(kind, units));
+  const { corpus, learned } = HEADER;
+  $("lede").textContent = TEXT.lede(TEXT.and(kinds), corpus?.characters, corpus?.source);
+  const about = {
+    ...HEADER.about,
+    tokens: model.tokens.length,
+    weights: HEADER.weights,
+    bytes: $("weights").textContent.length,
+    corpus: corpus && TEXT.corpus(corpus.source, corpus.characters),
+    learned,
+  };
+  const rows = TEXT.facts(about).filter((fact) => fact && fact[1]);
+  $("facts").replaceChildren(...rows.flatMap(([name, what]) => [make("dt", {}, name), make("dd", {}, what)]));
+}
+
+// --- the beginning --------------------------------------------------------------------------------------------------
+
+async function begin() {
+  model = new Model(HEADER, await bytesOf($("weights").textContent, new Job()));
+  addFacts();
+  addSettings();
+  addOwn();
+  for (const [feature, name] of Object.entries(TEXT.features)) {
+    const button = make("button", { type: "button" }, name);
+    button.addEventListener("click", () => find(feature));
+    $("features").append(button);
+  }
+  $("unit").max = Math.max(0, model.network.units - 1);
+  showUnit();
+  await restore(fromFragment(location.hash));
+  clearTimeout(later); // of what a page begins with, nobody needs to be told
+  if ($("own").value) readOwn(); // which a browser has kept from before
+  document.documentElement.dataset.ready = "true";
+}
+
+await begin();
