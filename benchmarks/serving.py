@@ -4,7 +4,7 @@ Usage: python benchmarks/serving.py MODEL [SECONDS]
 
 Each request asks for 50 characters at temperature 0.8, with a connection and a seed of its own, so that all share a
 batch. They come at random instants (a Poisson process), for SECONDS (20) at each rate, whether or not those before were
-answered. Client and server share the machine.
+answered. Client and server share the machine, which is Linux.
 """
 
 import concurrent.futures
@@ -30,8 +30,8 @@ def main(model: str, seconds: float = 20) -> None:
             name = re.search(r'"id":"(.*?)"', ask(port, "GET", "/v1/models"))[1]
             for seed in range(20):
                 one(port, name, seed)
-            print("| requests/s | answered | p50, ms | p95, ms | p99, ms | texts in a turn |")
-            print("|---|---|---|---|---|---|")
+            print("| requests/s | answered | p50, ms | p95, ms | p99, ms | texts in a turn | processor, ms a request |")
+            print("|---|---|---|---|---|---|---|")
             for rate in RATES:
                 print(measured(port, name, rate, float(seconds)), flush=True)
         finally:
@@ -39,7 +39,7 @@ def main(model: str, seconds: float = 20) -> None:
 
 
 def measured(port, name, rate, seconds):
-    rng, before = random.Random(rate), turns(port)
+    rng, before = random.Random(rate), numbers(port)
     begun, due, waiting = time.perf_counter(), 0.0, []
     with concurrent.futures.ThreadPoolExecutor(128) as clients:
         while (due := due + rng.expovariate(rate)) < seconds:
@@ -47,8 +47,9 @@ def measured(port, name, rate, seconds):
             waiting.append(clients.submit(one, port, name, len(waiting)))
         taken = [future.result() for future in waiting]
     p50, p95, p99 = (1000 * statistics.quantiles(taken, n=100)[place] for place in (49, 94, 98))
-    rows, count = (after - earlier for after, earlier in zip(turns(port), before, strict=True))
-    return f"| {rate} | {len(taken):,} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {rows / count:.1f} |"
+    rows, count, spent = (after - earlier for after, earlier in zip(numbers(port), before, strict=True))
+    times = " | ".join(f"{each:.0f}" for each in (p50, p95, p99))
+    return f"| {rate} | {len(taken):,} | {times} | {rows / count:.1f} | {1000 * spent / len(taken):.0f} |"
 
 
 def one(port, name, seed):
@@ -58,9 +59,10 @@ def one(port, name, seed):
     return time.perf_counter() - begun
 
 
-def turns(port):
+def numbers(port):
     text = ask(port, "GET", "/metrics")
-    return [float(re.search(rf"^tfgen_turn_rows_{kind} (\S+)$", text, re.MULTILINE)[1]) for kind in ("sum", "count")]
+    names = ("tfgen_turn_rows_sum", "tfgen_turn_rows_count", "process_cpu_seconds_total")
+    return [float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1]) for name in names]
 
 
 def ask(port, method, path, body=None):

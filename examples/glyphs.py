@@ -64,7 +64,7 @@ def report(title, part, train, written):
 def main(argv=None):
     """Data, network, fit, sample, save."""
     parser = argparse.ArgumentParser(description="Learn to name letters.")
-    parser.add_argument("--epochs", type=int, default=10, help="times through the pictures (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=9, help="times through the pictures (%(default)s)")
     parser.add_argument("--units", type=int, default=128, help="of the decoder's LSTM (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights (%(default)s)")
     parser.add_argument("--output", default="glyphs.keras", help="where the model goes (%(default)s)")
@@ -80,7 +80,7 @@ def main(argv=None):
 
     # Network, and fit.
     generator = tfgen.TextGenerator.build(
-        vocabulary, units=args.units, encoder=encoder_of(), attention=True, dropout=0.3, seed=args.seed
+        vocabulary, units=args.units, encoder=encoder_of(), attention=True, seed=args.seed
     )
     steps = args.epochs * len(train)
     rate = keras.optimizers.schedules.PolynomialDecay(0.003, decay_steps=steps, end_learning_rate=0)

@@ -22,24 +22,21 @@ from tfgen import comparison, training
 BRACKETS = ["()", "[]", "<>"]
 HABITS = {"anna": "indeed", "bert": "surely"}
 WORDS = ["river", "stone", "cloud", "light"]  # said by both, and as long as counts can see with the space before
-LENGTHS = [1, 2, 3, 5, 8, 12, 17]  # words of an aside: what is learned on short ones holds for long ones
+LENGTHS = [1, 2, 3, 5, 8, 12, 17]  # words of a speech: what is learned on short ones holds for long ones
 
 
-def speech(rng, lengths):
-    """Give a speaker, the last bracket, and a speech of an aside in brackets for each of so many words."""
-    speaker, asides = rng.choice([*HABITS]), []
-    for words in lengths:
-        bracket, said = rng.choice(BRACKETS), rng.choices(WORDS, k=words)
-        for place in range(1, words - 1):  # what six characters before a habit or a bracket's end say, both might say
-            if said[place - 1] in WORDS and rng.random() < 0.4:
-                said[place] = HABITS[speaker]
-        asides.append(f"{bracket[0]}{' '.join(said)}{bracket[1]}")
-    return speaker, bracket, f"{speaker}: {' '.join(asides)}"
+def speech(rng, words):
+    """Give a speaker, a bracket, and a speech of so many words in that bracket."""
+    speaker, bracket, said = rng.choice([*HABITS]), rng.choice(BRACKETS), rng.choices(WORDS, k=words)
+    for place in range(1, words - 1):  # what six characters before a habit or a bracket's end say, both might say
+        if said[place - 1] in WORDS and rng.random() < 0.4:
+            said[place] = HABITS[speaker]
+    return speaker, bracket, f"{speaker}: {bracket[0]}{' '.join(said)}{bracket[1]}"
 
 
 def closes(generator, rng, count):
     """Tell how often the right bracket is the likeliest of the three where a speech of a hundred characters closes."""
-    speeches = [speech(rng, [17]) for _ in range(count)]
+    speeches = [speech(rng, words=17) for _ in range(count)]
     scores = generator.score([text[:-1] + each[1] for _, _, text in speeches for each in BRACKETS])
     of_each = [score.log_probabilities[-1] for score in scores]
     right = 0
@@ -76,7 +73,7 @@ def main(argv=None):
     parser.add_argument("--corpus", default="python-docs", help="a text file, or a named corpus (%(default)s)")
     parser.add_argument("--epochs", type=int, default=5, help="times through each text (%(default)s)")
     parser.add_argument("--units", type=int, default=192, help="of the LSTM (%(default)s)")
-    parser.add_argument("--speeches", type=int, default=4000, help="that are made to learn from (%(default)s)")
+    parser.add_argument("--speeches", type=int, default=8000, help="that are made to learn from (%(default)s)")
     parser.add_argument("--prompt", default="The ", help="what the samples begin with (%(default)r)")
     parser.add_argument("--output", default="both.keras", help="where the mixture goes, the others beside it")
     args = parser.parse_args(argv)
@@ -102,14 +99,14 @@ def main(argv=None):
         print(f"\n--- {row.model}\n{row.text}")
 
     # What counts cannot do. Each speech is a document, which is read from its beginning to its end: what is learned can
-    # reach from the bracket that opens an aside to the one that closes it.
+    # reach from the bracket that opens it to the one that closes it.
     rng = random.Random(0)
-    made = tfgen.Corpus([speech(rng, rng.choices(LENGTHS, k=2))[2] for _ in range(args.speeches)], True, "speeches")
+    made = tfgen.Corpus([speech(rng, rng.choice(LENGTHS))[2] for _ in range(args.speeches)], True, "speeches")
     print(f"\nMade to be remembered, such as:  {made.documents[0]}\n\n{'':12} closes the bracket  stays in the speech")
     remembering = three(
         made,
         {"units": 64},  # little is to be said
-        {"units": 64, "layers": 2, "heads": 2, "window": 256},  # which a speech fits into
+        {"units": 64, "layers": 2, "heads": 2, "window": 192},  # which a speech fits into
         batch_size=8,  # many updates: what is seldom heard of, such as a bracket, takes some thousand to be learned
         epochs=args.epochs,
     )

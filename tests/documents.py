@@ -233,8 +233,12 @@ _SPECIAL = (
     (r"^make ", _make),
     (r"^pip install ", _pip),
     (r"^npm install ", _skip("a package of npm is not installed here; tests/test_onnx_web.py uses it where it is")),
-    (r"^curl |^python examples/serving/server.py", _skip("tests/test_serving.py runs the server")),
+    (
+        r"^curl |^python examples/serving/server.py",
+        _skip("tests/test_serving.py and tests/test_serve_process.py run the servers"),
+    ),
     (r"^python -m http.server", _skip("it serves until it is stopped")),
+    (r"\btfgen serve ", _skip("it serves until it is stopped; tests/test_serve_process.py runs it")),
     (r"^python examples/clients/onnx_client.py", _needs_packages("onnxruntime")),
     (r"^python examples/clients/litert_client.py", _needs_packages("ai_edge_litert")),
     (r"benchmarks/deploy.py \S+ \S+$", _measure("20")),

@@ -15,10 +15,12 @@ def processes_of(folder):
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().decode(errors="replace")
-            environment = (path / "environ").read_bytes().decode(errors="replace")
+            # Ray writes its own names over the environment of its processes, but not over where they write.
+            places = [words, (path / "environ").read_bytes().decode(errors="replace")]
+            places += [str(each.readlink()) for each in (path / "fd" / "1", path / "fd" / "2")]
         except OSError:
             continue
-        if f"TMPDIR={folder}" in environment:
+        if any(folder in place for place in places):
             found[int(path.name)] = words
     return found
 

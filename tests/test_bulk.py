@@ -203,3 +203,19 @@ def test_a_run_that_is_interrupted_goes_on_with_the_same_command(model, tmp_path
     whole = start(tmp_path, ray_folder, *options[:-1], "whole.jsonl")
     assert "has 2,000 rows" in whole.communicate(timeout=600)[0]
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"model": 3}, {"source": None}, {"output": b"x"}, {"request": "x"}, {"workers": -1}]
+)
+def test_nonsense_is_refused_in_one_plain_line(model, prompts, tmp_path, nonsense):
+    given = {"model": model, "source": prompts, "output": tmp_path / "out.jsonl", "request": REQUEST, **nonsense}
+    with pytest.raises(InputError, match=r"^[^\n]+\.$"):
+        bulk.answer(**given)
+
+
+@pytest.mark.slow
+@needs_ray
+def test_what_is_no_dataset_is_refused(model):
+    with pytest.raises(InputError, match=r"dataset must be a ray\.data\.Dataset; received int\."):
+        bulk.generate(3, model)

@@ -19,6 +19,7 @@ from memory_support import forget_peak, peak
 
 from tfgen import datasets
 from tfgen.datasets import cuts, document_rows
+from tfgen.datasets.shares import WHOLE
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -44,7 +45,7 @@ class Plain:
 
     def as_numpy_iterator(self) -> Any:
         number = next(self._epochs)
-        return (self._batch(number, step) for step in range(self._steps))
+        return (self._batch(number, step, WHOLE) for step in range(self._steps))
 
 
 def plainly(cut: Cut, *args: Any, **kwargs: Any) -> Any:
@@ -546,5 +547,5 @@ def test_a_dataset_begins_at_any_batch_of_any_epoch(cut: Cut) -> None:
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_fingerprint_is_of_the_batches(cut: Cut) -> None:
     made = [cut(seed)[0] for seed in (1, 1, 2)]
-    one, same, other = (datasets.Course(each._batch, each._steps).fingerprint() for each in made)
+    one, same, other = (datasets.Course(each._batch, each._steps, WHOLE).fingerprint() for each in made)
     assert one == same != other

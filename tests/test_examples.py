@@ -233,7 +233,7 @@ def test_whoever_sees_six_characters_of_a_speech_can_only_guess():
     rng = random.Random(0)
     habits, closing = {}, {}
     for _ in range(2000):
-        speaker, bracket, text = example.speech(rng, [17])
+        speaker, bracket, text = example.speech(rng, 17)
         assert (text.startswith(f"{speaker}: {bracket[0]}"), text[-1]) == (True, bracket[1])
         assert not any(habit in text for name, habit in example.HABITS.items() if name != speaker)
         closing.setdefault(text[-7:-1], set()).add(bracket)

@@ -86,8 +86,8 @@ def test_a_long_text_holds_up_nobody(writer):
         turns.turn()
     same = Client(writer, turns, length=20, seed=3)
     other = Client(writer, turns, length=20, seed=4, sampler={"temperature": 0.5})
-    # Of two groups each has every second turn, and a turn writes one token at least.
-    assert until(turns, [same, other]) <= 2 * (1 + 20)
+    # Of two groups each has every second turn, and a turn writes four tokens at least.
+    assert until(turns, [same, other]) <= 2 * (1 + 5)
     assert not any(client.done for client in long)
     for client in (same, other):
         assert client.texts == client.expected()

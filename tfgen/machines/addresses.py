@@ -27,10 +27,7 @@ class _Told(Backend):
     def on_start(self, worker_group: Any, backend_config: BackendConfig) -> None:
         """Ask each process for its address, and tell all of them all."""
         addresses = worker_group.execute(_address)
-        told = [
-            worker_group.execute_single_async(rank, _tell, addresses=addresses, rank=rank)
-            for rank in range(len(addresses))
-        ]
+        told = [worker_group.execute_single_async(rank, _tell, addresses, rank) for rank in range(len(addresses))]
         ray.get(told)
 
 

@@ -7,6 +7,7 @@ listens on the loopback address alone. Ray reports to nobody.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import secrets
 import shutil
@@ -21,11 +22,16 @@ from tfgen.support import interrupts, wording
 
 _ATTEMPTS = 3
 _LOOPBACK = "127.0.0.1"
+# On Linux Ray puts the address at which others reach the machine in the place of 127.0.0.1, unless it is asked not to,
+# in words that are of other systems.
+_NO_OTHER_MACHINES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _OBJECTS = 128 << 20  # bytes of shared memory: texts pass through it, and no model
 # What Ray's processes take from the environment of the one that starts them.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_prestart_worker_first_driver": "0",
     # A machine that has much to do starts them slowly.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
 }
@@ -64,6 +70,7 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
     with _environment(address, threads), contextlib.ExitStack() as ended:
         with interrupts.deferred(), _own_signals():
             found = ray()
+            _read_environment(address is None)
             options: dict[str, Any] = {"address": address}
             if address is None:
                 # Short, for sockets lie in it, whose paths may have a hundred bytes.
@@ -78,9 +85,25 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
                     "_node_ip_address": _LOOPBACK,
                     "_temp_dir": folder,
                 }
-            ended.callback(found.shutdown)
+            ended.enter_context(_ended(found))
             _begin(found, address, options)
         yield found
+
+
+@contextlib.contextmanager
+def _ended(ray: Any) -> Iterator[None]:
+    """End all processes that Ray starts in the block: some of its own would stay until they miss the others."""
+    psutil: Any = importlib.import_module("psutil")  # which Ray brings along
+    before = {*psutil.Process().children(recursive=True)}
+    try:
+        yield
+    finally:
+        started = [each for each in psutil.Process().children(recursive=True) if each not in before]
+        ray.shutdown()
+        for each in started:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        psutil.wait_procs(started, timeout=10)
 
 
 def _begin(ray: Any, address: str | None, options: dict[str, Any]) -> None:
@@ -101,7 +124,7 @@ def _environment(address: str | None, threads: int) -> Iterator[None]:
     """Set what Ray and the processes that it starts read from the environment, for the time of the block."""
     wanted = {"RAY_AUTH_MODE": "token", "TF_NUM_INTRAOP_THREADS": str(threads), **_QUIET}
     if address is None:
-        wanted |= {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        wanted |= {"RAY_AUTH_TOKEN": secrets.token_hex(32), _NO_OTHER_MACHINES: "0"}
     elif os.environ.get("RAY_AUTH_MODE", "token") == "token" and not _has_token():
         raise InputError(
             f"the Ray at {address!r} is asked for with a token, and there is none: put it into ~/.ray/auth_token or "
@@ -114,6 +137,16 @@ def _environment(address: str | None, threads: int) -> Iterator[None]:
     finally:
         for name in new:
             os.environ.pop(name, None)
+
+
+def _read_environment(is_local: bool) -> None:
+    """Let Ray, which may have been imported long ago, look at its settings again."""
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = not is_local
+    raylet: Any = importlib.import_module("ray._raylet")
+    raylet.Config.initialize("")
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _has_token() -> bool:

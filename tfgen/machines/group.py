@@ -113,7 +113,8 @@ def _watch(ray: Any, board: Any, trainer: _Trainer) -> None:
         if ended and not said.pieces:
             break
     if trainer.error is not None:
-        raise InputError(f"the workers ended again and again: {wording.first_line(trainer.error)}.")
+        reason = wording.shorten(" ".join(str(trainer.error).split()), 300)
+        raise InputError(f"the workers ended again and again: {wording.clause(reason)}.")
 
 
 def _one(config: dict[str, Any]) -> None:

@@ -78,6 +78,8 @@ class Voice(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Send a piece of text."""
+        if not isinstance(text, str):
+            raise TypeError("a text stream takes text")  # as click asks, to find out what kind of stream it is
         if text:
             self._board.say.remote(self._stream, text)
         return len(text)

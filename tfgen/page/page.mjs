@@ -9,6 +9,7 @@ const shell = document.documentElement.cloneNode(true); // the page as it was se
 const $ = (id) => document.getElementById(id);
 const HEADER = JSON.parse($("model").textContent);
 const SLICE = 12; // milliseconds of work, after which the browser may draw and listen
+const PROGRESS = 80; // milliseconds between two sights of a text that is being written
 const SHOWN = 20_000; // characters of a text of one's own
 const HISTORY = 200;
 
@@ -237,11 +238,15 @@ class Column {
     this.values = null;
     for (const id of this.kept) reading.read(id);
     const { length, ...more } = settings;
-    const length_ = Math.max(0, length - this.kept.length);
+    const rest = Math.max(0, length - this.kept.length);
+    let seen = performance.now();
     try {
-      for (const _ of reading.write(length_, this.seed, { ...more, temperature: this.temperature }, this.drawn)) {
+      for (const _ of reading.write(rest, this.seed, { ...more, temperature: this.temperature }, this.drawn)) {
         if (!job.due) continue;
-        this.show();
+        if (performance.now() - seen > PROGRESS) {
+          this.show();
+          seen = performance.now();
+        }
         if (!(await job.turn())) return;
       }
     } catch {
@@ -375,8 +380,9 @@ function showGhost() {
   const away = document.activeElement === field && (field.selectionStart !== end || field.selectionEnd !== end);
   if (declined || away || !columns[0].reading) return;
   const next = columns[0].written.slice(0, 120).map((id) => model.tokens[id]).join("");
-  const cut = next.slice(0, 60).search(/\s\S*$/);
-  ghost = wholeLetters(next, next.length > 60 && cut > 0 ? cut : Math.min(next.length, 60));
+  const line = /^\s*[^\n]*/.exec(next)[0]; // of what is there; a field of many lines would push the text away
+  const cut = line.slice(0, 60).search(/\s\S*$/);
+  ghost = wholeLetters(line, line.length > 60 && cut > 0 ? cut : Math.min(line.length, 60));
   if (!ghost) return;
   const mirror = document.querySelector(".mirror");
   mirror.dir = getComputedStyle(field).direction;

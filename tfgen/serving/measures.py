@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from tfgen.serving.turns import Turn
@@ -19,6 +19,7 @@ class Measures:
     def __init__(self) -> None:
         """Begin at zero."""
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)  # its memory and its time of the processor, on Linux
         self.requests = Counter(
             "tfgen_requests", "Requests for completions, by status.", ["status"], registry=self._registry
         )

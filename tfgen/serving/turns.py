@@ -20,9 +20,9 @@ from tfgen.writing.batch import Batch, Piece, Row
 
 _logger = logging.getLogger("tfgen.serving")
 
-_AIM = 0.01  # seconds that reading takes in a turn, and writing
+_AIM = 0.02  # seconds that reading takes in a turn, and writing
 _MOST_STEPS, _MOST_READ = 64, 1024  # tokens of a row
-_FIRST = 8
+_FIRST, _LEAST = 16, 4
 
 _ENDS = "the server ends."
 
@@ -202,7 +202,11 @@ class _Group:
 
 
 class _Pace:
-    """How many tokens are done at once, so that it takes about as long as it should."""
+    """How many tokens are done at once, so that it takes about as long as it should.
+
+    Its clock is that of the processor: where other processes take their share, smaller turns would not be there sooner,
+    and cost more together.
+    """
 
     def __init__(self, most: int) -> None:
         self._most, self._size, self._rows = most, _FIRST, 1
@@ -211,11 +215,11 @@ class _Pace:
         if rows > 2 * self._rows:  # each token may take much longer now
             self._size = min(self._size, _FIRST)
         self._rows = rows
-        begun = time.perf_counter()
+        begun = time.process_time()
         done = work(self._size)
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         if seconds > 1.5 * _AIM:
-            self._size = max(self._size // 2, 1)
+            self._size = max(self._size // 2, _LEAST)
         elif seconds < 0.6 * _AIM:
             self._size = min(self._size * 2, self._most)
         return done

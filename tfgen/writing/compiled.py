@@ -17,7 +17,7 @@ from tfgen.support.recent import Recent
 from tfgen.support.rooms import power_of_two, room_for
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
-from tfgen.writing.batches import of_like_lengths
+from tfgen.writing.like_lengths import in_batches
 from tfgen.writing.loop import Position, begin, chosen_rows, decode, rows_of
 from tfgen.writing.prefill import prefill, width_of
 from tfgen.writing.strategies import BeamSearch, Drawing, first_beams
@@ -72,7 +72,7 @@ class CompiledLoop:
             context: Of the P rows.
             copies: How many rows go on from each prompt, one after another.
         """
-        batches = list(of_like_lengths([len(ids) for ids in prompts]))
+        batches = list(in_batches([len(ids) for ids in prompts]))
         if len(batches) == 1:
             batches = [list(range(len(prompts)))]
         parts = [
