@@ -151,5 +151,6 @@ def _there(
     from tfgen.bulk import ray_data
     from tfgen.machines import cluster
 
-    with cluster.connected(workers, address, threads=1):
+    # One process more than actors, for what reads and writes beside them.
+    with cluster.connected(workers + 1, address, threads=1):
         yield from ray_data.answered(groups, model.read_bytes(), request, workers)
