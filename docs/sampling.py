@@ -150,7 +150,8 @@ ENTRIES = [
     Entry(
         sampling.AdaptiveP(0.5),
         "AdaptiveP(0.5)",
-        "Prefers tokens near a probability, to which the mean of what is drawn comes; it is its own temperature.",
+        "Prefers tokens near a probability, to which the mean of what is drawn comes; put a cut before it, "
+        "for the many tokens of the tail weigh much together.",
         "logit_i' = 5 - 10 d^2 / (1 + d), d = |p_i - (2 target - mean p of what was drawn)| / 0.3",
     ),
 ]
@@ -225,7 +226,9 @@ def section(generator: TextGenerator, entry: Entry) -> str:
     chain, beside = [entry.transform, cool], " (with `Temperature(0.8)` after it)"
     if isinstance(entry.transform, sampling.XTC):
         chain, beside = [cool, entry.transform], " (with `Temperature(0.8)` before it)"
-    elif isinstance(entry.transform, (sampling.Temperature, sampling.DynamicTemperature, sampling.AdaptiveP)):
+    elif isinstance(entry.transform, sampling.AdaptiveP):
+        chain, beside = [sampling.MinP(0.05), entry.transform], " (with `MinP(0.05)` before it)"
+    elif isinstance(entry.transform, (sampling.Temperature, sampling.DynamicTemperature)):
         chain, beside = [entry.transform], ""
     text = generator.generate(entry.prompt, length=160, seed=1, sampler=chain)
     return f"""

@@ -1,8 +1,10 @@
 """Runs a reference client in a process that can import neither tfgen nor TensorFlow."""
 
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -183,6 +185,71 @@ def assert_only_what_was_written_is_read(client, directory, tmp_path):
     done = run(client, places[1], cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(rf"{re.escape(places[1])} is no export for \w+( \w+)?, or damaged: .+\n", done.stderr)
+
+
+# Runs a client as a command on one export after another, in one process, and says how each ended.
+_RUN = """
+import contextlib, io, json, runpy, sys
+client, *directories = sys.argv[1:]
+ends = []
+for directory in directories:
+    sys.argv = [client, directory, "the", "--length", "3"]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            runpy.run_path(client, run_name="__main__")
+        ends.append(None)
+    except SystemExit as end:
+        ends.append(str(end))
+print(json.dumps(ends))
+"""
+
+
+def assert_forged_manifests_are_one_line(client, directory, tmp_path):
+    """Whatever a manifest says of a whole model, it is refused in one line, in little memory."""
+    told = json.loads((directory / "tfgen.json").read_text("utf-8"))
+    vocabulary, state = told["vocabulary"], told["state"]
+    forged = [
+        {"vocabulary": {**vocabulary, "tokens": vocabulary["tokens"][:5]}},
+        {"vocabulary": {**vocabulary, "tokens": [*range(len(vocabulary["tokens"]))]}},
+        {"vocabulary": {**vocabulary, "tokens": "x" * len(vocabulary["tokens"])}},
+        {"vocabulary": {**vocabulary, "writable": [False] * len(vocabulary["tokens"])}},
+        {"vocabulary": {**vocabulary, "writable": True}},
+        {"vocabulary": {**vocabulary, "end": "x"}},
+        {"vocabulary": {**vocabulary, "end": 10**6}},
+        {"vocabulary": {**vocabulary, "unknown": None}},
+        {"vocabulary": {**vocabulary, "normalize": "XYZ"}},
+        {"state": []},
+        {"state": [{**each, "shape": [1, 10**11]} for each in state]},
+        {"state": [{**each, "shape": "x"} for each in state]},
+        {"state": [{**each, "dtype": "object"} for each in state]},
+        {"state": [{**each, "dtype": "nonsense"} for each in state]},
+        {"state": [{**each, "next": "nothing"} for each in state]},
+        {"state": [{**each, "name": "nothing"} for each in state]},
+        {"sha256": {}},
+        {"encoder": {"inputs": []}},
+    ]
+    places = []
+    for i, each in enumerate([{}, *forged]):
+        places.append(tmp_path / f"forged{i}")
+        shutil.copytree(directory, places[-1])
+        (places[-1] / "tfgen.json").write_text(json.dumps({**told, **each}), "utf-8")
+    huge = tmp_path / "huge"
+    shutil.copytree(directory, huge)
+    model = next(path for path in huge.iterdir() if path.stem == "step")
+    os.truncate(model, 2**40)
+    pipe = tmp_path / "pipe"
+    shutil.copytree(directory, pipe)
+    (pipe / "tfgen.json").unlink()
+    os.mkfifo(pipe / "tfgen.json")
+    command = [sys.executable, "-I", "-c", _RUN, CLIENTS / client, *places, huge, pipe]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    good, *bad = json.loads(done.stdout.splitlines()[-1])
+    assert good is None
+    for case, end in zip([*forged, "huge", "pipe"], bad, strict=True):
+        assert end, case
+        assert len(end.splitlines()) == 1
+        assert "damaged" in end, (case, end)
 
 
 def assert_it_is_a_command(client, directory, generator, cwd):

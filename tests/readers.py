@@ -41,6 +41,7 @@ def read_text(data: bytes, chance: random.Random, folder: pathlib.Path, name: st
         unescape=chance.random() < 0.3,
         strip_gutenberg=chance.random() < 0.2,
         normalize=chance.choice([None, None, "NFC", "NFKD"]),
+        lower=chance.choice([False, False, True]),
         control=chance.choice(["error", "replace"]),
     )
 
@@ -210,7 +211,7 @@ def checkpoint() -> bytes:
 
     identity = {"seed": 1, "retried.0": 0.5, "optimizer.class_name": "Adam"}
     numbers = {"format": 1, "epoch": 2, "step": 3, "steps": 9, "epochs": 5, "stopped": False}
-    return checkpoints._pack({**numbers, "identity": identity, "variables": [np.ones((2, 3), np.float32)]})
+    return checkpoints.packed({**numbers, "identity": identity, "variables": [np.ones((2, 3), np.float32)]})
 
 
 COMMANDS = ("train", "generate", "write", "score", "novelty", "inspect", "prepare")
@@ -367,7 +368,7 @@ def resumed_run() -> Reader:
 
     with tempfile.TemporaryDirectory() as folder:
         generator.fit(batches, callbacks=[callbacks.Resume(folder, every=5)], verbose=0)
-        saved = checkpoints._pack(checkpoints.Checkpoints(folder).latest().state)
+        saved = checkpoints.packed(checkpoints.Checkpoints(folder).latest().state)
     return Reader("resumed run", resume, [saved], "state", share=0.04)
 
 

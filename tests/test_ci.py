@@ -7,7 +7,15 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-NAMES = ["PyTorch and Hugging Face", "ONNX", "ONNX Runtime Web", "LiteRT", "KServe"]
+NAMES = [
+    "PyTorch and Hugging Face",
+    "ONNX",
+    "ONNX Runtime Web",
+    "The page in a browser",
+    "LiteRT",
+    "The server",
+    "KServe",
+]
 
 
 @pytest.fixture(name="ci")
@@ -43,12 +51,15 @@ def test_it_runs_the_command_of_the_readme_first_and_then_everything(ci):
         "all: python -m pytest -m slow or hypothesis or random --numprocesses 2 --dist worksteal",
     ]
     assert "make test" in (ROOT / "README.md").read_text("utf-8")
-    optional = ("hugging_face", "pytorch", "onnx", "onnx_web", "litert", "serving", "documents")
+    optional = (
+        *("hugging_face", "pytorch", "onnx", "onnx_web", "page_browser", "litert"),
+        *("serve_process", "serving", "documents"),
+    )
     assert all(any(f"tests/test_{name}.py" in line for line in log[3:]) for name in optional)
 
 
 def test_what_could_not_be_checked_is_said_in_the_last_lines(ci):
-    code, log, last = ci(missing="torch tf2onnx onnxruntime-web litert kserve")
+    code, log, last = ci(missing="torch tf2onnx onnxruntime-web axe-core litert starlette kserve")
     assert code == 0
     assert last == [f"Not checked, since its packages cannot be installed here: {name}." for name in NAMES]
     assert not any("tests/test_onnx.py" in line for line in log)

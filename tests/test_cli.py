@@ -338,7 +338,7 @@ def test_json_of_generate(here, model):
     assert [text[:4] for text in facts["texts"]] == ["the "] * 3
     assert [len(text) for text in facts["texts"]] == [16] * 3
     again = here.done("generate", model, "the ", *options, "--seed", facts["seed"])  # the seed was drawn, and is told
-    assert again == "\n\n".join(facts["texts"]) + "\n"
+    assert again == "\n---\n".join(facts["texts"]) + "\n"
     bare = json.loads(here.done("generate", model, "-", "--json", "--no-echo", "--length", "5", given=b"the \n"))
     assert bare["prompt"] == "the "
     assert len(bare["texts"][0]) == 5
@@ -418,7 +418,9 @@ def test_the_demo_tells_its_story(here, monkeypatch):
     (here.folder / "demo").mkdir()
     (here.folder / "demo" / "python-docs.keras").write_text("an earlier demo, to be replaced")
     out = here.done("demo", "--epochs", "1")
-    assert sorted(path.name for path in (here.folder / "demo").iterdir()) == ["learning-curve.png", "python-docs.keras"]
+    names = ["learning-curve.png", "python-docs.html", "python-docs.keras"]
+    assert sorted(path.name for path in (here.folder / "demo").iterdir()) == names
+    assert "python-docs.html is the model as a page" in out.splitlines()[-1]
     assert [line for line in out.splitlines() if line.startswith("--- temperature")] == [
         f"--- temperature {t} ---" for t in ("0.3", "0.8", "1", "1.3", "1.8")
     ]

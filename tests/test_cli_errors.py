@@ -65,7 +65,7 @@ USAGE = {
     "no text": (["score", "old.keras"], ["TEXT", "Try 'tfgen score --help'"]),
     "an unknown option": (["train", "text.txt", "--sise", "3"], ["--sise"]),
     "an unknown cell": (["train", "text.txt", "--cell", "foo"], ["'foo'", "'lstm', 'gru', 'rnn'"]),
-    "too many arguments": (["generate", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
+    "too many arguments": (["score", "old.keras", "Once upon", "a", "time"], ["(a time)"]),
     "an empty text to score": (["score", "old.keras", ""], ["no text to score"]),
 }
 
@@ -185,8 +185,9 @@ def test_exit_codes_tell_wrong_usage_from_failure(here):
     assert here("frobnicate")[0] == 2
 
 
-@pytest.mark.parametrize("command", [["train", "-"], ["generate", "old.keras", "-"], ["score", "old.keras", "-"]])
-def test_bad_utf8_on_standard_input_is_reported_with_its_offset(before_tensorflow, command):
+@pytest.mark.parametrize("command", [["train", "-"], ["generate", "true.keras", "-"], ["score", "old.keras", "-"]])
+def test_bad_utf8_on_standard_input_is_reported_with_its_offset(before_tensorflow, folder, command, model_bytes):
+    (folder / "true.keras").write_bytes(model_bytes)
     assert_says(before_tensorflow.refused(*command, given=b"caf\xe9!"), "standard input", "0xe9", "offset 3")
 
 

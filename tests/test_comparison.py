@@ -28,8 +28,8 @@ KINDS = {
 def folder_fixture(tmp_path_factory):
     """Model files of four kinds, and texts."""
     folder = tmp_path_factory.mktemp("compared")
-    (folder / "text.txt").write_text(TEXT)
-    (folder / "on.txt").write_text("the lazy fox jumps over the quick dog.\nthe brown é dog.\n")
+    (folder / "text.txt").write_text(TEXT + "zebra\n")
+    (folder / "on.txt").write_text("the lazy fox jumps over the zebra.\nthe brown é dog.\n")
     for name, settings in KINDS.items():
         more = [] if name == "counts" else SHORT
         done = run("train", "text.txt", "-o", f"{name}.keras", *settings, *more, "--no-sample", cwd=folder)
@@ -54,7 +54,7 @@ def test_each_figure_is_that_of_its_verb(folder):
             unknown = "unknown" if name == "words.keras" else "skip"
             score = generator.score(on.documents[0], unknown=unknown, adapt=adapt)
             np.testing.assert_allclose(row[bits], score.bits_per_character, rtol=1e-5)
-        settings = {"length": 60, "temperature": 0.5}
+        settings = {"length": 60, "temperature": 0.5, "unknown": unknown}
         assert row["text"] == generator.generate("the ", seed=3, **settings)
         assert row["bytes"] == (folder / name).stat().st_size
         assert row["unknown"] == (2 if name == "words.keras" else 1), "the é, and a word that occurred once"
@@ -160,8 +160,12 @@ def test_a_table_is_in_columns_and_html():
 
 def test_bits_are_drawn_against_size(tmp_path):
     bits = {"static": {"a$": 2.0, "b": 1.5}, "adapted": {"a$": 1.9, "b": None}}
-    path = plots.bits_against_size(tmp_path / "bits.svg", {"a$": 10**6, "b": 10**7}, bits, "$ on $")
+    path = tmp_path / "bits.svg"
+    figure = plots.bits_against_size({"a$": 10**6, "b": 10**7}, bits, title="$ on $", path=path)
     assert path.read_text().startswith("<?xml")
+    static, adapted = figure.axes[0].lines[:2]
+    assert static.get_xydata().tolist() == [[1, 2.0], [10, 1.5]]
+    assert adapted.get_xydata().tolist() == [[1, 1.9]]
     for sizes, given_, words in (
         ({}, {}, "there is no model to draw"),
         ({"a": 0}, {}, "the size of 'a' must be a number above 0; received 0"),
@@ -170,4 +174,4 @@ def test_bits_are_drawn_against_size(tmp_path):
         ({"a": 1}, {"static": 3}, "the bits of 'static' must be a mapping"),
     ):
         with pytest.raises(InputError, match=words):
-            plots.bits_against_size(tmp_path / "bits.png", sizes, given_)
+            plots.bits_against_size(sizes, given_)

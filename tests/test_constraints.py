@@ -338,3 +338,19 @@ def test_a_session_that_came_to_where_nothing_is_left_goes_on_from_there(writer)
     with pytest.raises(InputError, match="leaves no token to begin with"):
         session.generate(9, sampler=[GREEDY, NoRepeatNgram(1), Allow("abcd")], min_length=9)
     assert session.generate(3, temperature=0) == writer.generate("abcd", length=3, temperature=0, echo=False)
+
+
+def test_xla_meets_automata_of_few_sizes_that_say_the_same():
+    vocabulary = Vocabulary.from_texts(["abcdef"])
+    logits, sizes = tf.zeros([1, len(vocabulary)], tf.float64), set()
+    for length in (17, 20, 25, 29):
+        both = [Pattern("[a-d]" * length + "e?").bind(vocabulary)]
+        both.append(both[0].in_rooms())
+        sizes.add(tuple(tuple(each.shape) for each in (both[1].transitions, both[1].moves, both[1].starts)))
+        states = [each.start(tf.constant([[END]]), len(vocabulary)) for each in both]
+        for _ in range(3):
+            kept = [each.apply(logits, state) for each, state in zip(both, states, strict=True)]
+            np.testing.assert_array_equal(*kept)
+            drawn = tf.constant(vocabulary.encode("c"))
+            states = [each.update(state, drawn, logits) for each, state in zip(both, states, strict=True)]
+    assert len(sizes) == 1

@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import math
 import pathlib
+import random
 import re
 import socket
 import tempfile
@@ -209,6 +210,37 @@ def test_glyphs_of_an_unseen_face_and_unseen_letters(run, monkeypatch):
         assert re.search(r"at best, as many look alike +\d", table)
     assert "is read as " in output
     assert len(generator.generate(source=letters.drawn("Sans").pictures[:3], length=15, temperature=0)) == 3
+
+
+@pytest.mark.slow
+def test_three_generations_side_by_side(run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(numbered("The cat sat on the mat, and the dog on the log", 60))
+    output, generator = run("three_generations", "--corpus", str(text), "--speeches", "60")
+    files = ["counts", "lstm", "transformer"]
+    assert all((tmp_path / f"three_generations-{name}.keras").exists() for name in files)
+    table, made = output.split("Made to be remembered")
+    assert len(re.findall(r"three_generations[a-z-]*\.keras +\d\.\d{3} +\d\.\d{3} ", table)) == 4
+    assert "--- " in table
+    assert generator.provenance["shares"] == [0.6, 0.4]
+    shares = {line[:12].strip(): re.findall(r"(\d+)%", line) for line in made.splitlines() if line.endswith("%")}
+    assert [*shares] == [*files, "a guess"]
+    assert all(len(each) == 2 for each in shares.values())
+
+
+def test_whoever_sees_six_characters_of_a_speech_can_only_guess():
+    example = load_example("three_generations")
+    rng = random.Random(0)
+    habits, closing = {}, {}
+    for _ in range(2000):
+        speaker, bracket, text = example.speech(rng, 17)
+        assert (text.startswith(f"{speaker}: {bracket[0]}"), text[-1]) == (True, bracket[1])
+        assert not any(habit in text for name, habit in example.HABITS.items() if name != speaker)
+        closing.setdefault(text[-7:-1], set()).add(bracket)
+        for found in re.finditer(example.HABITS[speaker], text):
+            habits.setdefault(text[found.start() - 6 : found.start()], set()).add(speaker)
+    assert all(seen == {*example.HABITS} for seen in habits.values())
+    assert all(seen == {*example.BRACKETS} for seen in closing.values())
 
 
 @pytest.mark.parametrize("name", READERS)

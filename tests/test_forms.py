@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tfgen import InputError, TextGenerator, Vocabulary, load_corpus, prepare_corpus, sampling
 from tfgen.corpora import Corpus
+from tfgen.corpora.forms import in_form
 from tfgen.instant.reading import read
 from tfgen.instant.writer import Writer
-from tfgen.novelty import report
+from tfgen.novelty import copies, report
 from tfgen.sampling import chain as chains
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
@@ -46,6 +47,40 @@ def test_a_text_that_is_cut_anywhere_is_the_whole_one(form, text, data):
     pieces = [text[i:j] for i, j in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     joined = np.concatenate([np.empty(0, np.int32), *vocabulary.encode_pieces(pieces)])
     assert joined.tolist() == vocabulary.encode(text).tolist() == vocabulary.encode(whole).tolist()
+
+
+@pytest.mark.slow
+def test_lower_case_is_a_form():
+    every = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)])).replace("\x03", "").replace("\0", "")
+    for form in (None, *FORMS):
+        once = in_form(every, form, True)
+        assert in_form(once, form, True) == once
+        assert sum(character.isupper() and character.lower() != character for character in once) == 0
+    assert in_form(every, None, False) == every
+
+
+@given(st.text("\u03a3\u0391aA\u0130 I\u0307"), st.integers(0, 9))
+@examples(60)
+def test_lower_case_does_not_depend_on_what_stands_beside(text, cut):
+    assert in_form(text[:cut], None, True) + in_form(text[cut:], None, True) == in_form(text, None, True)
+
+
+def test_a_lower_corpus_takes_prompts_and_scores_in_any_case(tmp_path):
+    (tmp_path / "text.txt").write_text("ROMEO: He jests at SCARS")
+    corpus = load_corpus(tmp_path / "text.txt", lower=True)
+    assert corpus.documents == ("romeo: he jests at scars",)
+    vocabulary = Vocabulary.from_corpus(corpus)
+    assert Vocabulary.from_config(json.loads(json.dumps(vocabulary.get_config()))) == vocabulary
+    assert vocabulary == prepare_corpus(tmp_path / "text.txt", tmp_path / "prepared", lower=True).vocabulary
+    again = prepare_corpus(tmp_path / "text.txt", tmp_path / "again", vocabulary=vocabulary)
+    assert vocabulary.decode(again.ids) == corpus.documents[0]
+    assert report("ROMEO", corpus).copied[-1] == copies(["Romeo: HE jests at scars"], corpus).copied == 1
+    generator = TextGenerator.build(vocabulary, units=4, seed=1)
+    generator.save(tmp_path / "model.keras")
+    for writer in (generator, Writer(*read(tmp_path / "model.keras"))):
+        assert writer.score("ROMEO").nats == writer.score("romeo").nats
+        shouted, said = (writer.generate(each, length=9, seed=3) for each in ("ROMEO", "romeo"))
+        assert np.ravel(shouted)[0][5:] == np.ravel(said)[0][5:]
 
 
 def test_the_form_is_kept_where_there_is_one_and_the_saved_form_is_the_old_one_where_there_is_none():

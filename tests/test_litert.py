@@ -92,6 +92,11 @@ def test_only_what_was_written_is_read(exported, tmp_path):
     clients.assert_only_what_was_written_is_read(CLIENT, exported("lstm")[1], tmp_path)
 
 
+@pytest.mark.slow
+def test_forged_manifests_are_one_line(exported, tmp_path):
+    clients.assert_forged_manifests_are_one_line(CLIENT, exported("lstm")[1], tmp_path)
+
+
 def test_both_clients_are_one_but_for_their_step():
     texts = [(clients.CLIENTS / name).read_text() for name in (CLIENT, "onnx_client.py")]
     assert len({text[text.index("    def read") :] for text in texts}) == 1

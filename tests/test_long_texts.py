@@ -12,7 +12,7 @@ from memory_support import forget_peak, peak
 from tfgen import TextGenerator, Vocabulary
 from tfgen.sampling import DRY, Temperature
 from tfgen.support import interrupts
-from tfgen.writing import Writer, batches, scoring
+from tfgen.writing import Writer, like_lengths, scoring
 from tfgen.writing import compiled as compiled_
 from tfgen.writing import writer as writer_
 
@@ -78,7 +78,7 @@ def test_a_long_prompt_among_short_ones_is_not_a_batch_of_long_ones(generator):
 
 
 def test_prompts_of_unlike_lengths_are_read_apart_and_written_together(monkeypatch):
-    monkeypatch.setattr(batches, "_TOKENS", 9)
+    monkeypatch.setattr(like_lengths, "_TOKENS", 9)
     writer = Writer(LETTERS, Alphabet())
     prompts = ["abcdefg", "x", "", "ab", "pqrstu", "k"]
     expected = [writer.generate(prompt, length=3, temperature=0) for prompt in prompts]
@@ -156,7 +156,7 @@ def test_scores_do_not_depend_on_the_size_of_pieces(generator, most, monkeypatch
 def test_batches_of_texts_are_of_like_lengths_and_bounded():
     rng = np.random.default_rng(0)
     lengths = [int(length) for length in rng.integers(1, 20_000, size=500)] + [10**6]
-    found = list(batches.of_like_lengths(lengths))
+    found = list(like_lengths.in_batches(lengths))
     assert sorted(i for batch in found for i in batch) == list(range(501))
     for batch in found:
         assert len(batch) <= 64

@@ -1,7 +1,9 @@
 """A generator exported to ONNX writes what Python writes, with NumPy and ONNX Runtime alone."""
 
+import hashlib
 import importlib.util
 import json
+import shutil
 import sys
 
 import clients_support as clients
@@ -118,6 +120,37 @@ def test_from_the_command_line(exported, tmp_path):
 
 def test_only_what_was_written_is_read(exported, tmp_path):
     clients.assert_only_what_was_written_is_read(CLIENT, exported("lstm")[1], tmp_path)
+
+
+@pytest.mark.slow
+def test_forged_manifests_are_one_line(exported, tmp_path):
+    clients.assert_forged_manifests_are_one_line(CLIENT, exported("lstm")[1], tmp_path)
+
+
+@pytest.mark.slow
+def test_no_weights_are_read_from_other_files(exported, tmp_path):
+    import onnx
+
+    folder = tmp_path / "export"
+    shutil.copytree(exported("lstm")[1], folder)
+    model = onnx.load(folder / "step.onnx")
+    weights = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+    (tmp_path / "w.bin").write_bytes(weights.raw_data)
+    entries = {"location": "w.bin", "offset": "0", "length": str(len(weights.raw_data))}
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in entries.items():
+        entry = weights.external_data.add()
+        entry.key, entry.value = key, value
+    content = model.SerializeToString()
+    (folder / "step.onnx").write_bytes(content)
+    told = json.loads((folder / "tfgen.json").read_text("utf-8"))
+    told["sha256"]["step.onnx"] = hashlib.sha256(content).hexdigest()
+    (folder / "tfgen.json").write_text(json.dumps(told), "utf-8")
+    done = clients.run(CLIENT, folder, "the", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{folder} is no export for ONNX Runtime, or damaged: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture(name="client_of_words", scope="module")

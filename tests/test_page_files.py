@@ -93,7 +93,7 @@ def test_a_page_is_exported_as_any_format(tmp_path):
     generator.export(tmp_path / "model", "html")
     text = (tmp_path / "model.html").read_text(encoding="utf-8")
     assert text == page.page(generator, "model")
-    with pytest.raises(tfgen.InputError, match=r"exists: choose another name, or replace it"):
+    with pytest.raises(tfgen.InputError, match=r"exists; choose another name, or replace it"):
         generator.export(tmp_path / "model", "html")
     generator.export(tmp_path / "model.html", "html", overwrite=True, weights="float32")
     assert (tmp_path / "model.html").read_text(encoding="utf-8") == page.page(generator, "model", "float32")

@@ -178,6 +178,8 @@ def test_bytes_that_are_no_utf_8_become_the_replacement_character_and_are_read_a
         ({"seed": [[1]]}, "there must be one seed, or one for each prompt; received] [[1]]"),
         ({"prompts": []}, "there must be at least one text"),
         ({"prompts": ["x" * saved_model.TOKENS]}, f"one call can read {saved_model.TOKENS} tokens"),
+        ({"prompts": ["x" * 2**20, "x"]}, "one call can read 1048576 bytes of text"),
+        ({"prompts": [""] * 4097}, "one call can take 4096 texts"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named_and_the_next_call_is_answered(wrong, told, loader, run):
@@ -358,7 +360,7 @@ def test_what_is_there_is_not_lost(tmp_path):
         with pytest.raises(InputError, match=told):
             generator.export(tmp_path / place, "good", overwrite=overwrite)
         assert everything(tmp_path) == kept
-    with pytest.raises(InputError, match="the format must be one of good, bad; received 'best'"):
+    with pytest.raises(InputError, match="the format must be one of good, bad, html; received 'best'"):
         generator.export(tmp_path / "new", "best")
 
 

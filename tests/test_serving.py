@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import functools
+import http.client
 import importlib.util
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -40,9 +42,9 @@ def exported_fixture(generator, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(name="server", scope="module")
-def server_fixture(exported):
-    """Gives the address of the server, its port, and the file of its log."""
+@pytest.fixture(name="running", scope="module")
+def running_fixture(exported):
+    """Gives the address of the server, its port, the file of its log, and its process."""
     folder = exported.parent
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -60,10 +62,21 @@ def server_fixture(exported):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < until, (folder / "log").read_text()
             time.sleep(0.2)
-        yield address, port, folder / "log"
+        yield address, port, folder / "log", process
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture(name="server", scope="module")
+def server_fixture(running):
+    """Gives the address of the server, its port, and the file of its log."""
+    return running[:3]
+
+
+@pytest.fixture(name="server_process", scope="module")
+def server_process_fixture(running):
+    return running[3]
 
 
 def is_up(address):
@@ -152,12 +165,107 @@ def test_it_scores(server, generator):
         ({"instances": [{"prompts": "a"}, "b", {}]}, "the same inputs"),
         ({}, "give {"),
         ({"signature_name": "sing", "inputs": ["a"]}, "signature_name must be one of"),
+        ({"signature_name": ["sing"], "inputs": ["a"]}, "signature_name must be a name"),
+        ({"signature_name": {"a": 1}, "inputs": ["a"]}, "signature_name must be a name"),
+        ({"inputs": {"prompts": {"a": 1}}}, "the input 'prompts' must be string"),
+        ({"inputs": {"prompts": "a"}}, "the input 'prompts' must be string"),
+        ({"inputs": {"prompts": None}}, "the input 'prompts' must be string"),
+        ({"inputs": {"prompts": []}}, "there must be at least one text"),
+        ({"inputs": {"prompts": [[], "a"]}}, "the input 'prompts' must be string"),
+        ({"inputs": {"prompts": ["a"], "seed": "x"}}, "the input 'seed' must be int64"),
+        ({"inputs": {"prompts": ["a"], "seed": [[1]]}}, "there must be one seed, or one for each prompt"),
+        ({"inputs": {"prompts": ["a"], "seed": [True]}}, "the input 'seed' must be int64"),
+        ({"inputs": {"prompts": ["a"], "length": None}}, "the input 'length' must be int32"),
+        ({"inputs": {"prompts": ["a"], "length": True}}, "the input 'length' must be int32"),
+        ({"inputs": {"prompts": ["a"], "length": [3]}}, "the input 'length' must be int32"),
+        ({"inputs": {"prompts": ["a"], "length": 0}}, "length must be at least 1; received 0"),
+        ({"inputs": {"prompts": ["a"], "length": 10**6}}, "one call can write 262144 tokens"),
+        ({"inputs": {"prompts": ["a"], "top_k": {}}}, "the input 'top_k' must be int32"),
+        ({"inputs": {"prompts": ["\ud800"]}}, "surrogate"),
+        ({"inputs": {"prompts": ["a"] * 65}}, "a request has at most 64 rows; received 65"),
+        ({"signature_name": "start", "inputs": {"prompts": [""] * 20_000}}, "a request has at most 64 rows"),
+        ({"signature_name": "score", "inputs": {"texts": ["a" * 2**16]}}, "one call can read 65536 tokens"),
+        ({"instances": [["a"]]}, "the input 'prompts' must be string"),
+        ({"instances": {"a": 1}}, "to be a list"),
     ],
 )
 def test_a_mistake_is_answered_with_400_and_what_it_is(server, body, told):
     status, answer = ask(server[0], **body)
     assert (status, told in answer["error"]) == (400, True), answer
     assert ask(server[0], inputs=["a"])[0] == 200
+
+
+def test_a_mistake_is_one_line_of_the_log(server):
+    address, _, log = server
+    before = len(log.read_text())
+    assert ask(address, inputs={"prompts": ["a"], "temperature": -1})[0] == 400
+    new = log.read_text()[before:]
+    assert "refused: temperature must be at least 0" in new
+    assert "Traceback" not in new
+
+
+@pytest.mark.parametrize("path", ["/v2/repository/models/fox/unload", "/v2/repository/models/fox/load"])
+def test_nobody_unloads_the_model(server, path):
+    address, port, _ = server
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", b"", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    assert refused.value.code == 403
+    assert ask(address, inputs=["a"])[0] == 200
+
+
+def test_a_page_of_another_server_may_not_ask(server):
+    address, port, _ = server
+    for origin, status in ((f"http://127.0.0.1:{port}", 200), ("http://evil.example", 403), ("null", 403)):
+        headers = {"Content-Type": "text/plain", "Origin": origin}
+        request = urllib.request.Request(f"{address}:predict", b'{"inputs": ["a"]}', headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                received = answer.status
+        except urllib.error.HTTPError as error:
+            received = error.code
+        assert received == status
+
+
+def test_bytes_are_asked_before_anything_is_read(server):
+    body = b'{"inputs": ["' + b"a" * 2**22 + b'"]}'
+    assert post(server[0], body, "application/json") == (413, {"error": "a request has at most 2097152 bytes"})
+
+
+def test_a_short_text_does_not_wait_for_long_ones(server):
+    address, *_ = server
+    with concurrent.futures.ThreadPoolExecutor(4) as clients:
+        long = [
+            clients.submit(ask, address, inputs={"prompts": ["the"] * rows, "length": 3000, "seed": 1})
+            for rows in (2, 3, 4)
+        ]
+        time.sleep(0.5)
+        assert ask(address, inputs={"prompts": ["o"], "length": 10})[0] == 200
+        assert not any(each.done() for each in long)
+        assert [each.result()[0] for each in long] == [200] * 3
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="only Linux tells what a process has used")
+def test_what_nobody_waits_for_is_not_written(server, server_process):
+    _, port, _ = server
+    for body in ({"prompts": ["a"], "length": 2**17, "seed": [5]}, {"prompts": ["a", "b"], "length": 2**17}):
+        data = json.dumps({"inputs": body}).encode()
+        client = http.client.HTTPConnection("127.0.0.1", port)
+        client.request("POST", "/v1/models/fox:predict", data, {"Content-Type": "application/json"})
+        time.sleep(1)
+        client.close()
+    until = time.monotonic() + 60
+    while True:
+        before = seconds_used(server_process)
+        time.sleep(1)
+        if seconds_used(server_process) - before < 0.2:
+            break
+        assert time.monotonic() < until, "it goes on writing"
+
+
+def seconds_used(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_body_that_is_not_said_to_be_json_is_read_as_json(server, generator):

@@ -41,12 +41,18 @@ def test_neighbours_do_not_stay_neighbours_and_epochs_differ():
     assert (one == other).sum() < 20
 
 
+def batch_cut(order, steps):
+    """The order in so many parts of about one length, each of which ends where its share of all ends."""
+    return np.split(order, [len(order) * step // steps for step in range(1, steps)])
+
+
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 20), st.none() | SEEDS)
 def test_batches_are_the_order_cut_however_many_are_looked_up_at_once(count, batch_size, together, seed):
     with mock.patch.object(permutation, "_TOGETHER", together):
         batch = permutation.batches(count, batch_size, seed)
     order = np.arange(count) if seed is None else shuffled(np.arange(count), count, seed, 1)
     steps = range(-(-count // batch_size))
-    cut = [order[step * batch_size : (step + 1) * batch_size].tolist() for step in steps]
+    cut = [each.tolist() for each in batch_cut(order, len(steps))]
+    assert max(map(len, cut)) - min(map(len, cut)) <= 1
     assert [batch(1, step).tolist() for step in steps] == cut
     assert [batch(1, step).tolist() for step in reversed(steps)] == cut[::-1]

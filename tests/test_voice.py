@@ -26,6 +26,8 @@ OPEN = {
     ("tfgen/interop/pytorch.py", "lambda error: _unreadable(path, error)"),
     ("tfgen/instant/reading.py", "lambda error: f'{str(path)!r} {_fault(error)}'"),
     ("tfgen/portable/layers.py", "describe"),
+    ("tfgen/machines/group.py", "said.mistakes[0]"),  # what one of several processes has raised
+    ("tfgen/workers.py", "message if everywhere else f'on worker {rank} of {self.size}, {message}'"),  # likewise
 }
 
 # Words that nobody else uses so, or that say less than the field's own; and what to write instead.

@@ -35,6 +35,7 @@ _PUBLIC = {
     **{
         name: name
         for name in (
+            "bulk",
             "callbacks",
             "comparison",
             "corpora",
@@ -42,13 +43,16 @@ _PUBLIC = {
             "export",
             "interop",
             "layers",
+            "machines",
             "metrics",
             "networks",
             "novelty",
             "page",
             "plots",
             "sampling",
+            "serving",
             "training",
+            "workers",
             "writing",
         )
     },

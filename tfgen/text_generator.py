@@ -20,7 +20,7 @@ from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.page.contents import Weights
 from tfgen.prepared.corpus import Prepared
-from tfgen.support import atomic_files, wording
+from tfgen.support import atomic_files, keywords, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 from tfgen.writing.writer import Writer
@@ -76,7 +76,8 @@ class TextGenerator(TrainingModel):
         Args:
             vocabulary: Its size is the V of the network.
             network: Built from Embedding, LSTM, GRU, SimpleRNN, Transformer, Dropout, LayerNormalization, Dense, and
-                layers of your own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V) with softmax.
+                layers of your own that can be stepped (`tfgen.layers.Stepped`); the last is a Dense(V), with softmax or
+                logits. A Sequential, or a Functional model that is a chain, see `tfgen.networks.chain`.
                 Or a `tfgen.networks.EncoderDecoder`, which has an encoder before such a network.
             provenance: What is known of the training, as plain JSON types.
             restart: See the attribute; only a stateful network uses it.
@@ -95,6 +96,7 @@ class TextGenerator(TrainingModel):
         self.built = True
 
     @classmethod
+    @keywords.suggesting
     def build(
         cls,
         vocabulary: Vocabulary,
@@ -212,7 +214,8 @@ class TextGenerator(TrainingModel):
             shares = _checked_weights(weights, len(members))
         if on is not None:
             shares = _fitted_shares(members, on)
-        network = mixture.Mixture([kinds.with_batch_size(each.network, None) for each in members], name="mixture")
+        plain = [kinds.with_batch_size(kinds.plain(each.network), None) for each in members]
+        network = mixture.Mixture(plain, name="mixture")
         network.shares.assign(shares)
         provenance = {
             "members": [each.provenance for each in members],
@@ -239,6 +242,33 @@ class TextGenerator(TrainingModel):
             for own, learned in zip(twin.optimizer.variables, self.optimizer.variables, strict=True):
                 own.assign(learned)
         return twin
+
+    def with_vocabulary(self, vocabulary: Vocabulary, of_sources: Vocabulary | None = None) -> TextGenerator:
+        """Copy the model for a vocabulary that has more tokens, to go on learning from a text that has them.
+
+        Every weight is kept. What belongs to a new token (its row of an embedding, or of a kernel that reads one-hot
+        rows, and its column of the head) is the mean over the old tokens. The optimizer begins anew.
+
+        Args:
+            vocabulary: Begins with the tokens of the model, such as `generator.vocabulary.extended(other)`.
+            of_sources: The same for the sources that an encoder of texts reads; None leaves them.
+
+        Returns:
+            A generator that is not compiled. Its provenance says, under `grown`, from how many tokens to how many.
+
+        Raises:
+            InputError: A vocabulary does not begin with the tokens of the model, or the network is none that learns.
+        """
+        _check_begins("the vocabulary", vocabulary, self.vocabulary)
+        if of_sources is not None:
+            known = getattr(getattr(self.network, "encoder", None), "vocabulary", None)
+            if known is None:
+                raise InputError("the model reads no texts as sources; received a vocabulary of them: omit of_sources.")
+            _check_begins("of_sources", of_sources, known)
+        network = kinds.grown(self.network, len(vocabulary), of_sources)
+        step = {"from": len(self.vocabulary), "to": len(vocabulary)}
+        provenance = {**self.provenance, "grown": [*self.provenance.get("grown", []), step]}
+        return TextGenerator(vocabulary, network, provenance=provenance, restart=self.restart, name=self.name)
 
     @property
     def writer(self) -> Writer:
@@ -325,6 +355,22 @@ class TextGenerator(TrainingModel):
         """Say nothing: the constructor builds everything, and `build` is this class's own."""
 
 
+def _check_begins(name: str, vocabulary: Any, known: Vocabulary) -> None:
+    """Refuse a vocabulary that does not begin with one that is known already.
+
+    Raises:
+        InputError: Says so.
+    """
+    check_instance(name, vocabulary, Vocabulary, "a tfgen.Vocabulary")
+    kept = ("split", "normalize", "lower")
+    same = all(getattr(vocabulary, each) == getattr(known, each) for each in kept)
+    if not same or vocabulary.tokens[: len(known)] != known.tokens:
+        raise InputError(
+            f"{name} must begin with the {len(known):,} tokens of the model, as its vocabulary.extended(other) does; "
+            f"received one of {len(vocabulary):,} tokens that does not."
+        )
+
+
 def _checked_members(members: Any) -> list[TextGenerator]:
     """Refuse what cannot be mixed.
 
@@ -335,7 +381,7 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         raise InputError(f"mix takes a list of at least two generators; received {wording.shown(members)}.")
     for each in members:
         check_instance("each member", each, TextGenerator, "a tfgen.TextGenerator")
-        if not isinstance(each.network, keras.Sequential):
+        if isinstance(each.network, EncoderDecoder | mixture.Mixture):
             raise InputError(
                 f"a mixture has networks without an encoder and counts; received {wording.shown(each.network)}."
             )

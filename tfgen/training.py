@@ -31,9 +31,18 @@ from tfgen.networks.text_encoder import text_encoder
 from tfgen.ngrams.tables import Tables
 from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
-from tfgen.support import wording
+from tfgen.support import keywords, wording
 from tfgen.text_generator import TextGenerator
-from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Split, Vocabulary, checked_limits, default_max_tokens
+from tfgen.vocabulary.vocabulary import (
+    END,
+    PADDING,
+    UNKNOWN,
+    OnUnknown,
+    Split,
+    Vocabulary,
+    checked_limits,
+    default_max_tokens,
+)
 
 __all__ = ["Floor", "Job", "Settings", "count", "floor", "mix", "optimizer", "prepare", "retry", "run"]
 
@@ -68,6 +77,8 @@ class Settings:
         split: "character", or "word" for tokens that are words.
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
+        unknown: What a token of the corpus outside the vocabulary does, see `Vocabulary.encode`; None: it is an error,
+            but where the vocabulary has left tokens out and knows what the unknown one means.
         cut: "streams", "windows" or "documents", see `tfgen.datasets`; None: documents if they are short, else streams,
             and windows for a transformer, which has no state to carry.
             Texts that have sources are "pairs", and nothing else.
@@ -93,9 +104,16 @@ class Settings:
         seed: Of weights, order and dropout.
     """
 
+    def __new__(cls, *args: Any, **settings: Any) -> "Settings":
+        """Check the names of the settings."""
+        if message := keywords.unexpected(settings, [field.name for field in dataclasses.fields(cls)]):
+            raise TypeError(message)
+        return super().__new__(cls)
+
     split: Split = "character"
     max_tokens: int | None = None
     min_count: int = 1
+    unknown: OnUnknown | None = None
     cut: Cut | None = None
     cell: str = "lstm"
     order: int | None = None
@@ -135,6 +153,8 @@ class Settings:
             object.__setattr__(self, name, value)
         if self.cut is not None:
             check_choice("cut", self.cut, get_args(Cut))
+        if self.unknown is not None:
+            check_choice("unknown", self.unknown, get_args(OnUnknown))
         if self.attention is not None and not isinstance(self.attention, bool):
             raise InputError(f"attention is True, False or None; received {wording.shown(self.attention)}.")
 
@@ -271,7 +291,7 @@ def prepare(
     texts = _texts_of(corpus)
     vocabulary = generator.vocabulary if generator else _vocabulary(texts, settings)
     counted = generator is None and isinstance(texts, Corpus)
-    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary))
+    tokens = sum(vocabulary.counts) if counted else len(cuts.joined_ids(texts, vocabulary, settings.unknown))
     known = {"split": vocabulary.split, **(recurrent.shape(kinds.decoder_of(generator.network)) if generator else {})}
     settings = dataclasses.replace(settings, **known).suited_to(corpus, tokens)
     encoder = _encoder(corpus, settings, generator)
@@ -462,6 +482,7 @@ def _tables(corpus: Corpus | Prepared, vocabulary: Vocabulary, settings: Setting
         documents=settings.cut == "documents",
         validation=settings.validation,
         seed=settings.seed,
+        unknown=settings.unknown,
     )
     return counts.tables_of(parts, vocabulary, settings.order or 7)
 
@@ -578,7 +599,8 @@ def _shape(network: kinds.Network) -> dict[str, Any]:
 def _batches(
     corpus: Text, vocabulary: Vocabulary, settings: Settings, encoder: Any
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
-    options: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "length", "validation")}
+    names = ("batch_size", "length", "validation", "unknown")
+    options: dict[str, Any] = {name: getattr(settings, name) for name in names}
     if settings.cut != "streams":
         options["seed"] = settings.seed
     if isinstance(corpus, Pairs | PreparedPairs):

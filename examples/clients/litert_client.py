@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import math
 import pathlib
 import re
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 ENDING, RUNTIME = ".tflite", "LiteRT"
+LARGEST_MANIFEST, LARGEST_MODEL, LARGEST_STATE = 2**26, 2**31, 2**28  # bytes, bytes, numbers
 
 
 def function(model, name):
@@ -23,15 +25,32 @@ def function(model, name):
     return lambda inputs: runner(**inputs)
 
 
+def in_form(text, normalize, lower):
+    """Bring a text into the form of those that the model has learned from."""
+    text = unicodedata.normalize(normalize, text) if normalize else text
+    if not lower:
+        return text
+    text = text.replace("\u03a3", "\u03c3").lower()  # each character by itself
+    return unicodedata.normalize(normalize, text) if normalize else text
+
+
+def content(path, most):
+    """Give the bytes of a regular file, of which there are not too many."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name} is no regular file")
+    if path.stat().st_size > most:
+        raise ValueError(f"{path.name} has more than {most:,} bytes")
+    return path.read_bytes()
+
+
 def reader(vocabulary):
     """Give a function from a text to ids: of characters, or of the longest words known, with the space before them."""
     ids = {token: i for i, token in enumerate(vocabulary["tokens"]) if i >= vocabulary["end"]}
     longest_first = sorted(ids, key=len, reverse=True)
     pieces = re.compile("|".join([*map(re.escape, longest_first), "."]), re.DOTALL)
-    form = vocabulary.get("normalize")
 
     def read(text):
-        text = unicodedata.normalize(form, text) if form else text
+        text = in_form(text, vocabulary.get("normalize"), vocabulary.get("lower"))
         return [ids.get(piece, vocabulary["unknown"]) for piece in pieces.findall(text)]
 
     return read
@@ -42,19 +61,25 @@ class Writer:
 
     def __init__(self, directory):
         folder = pathlib.Path(directory)
-        manifest = json.loads((folder / "tfgen.json").read_text("utf-8"))
+        manifest = json.loads(content(folder / "tfgen.json", LARGEST_MANIFEST).decode())
 
         def loaded(name):
-            model = (folder / f"{name}{ENDING}").read_bytes()
+            model = content(folder / f"{name}{ENDING}", LARGEST_MODEL)
             if hashlib.sha256(model).hexdigest() != manifest["sha256"][f"{name}{ENDING}"]:
                 raise ValueError(f"{name}{ENDING} is not the file that was written")
             return function(model, name)
 
         self.stepped = loaded("step")
         self.next = {state["next"]: state["name"] for state in manifest["state"]}
+        if any(math.prod(state["shape"][1:]) > LARGEST_STATE for state in manifest["state"]):
+            raise ValueError("the state that it describes is too large")
         self.zeros = {s["name"]: np.zeros([1, *s["shape"][1:]], s["dtype"]) for s in manifest["state"]}
         self.tokens, self.end = manifest["vocabulary"]["tokens"], manifest["vocabulary"]["end"]
-        self.writable = np.array(manifest["vocabulary"]["writable"])
+        self.writable = np.array(manifest["vocabulary"]["writable"], bool)
+        known = isinstance(self.tokens, list) and all(isinstance(token, str) for token in self.tokens)
+        ids = {manifest["vocabulary"]["unknown"], self.end} <= set(range(len(self.writable)))
+        if not (known and ids) or len(self.tokens) != len(self.writable):
+            raise ValueError("the vocabulary that it describes is none")
         self.ids = reader(manifest["vocabulary"])
         self.encoder = manifest.get("encoder", {})  # what texts are written from, if it is anything
         self.encode = loaded("encode") if self.encoder else None
@@ -100,6 +125,11 @@ class Writer:
             logits, state = self.step(token, state)
 
 
+def in_one_line(error):
+    """Give what an error says, in one line that is not too long."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
 def source_from(given, writer):
     """Give the source that a command line names: a text, or a file of NumPy with one array or several by name."""
     if writer.source_ids or given is None:
@@ -121,15 +151,19 @@ if __name__ == "__main__":
         options.error("the temperature and the seed are at least 0")
     try:
         writer = Writer(given.directory)
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, re.error) as error:
-        sys.exit(f"{given.directory} is no export for {RUNTIME}, or damaged: {error}")
+    except Exception as error:  # each library has errors of its own
+        sys.exit(f"{given.directory} is no export for {RUNTIME}, or damaged: {in_one_line(error)}")
     if (given.source is None) == bool(writer.encoder):
         options.error("a model with an encoder takes a --source, and no other does")
     try:
         source = source_from(given.source, writer)
     except (OSError, ValueError) as error:
-        sys.exit(f"the source cannot be read: {error}")
+        sys.exit(f"the source cannot be read: {in_one_line(error)}")
     print(given.prompt, end="")
-    for text in writer.write(given.prompt, given.length, given.temperature, given.seed, source):
-        print(text, end="", flush=True)
+    try:
+        for text in writer.write(given.prompt, given.length, given.temperature, given.seed, source):
+            print(text, end="", flush=True)
+    except Exception as error:
+        print()
+        sys.exit(f"{given.directory} is damaged, or takes another source: {in_one_line(error)}")
     print()

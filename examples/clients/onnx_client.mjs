@@ -2,12 +2,14 @@
 // browser (index.html is a page around it) or in Node.
 
 /** Give a function from a text to ids: of characters, or of the longest words known, with the space before them. */
-function reader({ tokens, unknown, end, normalize }) {
+function reader({ tokens, unknown, end, normalize, lower }) {
   const ids = new Map(tokens.map((token, id) => [token, id]).slice(end));
   const longestFirst = [...ids.keys()].sort((a, b) => b.length - a.length);
   const escaped = longestFirst.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
   const pieces = new RegExp([...escaped, "."].join("|"), "gsu");
-  const inForm = (text) => (normalize ? text.normalize(normalize) : text);
+  const normal = (text) => (normalize ? text.normalize(normalize) : text);
+  // Each character is made lower by itself.
+  const inForm = (text) => (lower ? normal(normal(text).replaceAll("\u03a3", "\u03c3").toLowerCase()) : normal(text));
   return (text) => (inForm(text).match(pieces) ?? []).map((piece) => ids.get(piece) ?? unknown);
 }
 

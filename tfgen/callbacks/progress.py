@@ -128,7 +128,8 @@ class Progress(keras.callbacks.ProgbarLogger):
         parts = [f"epoch {epoch + 1}/{self.params['epochs']}", f"training {self._losses(logs or {}, '')}"]
         if validation := self._losses(logs or {}, "val_"):
             parts.append(f"validation {validation}")
-        parts += [self._beside, self._speed(self._batches, 1), self._left(epoch + 1)]
+        # Where there is a bar it says what is left, and this line stays when that has passed.
+        parts += [self._beside, self._speed(self._batches, 1), "" if self._bar else self._left(epoch + 1)]
         line = " · ".join(part for part in parts if part)
         if self._in_notebook:
             self._place.show(line)

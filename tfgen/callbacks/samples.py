@@ -21,6 +21,7 @@ class SampleText(keras.callbacks.Callback):
     Sampling changes nothing in the training: it reads the weights and carries a state of its own.
     """
 
+    of_chief = True  # of several workers
     resumed = ("_done",)
 
     def __init__(
@@ -132,6 +133,8 @@ class Mistakes(keras.callbacks.Callback):
     Attributes:
         exact: That share after the last epoch; NaN before the first.
     """
+
+    of_chief = True  # of several workers
 
     def __init__(
         self, pairs: tf.data.Dataset, *, rows: int = 200, most: int = 5, show: Callable[[str], Any] = print

@@ -1,4 +1,4 @@
-"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `inspect` and others.
+"""The command line: `tfgen demo`, `prepare`, `train`, `mix`, `generate`, `write`, `score`, `serve` and others.
 
 Thin: each command reads its options, calls the public names, and shows what they give. A command is imported when it is
 asked for, and TensorFlow only where it is needed, so that text appears at once. Exit codes: 0 done, 1 failed, 2 wrong
@@ -17,11 +17,11 @@ import click
 import tfgen
 from tfgen.cli import signals, terminal
 from tfgen.errors import InputError, lacks_memory
-from tfgen.support import interrupts
+from tfgen.support import interrupts, keywords
 
 _COMMANDS = (
-    *("compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
-    *("prepare", "score", "train", "write"),
+    *("bulk", "compare", "demo", "export", "generate", "inspect", "mix", "novelty"),
+    *("prepare", "score", "serve", "train", "write"),
 )
 
 
@@ -43,7 +43,9 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and refuse an option of one value that is given twice: click would take the last."""
+        """Find the command, or one that it is like; and refuse an option of one value that is given twice."""
+        if args[0] not in _COMMANDS and (meant := keywords.similar(args[0], _COMMANDS)):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             within = click.Context(command, info_name=name, parent=ctx)

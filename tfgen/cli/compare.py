@@ -14,7 +14,12 @@ from tfgen.errors import InputError
 from tfgen.support import interrupts
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen compare lstm.keras counts.keras --on held-out.txt --prompt "ROMEO:"',
+        "tfgen compare *.keras --on held-out.txt --corpus book.txt --plot models.png",
+    )
+)
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--on", required=True, help="Score this text, which no model has learned from, named as for train.")
 @click.option("--prompt", default="", help="What each writes on from.")
@@ -29,6 +34,7 @@ from tfgen.support import interrupts
 )
 @click.option("--seed", type=options.whole(0, 2**62), default=0, show_default=True, help="Of the first text.")
 @click.option("--adapt/--no-adapt", default=True, help="Whether to score models that learn while they read, too.")
+@options.temperature
 @options.sampling
 @options.corpus
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with the texts.")
@@ -65,7 +71,7 @@ def compare(
         sizes = {row.model: row.bytes for row in compared.rows}
         static = {row.model: row.bits_per_character for row in compared.rows}
         adapted = {row.model: row.bits_per_character_adapted for row in compared.rows}
-        plots.bits_against_size(plot, sizes, {"static": static, "adapted": adapted}, texts.source)
+        plots.bits_against_size(sizes, {"static": static, "adapted": adapted}, title=texts.source, path=plot)
     if as_json:
         about = {"on": texts.summary(), "corpus": learned and learned.summary(), "prompt": prompt, **asked}
         rows = [dataclasses.asdict(row) for row in compared.rows]

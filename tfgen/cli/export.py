@@ -9,7 +9,7 @@ import click
 
 from tfgen import export as exporting
 from tfgen import model_files
-from tfgen.cli import tensorflow_log
+from tfgen.cli import options, tensorflow_log
 from tfgen.cli.terminal import quote
 from tfgen.errors import InputError
 from tfgen.export import directories
@@ -27,7 +27,9 @@ _TRY = {
 }
 
 
-@click.command()
+@click.command(
+    epilog=options.examples("tfgen export romeo.keras romeo", "tfgen export romeo.keras romeo-onnx --format onnx")
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("place", type=click.Path(path_type=Path))
 @click.option(

@@ -3,27 +3,40 @@
 import inspect
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tfgen import model_files
-from tfgen.cli import engines, options, terminal
+from tfgen.cli import engines, options, separators, terminal
+from tfgen.cli import novel as redrawing
+from tfgen.cli import prompts as of_prompts
 from tfgen.cli import sources as of_model
-from tfgen.corpora.corpus import find_forbidden
-from tfgen.errors import InputError
 from tfgen.instant.writer import Writer
-from tfgen.support import interrupts
+from tfgen.support import interrupts, wording
 
-_SOURCES = 256  # that are written from at once
+_TOGETHER = 256  # prompts, or sources, that are written from at once
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen generate romeo.keras "ROMEO:" --temperature 0.5 --length 500',
+        "tfgen generate names.keras -n 20 --novel names.txt",
+    )
+)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("prompt", default="")
+@click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
+@click.option("--prompts", "prompts_file", type=click.Path(path_type=Path), help="Go on from each line of this file.")
 @click.option("-n", "count", type=options.whole(1, 10**5), default=1, show_default=True, help="How many texts.")
+@click.option("--separator", metavar="LINE", help="Put this line between texts.  [one that no text can hold]")
+@click.option(
+    "--novel",
+    multiple=True,
+    metavar="CORPUS",
+    help="Draw a text again that is a whole document of this corpus; repeatable.",
+)
 @click.option(
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
@@ -45,6 +58,7 @@ _SOURCES = 256  # that are written from at once
     help="What to do with characters of the prompt that the model has never seen.",
 )
 @click.option("--echo/--no-echo", default=True, help="Whether to begin with the prompt.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not tell the seed on standard error, nor anything else.")
 @click.option(
     "--json",
     "as_json",
@@ -55,7 +69,11 @@ _SOURCES = 256  # that are written from at once
 @engines.option
 def generate(
     model: Path,
-    prompt: str,
+    prompts: tuple[str, ...],
+    prompts_file: Path | None,
+    separator: str | None,
+    novel: tuple[str, ...],
+    quiet: bool,
     count: int,
     num_beams: int,
     temperatures: tuple[float, ...],
@@ -67,56 +85,68 @@ def generate(
     engine: str | None,
     **settings: Any,
 ) -> None:
-    """Write on from PROMPT ("-" reads it from standard input) with MODEL, a .keras file.
+    """Write on from each PROMPT ("-" reads one from standard input) with MODEL, a .keras file.
 
     Each text ends where such texts end, or after --length tokens. A model with an encoder writes from a source: from
-    each of several in turn. At several temperatures the same seed writes under a heading for each.
+    each of several in turn. Texts that may hold ends of lines have a line between them that none of them can hold.
+    At several temperatures the same seed writes under a heading for each.
     """
-    if scores and not as_json:
-        raise click.UsageError("--scores goes with --json.")
     transforms = {name: settings.pop(name) for name in options.TRANSFORMS}
     for temperature in temperatures:
         _check_that_all_matter(transforms, temperature)
+    if scores and not as_json:
+        raise click.UsageError("--scores goes with --json.")
     if num_beams > 1 and (count > num_beams or scores or settings["stop"] or settings["max_time"]):
         raise click.UsageError("--num-beams gives at most as many texts, and takes no --scores, --stop or --max-time.")
-    if prompt == "-" and str(sources_file) == "-":
-        raise click.UsageError("the prompt and the sources cannot both be standard input.")
-    piped = terminal.read_standard_input() if prompt == "-" else None
-    if found := find_forbidden(piped or prompt):
-        raise InputError(f"the prompt holds {found}; remove it.")
+    if novel and (num_beams > 1 or 0 in temperatures):
+        raise click.UsageError("--novel draws again, which at --temperature 0 and with --num-beams changes nothing.")
+    if [*prompts, str(prompts_file), str(sources_file), *novel].count("-") > 1:
+        raise click.UsageError("of prompts, sources and a corpus one can be standard input: give files for the others.")
     config = model_files.read_config(model)  # says at once what is wrong with the file
-    prompt = prompt if piped is None else of_model.as_read_by(config, piped)
+    begun = of_prompts.read(config, prompts, prompts_file)
     lines = of_model.read(model, config, sources, sources_file)
+    if lines is not None and min(len(lines), len(begun)) > 1:
+        raise click.UsageError("several prompts go with one source, and several sources with one prompt.")
+    known = redrawing.documents(config, novel) if novel else None
     shown = {**transforms, "num_beams": num_beams if num_beams > 1 else None}
-    asked = {**settings, **shown, "scores": scores}
-    tokens = (len(prompt) + count * settings["length"]) * len(temperatures)
+    tokens = (sum(map(len, begun)) + len(begun) * count * settings["length"]) * len(temperatures)
+    drawn = settings["seed"] is None and any(temperatures) and num_beams == 1
     settings["seed"] = secrets.randbits(32) if settings["seed"] is None else settings["seed"]
     with interrupts.deferred():
-        generator: Any = engines.load(model, config, engine, tokens, asked)
+        generator: Any = engines.load(model, config, engine, tokens, {**settings, **shown, "scores": scores})
+        of_prompts.check(begun, generator.vocabulary, settings["unknown"])
+        notes = [] if quiet else of_prompts.notes(begun, generator.vocabulary)
+        notes += [f"seed {settings['seed']}"] if drawn and not (quiet or as_json) else []
+        each: Sequence[str | None] = [None] if lines is None else lines
+        jobs = [(prompt, line) for prompt in begun for line in each]
         for number, temperature in enumerate(temperatures):
             settings["temperature"] = temperature
             if len(temperatures) > 1 and not as_json:
                 _write("\n" * (number > 0) + f"--- temperature {temperature:g} ---\n")
-            about = {name: value for name, value in {**settings, **shown}.items() if value is not None and value != ()}
-            written: dict[str, Any] = {"n": count, "echo": echo}
+            call: dict[str, Any] = {"n": count, "echo": echo}
             if isinstance(generator, Writer):
-                call = engines.arguments(settings)
+                call |= engines.arguments(settings)
             else:
-                call = _arguments(settings, transforms)
-                written["num_beams"] = num_beams
-            if lines is not None and len(lines) == 1:
-                call["source"] = lines[0]
+                call |= {"num_beams": num_beams, **_arguments(settings, transforms)}
+                call |= {"return_scores": True} if scores else {}
+            if not as_json and known is None and len(jobs) == count == num_beams == 1:
+                _stream(generator, jobs[0], call, notes)
+                notes = []
+                continue
+            again = None
+            groups = _groups(generator, jobs, call)
+            if known is not None:
+                again = redrawing.Redrawing(known, generator.vocabulary.normalized, _again(generator, jobs, call))
+                groups = again(groups, [prompt for prompt, _ in jobs], echo, settings["seed"])
             if as_json:
-                scored = {"return_scores": True} if scores else {}
-                groups = _groups(generator, prompt, lines, {**written, **scored, **call})
-                given = [_numbers(text) if scores else text for texts in groups for text in texts]
-                from_ = {} if lines is None else {"sources": lines}
-                click.echo(terminal.as_json({"model": str(model), "prompt": prompt, **from_, **about, "texts": given}))
-            elif lines is None or len(lines) == 1:
-                _show(generator, prompt, written, call)
+                of = {"model": str(model), **_named(begun), **({} if lines is None else {"sources": lines})}
+                _tell_all({**of, **_given({**settings, **shown})}, groups, again, scores, notes)
             else:
-                for texts in _groups(generator, prompt, lines, {**written, **call}):
-                    _write("".join(f"{text}\n" for text in texts))
+                between = separators.between(generator.vocabulary, begun) if separator is None else f"\n{separator}\n"
+                _show(groups, between, notes)
+                if again is not None and again.copies and not quiet:
+                    _tell([f"{wording.number(again.copies, 'copy', 'copies')} of whole documents drawn again"])
+            notes = []
 
 
 def _check_that_all_matter(transforms: dict[str, Any], temperature: float) -> None:
@@ -136,30 +166,86 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _show(generator: Any, prompt: str, written: dict[str, Any], call: dict[str, Any]) -> None:
-    """Show one text while it is written, or several when they are."""
-    if written["n"] == written.get("num_beams", 1) == 1:
-        pieces = generator.stream(prompt, **call)  # first, for it checks the prompt
-        _write(prompt if written["echo"] else "")
-        for piece in pieces:
-            _write(piece)
-        _write("\n")
-    else:
-        separator = "\n" if generator.vocabulary.ends else "\n\n"
-        _write(separator.join(generator.generate(prompt, **written, **call)) + "\n")
+def _stream(generator: Any, job: tuple[str, str | None], call: dict[str, Any], notes: list[str]) -> None:
+    """Show one text while it is written."""
+    (prompt, line), echo = job, call["echo"]
+    call = {name: value for name, value in call.items() if name not in ("n", "echo", "num_beams")}
+    pieces = generator.stream(prompt, **call, **({} if line is None else {"source": line}))
+    _tell(notes)  # only now, for the prompt was checked
+    _write(prompt if echo else "")
+    for piece in pieces:
+        _write(piece)
+    _write("\n")
 
 
-def _groups(generator: Any, prompt: str, lines: list[str] | None, call: dict[str, Any]) -> Iterator[list[Any]]:
-    """Give the texts of each source, in turn: so many sources at once that memory does not grow with their number."""
-    if lines is None or len(lines) == 1:
-        yield generator.generate(prompt, **call)
+def _show(groups: Iterator[list[str]], separator: str, notes: list[str]) -> None:
+    """Show the texts of each prompt or source when they are written."""
+    before = ""
+    for texts in groups:
+        _tell(notes)
+        notes = []
+        _write(before + separator.join(texts))
+        before = separator
+    _write("\n")
+
+
+def _groups(generator: Any, jobs: list[tuple[str, str | None]], call: dict[str, Any]) -> Iterator[list[Any]]:
+    """Give the texts of each job, in turn: so many at once that memory does not grow with their number."""
+    if len(jobs) == 1:
+        yield from _written(generator, jobs, call, call["seed"])
         return
     rows = call["n"]
-    for begin in range(0, len(lines), _SOURCES):
-        some = lines[begin : begin + _SOURCES]
+    for begin in range(0, len(jobs), _TOGETHER):
+        some = jobs[begin : begin + _TOGETHER]
         # Each text has a seed of its own, so that it is the same however many are written at once.
         seeds = [call["seed"] + i for i in range(begin * rows, (begin + len(some)) * rows)]
-        yield from generator.generate(prompt, source=some, **{**call, "seed": seeds})
+        yield from _written(generator, some, call, seeds)
+
+
+def _written(
+    generator: Any, jobs: list[tuple[str, str | None]], call: dict[str, Any], seed: int | list[int]
+) -> list[list[Any]]:
+    lines = [line for _, line in jobs if line is not None]
+    call = {**call, "seed": seed, **({"source": lines} if lines else {})}
+    written: list[list[Any]] = generator.generate([prompt for prompt, _ in jobs], **call)
+    return written
+
+
+def _again(generator: Any, jobs: list[tuple[str, str | None]], call: dict[str, Any]) -> Callable[..., list[Any]]:
+    """Give what draws one text a seed for one of the jobs."""
+
+    def again(job: int, seeds: list[int]) -> list[Any]:
+        return _written(generator, [jobs[job]], {**call, "n": len(seeds)}, seeds)[0]
+
+    return again
+
+
+def _tell_all(
+    of: dict[str, Any],
+    groups: Iterator[list[Any]],
+    again: redrawing.Redrawing | None,
+    scores: bool,
+    notes: list[str],
+) -> None:
+    """Write all texts as one JSON object."""
+    texts = [_numbers(text) if scores else text for some in groups for text in some]
+    _tell(notes)
+    redrawn = {} if again is None else {"drawn_again": again.copies}
+    click.echo(terminal.as_json({**of, **redrawn, "texts": texts}))
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None and value != ()}
+
+
+def _named(prompts: list[str]) -> dict[str, Any]:
+    return {"prompt": prompts[0]} if len(prompts) == 1 else {"prompts": prompts}
+
+
+def _tell(notes: list[str]) -> None:
+    """Write notes to standard error, where they are not taken for a part of the text."""
+    for note in notes:
+        terminal.note(note)
 
 
 def _arguments(settings: dict[str, Any], transforms: dict[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import engines, terminal
+from tfgen.cli import engines, options, terminal
 from tfgen.errors import InputError
 from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 
-@click.command()
+@click.command(epilog=options.examples("tfgen inspect romeo.keras", "tfgen inspect romeo.keras --json"))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
 def inspect(model: Path, as_json: bool) -> None:
@@ -25,6 +25,7 @@ def inspect(model: Path, as_json: bool) -> None:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{str(model)!r} is damaged: {wording.clause(error)}; train or save it again.") from None
     of_texts = {"split": vocabulary.split, "texts_end": vocabulary.ends, "normalize": vocabulary.normalize}
+    of_texts |= {"lower": True} if vocabulary.lower else {}
     facts = {
         "model": str(model),
         "bytes": model.stat().st_size,

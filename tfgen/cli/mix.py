@@ -15,7 +15,12 @@ from tfgen.corpora import load_corpus
 from tfgen.support import interrupts
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        "tfgen mix network.keras counts.keras -o both.keras",
+        "tfgen mix network.keras counts.keras -o both.keras --on held-out.txt",
+    )
+)
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The model file of the mixture.")
 @click.option("--overwrite", is_flag=True, help="Replace a model file.")

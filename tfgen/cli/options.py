@@ -21,6 +21,11 @@ def group(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def examples(*commands: str) -> str:
+    """Give the end of a command's help: two ways to use it."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
 class Real(click.FloatRange):
     """A number in a range; NaN is in none."""
 
@@ -60,6 +65,7 @@ corpus = group(
     click.option("--unescape", is_flag=True, help="Turn HTML entities into characters."),
     click.option("--strip-gutenberg", is_flag=True, help="Cut off Project Gutenberg's header and licence."),
     click.option("--normalize", type=click.Choice(["NFC", "NFD", "NFKC", "NFKD"]), help="Unicode normalisation."),
+    click.option("--lower", is_flag=True, help="Make the text lower case, and each prompt."),
     click.option(
         "--control",
         type=click.Choice(["error", "replace"]),
@@ -160,7 +166,7 @@ transforms = group(
     ),
     click.option("--xtc-probability", type=Real(0, 1), help="Leave top choices out so often; 0.5 is usual."),
     click.option("--xtc-threshold", type=Real(0, 1), help="What is a top choice: its least probability.  [0.1]"),
-    click.option("--adaptive-target", type=Real(0, 1), help="Prefer tokens near this probability."),
+    click.option("--adaptive-target", type=Real(0, 1), help="Prefer tokens near this probability; cut with --min-p."),
     click.option("--adaptive-decay", type=Real(0, 0.99), help="How long that remembers what was drawn.  [0.9]"),
 )
 TRANSFORMS = (

@@ -16,7 +16,11 @@ from tfgen.prepared.corpus import Prepared
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        "tfgen prepare huge.txt.gz -o huge", "tfgen prepare dates.csv --source written --column iso -o dates.prepared"
+    )
+)
 @click.argument("corpus", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new directory.  [in ~/.keras/tfgen/prepared]")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Take the vocabulary of this model.")
@@ -46,9 +50,7 @@ def prepare(
     not grow with the text. Text that was prepared before is found again by its content. In ~/.keras/tfgen/prepared, a
     text that was not used for 30 days is removed when another one is prepared.
 
-    \b
-    Pairs of a source and a text that depends on it, from two columns of a table:
-      tfgen prepare dates.csv --source written --column iso -o dates.prepared
+    With --source and --column, two columns of a table are prepared: a source, and a text that depends on it.
     """
     console = terminal.console()
     if list_:

@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from tfgen import model_files
-from tfgen.cli import engines, heat, terminal
+from tfgen.cli import engines, heat, options, terminal
 from tfgen.cli import sources as of_model
+from tfgen.corpora import line_ends
 from tfgen.errors import InputError
 from tfgen.support import interrupts
 from tfgen.vocabulary import splitting
@@ -26,7 +27,12 @@ _SURPRISES = 5
 _CONTEXT = 20
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen score romeo.keras "But soft! What light through yonder window breaks?"',
+        "tfgen score names.keras candidates.txt --lines",
+    )
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("text")
 @click.option(
@@ -42,6 +48,7 @@ _CONTEXT = 20
     is_flag=True,
     help="Write one JSON object, with the numbers of each token; infinity is a string.",
 )
+@click.option("--lines", "ranked", is_flag=True, help="TEXT is a file; rank its lines, the least surprising first.")
 @click.option("--adapt", is_flag=True, help="Let MODEL learn from what it reads, each part after it was scored.")
 @of_model.given(
     "Score TEXT as written from this one, where MODEL has an encoder.",
@@ -53,6 +60,7 @@ def score(
     text: str,
     unknown: Any,
     as_json: bool,
+    ranked: bool,
     adapt: bool,
     sources: tuple[str, ...],
     sources_file: Path | None,
@@ -60,14 +68,16 @@ def score(
 ) -> None:
     """Tell how likely MODEL finds TEXT ("-" reads it from standard input): nats and bits per character.
 
+    With --lines TEXT is a file of candidates, one a line: the fewer bits per character, the earlier.
+
     A terminal with colours shows the whole text first, the hotter the less MODEL expected it.
     """
-    is_piped = text == "-"
-    text = terminal.read_standard_input() if is_piped else text
+    read = ranked or text == "-"
+    text = terminal.read_text(Path(text)) if read else text
     if not text:
         raise InputError("there is no text to score.")
     config = model_files.read_config(model)
-    text = of_model.as_read_by(config, text) if is_piped else text
+    text = of_model.as_read_by(config, text) if read else text
     lines = of_model.read(model, config, sources, sources_file)
     if lines is not None and len(lines) > 1:
         raise InputError(f"a text is scored under one source; received {len(lines)}: give one.")
@@ -76,14 +86,16 @@ def score(
         under: dict[str, Any] = {} if lines is None else {"source": lines[0]}
         if adapt:
             under["adapt"] = True
+        if ranked:
+            candidates = _scored(generator, text, unknown, under)
+            if as_json:
+                protocol = {"protocol": "adapted" if adapt else "static"}
+                click.echo(terminal.as_json({"model": str(model), **protocol, "ranking": candidates}))
+            else:
+                _show_ranking(candidates)
+            return
         result = generator.score(text, unknown=unknown, **under)
-    totals = {
-        "characters": result.characters,
-        "nats": result.nats,
-        "nats_per_character": result.nats_per_character,
-        "bits_per_character": result.bits_per_character,
-        "perplexity": result.perplexity,
-    }
+    totals = _totals(result)
     if as_json:
         tokens = {
             "tokens": result.tokens,
@@ -95,6 +107,38 @@ def score(
         click.echo(terminal.as_json({"model": str(model), **protocol, **totals, **tokens}))
         return
     _show(result, generator.vocabulary, unknown, adapt)
+
+
+def _totals(result: Score) -> dict[str, Any]:
+    return {
+        "characters": result.characters,
+        "nats": result.nats,
+        "nats_per_character": result.nats_per_character,
+        "bits_per_character": result.bits_per_character,
+        "perplexity": result.perplexity,
+    }
+
+
+def _scored(generator: Any, text: str, unknown: Any, under: dict[str, Any]) -> list[dict[str, Any]]:
+    """Score the lines of a text, and give what there is to say of each, the least surprising first."""
+    found = []
+    for number, line in enumerate(line_ends.split(text), start=1):
+        if not line:
+            continue
+        try:
+            result = generator.score(line, unknown=unknown, **under)
+        except InputError as error:
+            raise error.within(f"in line {number:,}") from None
+        found.append({"line": number, "text": line, **_totals(result)})
+    return sorted(found, key=lambda each: each["bits_per_character"])
+
+
+def _show_ranking(candidates: list[dict[str, Any]]) -> None:
+    console = terminal.console()
+    console.print("bits per character  perplexity  text")
+    for each in candidates:
+        numbers = f"{each['bits_per_character']:18.3f}  {each['perplexity']:10.2f}"
+        console.print(f"{numbers}  {terminal.on_one_line(each['text'])}")
 
 
 def _show(result: Score, vocabulary: Vocabulary, unknown: str, adapted: bool) -> None:

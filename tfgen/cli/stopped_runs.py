@@ -11,12 +11,16 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tfgen.errors import InputError
 from tfgen.support import atomic_files
 from tfgen.support.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from tfgen.workers import Workers
 
 _RECORD = "run.json"
 
@@ -115,6 +119,19 @@ def find(output: Path) -> StoppedRun | None:
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{str(found.path)!r} is no checkpoint of a run; remove {str(found.path.parent)!r}.") from None
     return StoppedRun(**position, retried=tuple(retried))
+
+
+def found_by_chief(output: Path, together: Workers) -> StoppedRun | None:
+    """Give what the chief of several workers finds to all of them.
+
+    Raises:
+        InputError: As `find`.
+    """
+    with together.agreeing():
+        found = find(output) if together.is_chief else None
+    text = json.dumps(None if found is None else dataclasses.asdict(found))
+    received = json.loads(together.from_chief(text.encode()))
+    return None if received is None else StoppedRun(**{**received, "retried": tuple(received["retried"])})
 
 
 def to_resume(output: Path, resume: bool, overwrite: bool) -> StoppedRun | None:

@@ -25,6 +25,8 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        # Of a padded prompt TensorFlow reports once that an older processor lacks an instruction: that is done here.
+        tf.transpose(tf.zeros([1, 2, 1], bool), [1, 0, 2])
 
 
 def _check_limit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -10,6 +11,8 @@ import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+import click
 
 from tfgen.errors import InputError
 
@@ -89,6 +92,12 @@ def console() -> Console:
     from tfgen.cli.rich_console import Console
 
     return Console(markup=False, highlight=False, soft_wrap=True, emoji=False)
+
+
+def note(text: str) -> None:
+    """Write a line to standard error, where nobody takes it for a part of what was asked for."""
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        click.echo(on_one_line(text), err=True)
 
 
 def write_into_nothing(*streams: TextIO) -> None:

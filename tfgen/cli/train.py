@@ -7,6 +7,7 @@ import dataclasses
 import glob
 import math
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,21 +21,24 @@ from tfgen.cli.options import as_source
 from tfgen.cli.prepare import described, reading_of_pairs, source_vocabulary_of, vocabulary_of, was_counted
 from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.cli.terminal import quote
-from tfgen.corpora import open_source
+from tfgen.corpora import Corpus, open_source
 from tfgen.corpora.pairs import Pairs, load_pairs, open_pairs
 from tfgen.errors import InputError
 from tfgen.prepared import preparing
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
-from tfgen.support import interrupts
+from tfgen.support import interrupts, wording
 from tfgen.support.checkpoints import Checkpoints
 from tfgen.terms.costs import cost
+from tfgen.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tfgen.callbacks import LearningCurve
+    from tfgen.text_generator import TextGenerator
     from tfgen.training import Floor, Job, Text
+    from tfgen.workers import Workers
 
 # Where training can be stopped.
 _BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end")
@@ -42,7 +46,11 @@ _BORDERS = ("on_train_begin", "on_train_batch_end", "on_test_batch_end", "on_epo
 _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be looked through
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        'tfgen train romeo.txt --prompt "ROMEO:"', "tfgen train news.csv --column title --unescape -o titles.keras"
+    )
+)
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The model file.  [named after the corpus]")
 @click.option("--overwrite", is_flag=True, help="Replace a model file, or a run that was stopped.")
@@ -54,6 +62,12 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
     "--retry", type=options.whole(0, 20), default=0, help="Go on so often at half the rate if the loss diverges.  [0]"
 )
 @click.option("--init-from", type=click.Path(path_type=Path), help="Go on from this model, with its shape.")
+@click.option("--grow-vocabulary", "grow", is_flag=True, help="With --init-from: learn the text's new characters too.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip", "unknown"]),
+    help="What to do with characters of CORPUS that the model to go on from lacks.  [error]",
+)
 @click.option("--prompt", "prompts", multiple=True, help="Show what it writes from here after each epoch; repeatable.")
 @click.option("--sample/--no-sample", default=True, help="Whether to show what it writes after each epoch.")
 @options.temperatures
@@ -61,6 +75,8 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
+@click.option("--workers", type=options.whole(1, 10**4), help="Train in so many processes, which share each batch.")
+@click.option("--address", metavar="HOST:PORT", help="With --workers: in this Ray, on its machines.")
 @options.corpus
 @options.pairs
 @options.settings
@@ -72,12 +88,15 @@ def train(
     checkpoint_every: int,
     retry: int,
     init_from: Path | None,
+    grow: bool,
     prompts: tuple[str, ...],
     sample: bool,
     temperatures: tuple[float, ...],
     plot: Path | None,
     source: str | None,
     ngrams: int | None,
+    workers: int | None,
+    address: str | None,
     **settings: Any,
 ) -> None:
     """Train a model on CORPUS: files, folders, globs, "-" for standard input, or a name;
@@ -91,30 +110,53 @@ def train(
     """
     output = output or Path(f"{_name(corpus[0])}.keras")
     check_name(output)
-    found = stopped_runs.to_resume(output, resume, overwrite)
-    goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
-    check_output(output, overwrite or output == init_from or goes_on)
+    together: Workers | None = click.get_current_context().obj
+    if together is None:
+        found = stopped_runs.to_resume(output, resume, overwrite)
+        goes_on = found is not None or (resume and stopped_runs.ended(output) is False)
+        check_output(output, overwrite or output == init_from or goes_on)
+    else:  # one of several: where the command was given all this was looked at, and a run that was killed goes on
+        found = stopped_runs.found_by_chief(output, together)
     if plot:
         plots.check_path(plot)
-    shape = (*options.VOCABULARY, *options.NETWORK, *options.ENCODER)
+    if grow and not init_from:
+        raise click.UsageError("--grow-vocabulary goes with --init-from: name the model to start from.")
+    shape = (*(("split",) if grow else options.VOCABULARY), *options.NETWORK, *options.ENCODER)
     if init_from and (wrong := [name for name in shape if settings[name] is not None]):
         raise click.UsageError(f"with --init-from the model has its shape: remove --{wrong[0].replace('_', '-')}.")
     options_given = _given("corpus", "output", "overwrite", "resume")
     texts = [quote(name if name == "-" else Path(name)) for name in corpus]  # "-" alone is standard input
     again = [*map(quote, options_given), *texts]
     how = {name: settings.pop(name) for name in options.READING}
+    if init_from:
+        known = vocabulary_of(init_from)
+        how |= {"normalize": how["normalize"] or known.normalize, "lower": how["lower"] or known.lower}
     counting = {name: settings[name] for name in options.VOCABULARY}
     shown = (prompts or ("",)) if sample else ()
-    with stopped_runs.begun(output):
-        given = (how, counting, init_from)
+    if workers is not None:
+        _check_workers(corpus, settings)
+    elif address:
+        raise click.UsageError("--address is where --workers run: give that too, or omit it.")
+    with contextlib.ExitStack() as record:
+        if together is None:
+            record.enter_context(stopped_runs.begun(output))
+        given = (how, {**counting, "unknown": settings["unknown"]}, init_from, grow)
         text = _read_pairs(corpus, source, *given) if source else _read(corpus, *given)
         _check_kind(text, settings, prompts, ngrams)
+        if workers is not None and together is None:
+            with interrupts.deferred():
+                _in_processes(output, workers, address, found, f"tfgen train {' '.join(again)} -o {quote(output)}")
+            return
         if settings["cell"] == "ngram":
             with interrupts.deferred():
                 count(text, settings, output, shown)
             click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
             return
-        job = job_of(text, {name: value for name, value in settings.items() if value is not None}, init_from, found)
+        with together.agreeing() if together else contextlib.nullcontext():
+            wanted = {name: value for name, value in settings.items() if value is not None}
+            job = job_of(text, wanted, init_from, found, counting if grow else None)
+            if together:
+                job.generator.workers = together
         for prompt in prompts:
             job.generator.vocabulary.encode(prompt)  # an unknown character is better known now than after an hour
         TrainingRun(
@@ -130,11 +172,38 @@ def train(
             found=found,
             retry=retry,
             ngrams=ngrams,
+            is_chief=together is None or together.is_chief,
         ).run(text)
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
         beginning = f"--source {quote(_example(text))}"
     click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+
+
+def _check_workers(corpus: tuple[str, ...], settings: dict[str, Any]) -> None:
+    """Refuse what several processes cannot do."""
+    if "-" in corpus:
+        raise click.UsageError("each of --workers reads the text, and standard input is read once: give a file.")
+    if settings["cell"] == "ngram":
+        raise click.UsageError("--cell ngram counts in one process: omit --workers.")
+
+
+def _in_processes(output: Path, workers: int, address: str | None, found: StoppedRun | None, command: str) -> None:
+    """Give the same command to several processes, which train together."""
+    from tfgen.cli import worker
+    from tfgen.machines import group
+
+    checkpoints = Checkpoints(stopped_runs.directory(output))
+    try:
+        if not found:
+            checkpoints.clear()
+            stopped_runs.directory(output).mkdir(exist_ok=True)
+        folder = (stopped_runs.directory(output) / "ray").resolve()
+        group.train_together(worker.work, sys.argv[1:], workers=workers, folder=folder, address=address)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            click.echo(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
+        raise
 
 
 def _first(prompts: tuple[str, ...]) -> str:
@@ -162,6 +231,7 @@ def options_of_counts() -> None:
         UsageError: Names the first of them.
     """
     meant = {"corpus", "output", "overwrite", "prompts", "sample", "cell", "order", "cut", "validation", "seed"}
+    meant |= {"unknown"}
     meant |= {*options.VOCABULARY, *options.READING}
     if given := _given(*meant):
         raise click.UsageError(f"--cell ngram counts, and trains nothing: remove {given[0]}.")
@@ -194,7 +264,9 @@ def count(text: Text, settings: dict[str, Any], output: Path, prompts: tuple[str
         console.out("\n".join(["\n--- temperature 0.8 ---", *texts]))
 
 
-def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None) -> Text:
+def _read(
+    corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any], init_from: Path | None, grow: bool
+) -> Text:
     """Hold the text in memory, or its ids on disk where it is large or was prepared before."""
     if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
         if given := _given(*(option.name for option in train.params if option.name not in {*how, *counting})):
@@ -203,13 +275,24 @@ def _read(corpus: tuple[str, ...], how: dict[str, Any], counting: dict[str, Any]
     text = open_source(as_source(corpus), **how)
     if text.bytes_on_disk() <= _LARGE:
         return text.load()
-    known = {"vocabulary": vocabulary_of(init_from)} if init_from else counting
+    known = counting
+    if init_from:
+        vocabulary = vocabulary_of(init_from)
+        if grow:
+            counted = (vocabulary.split, counting["max_tokens"], counting["min_count"] or 1)
+            vocabulary = vocabulary.extended(Vocabulary.from_pieces(text.pieces(), text.ends, *counted))
+        known = {"vocabulary": vocabulary, "unknown": counting["unknown"]}
     known = {name: value for name, value in known.items() if value is not None}
     return preparing.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
 
 
 def _read_pairs(
-    corpus: tuple[str, ...], source: str, how: dict[str, Any], counting: dict[str, Any], init_from: Path | None
+    corpus: tuple[str, ...],
+    source: str,
+    how: dict[str, Any],
+    counting: dict[str, Any],
+    init_from: Path | None,
+    grow: bool,
 ) -> Pairs | PreparedPairs:
     """Hold two columns of a table in memory, or their ids on disk where it is large or was prepared before."""
     if len(corpus) == 1 and (is_prepared(corpus[0]) or are_prepared_pairs(corpus[0])):
@@ -224,6 +307,9 @@ def _read_pairs(
     known: dict[str, Any] = counting
     if init_from:
         known = {"vocabulary": vocabulary_of(init_from), "source_vocabulary": source_vocabulary_of(init_from)}
+        known["unknown"] = counting["unknown"]
+    if grow:
+        raise click.UsageError(f"a table of more than {_LARGE:,} bytes is prepared: omit --grow-vocabulary.")
     known = {name: value for name, value in known.items() if value is not None}
     return prepare_pairs(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **columns)
 
@@ -286,8 +372,9 @@ def job_of(
     settings: dict[str, Any],
     init_from: Path | None = None,
     found: StoppedRun | None = None,
+    growing: dict[str, Any] | None = None,
 ) -> Job:
-    """Import TensorFlow and build vocabulary, batches and generator."""
+    """Import TensorFlow and build vocabulary, batches and generator, which grows by what is counted with `growing`."""
     if init_from:
         model_files.read_config(init_from)  # says at once what is wrong with the file
     tensorflow_log.import_tensorflow()
@@ -295,7 +382,30 @@ def job_of(
         from tfgen import training
 
         generator = model_files.load(init_from) if init_from else None
+        if generator is not None and growing is not None:
+            generator = _grown(generator, corpus, growing)
         return training.prepare(corpus, training.Settings(**settings), generator, found.retried if found else ())
+
+
+def _grown(generator: TextGenerator, corpus: Text, counting: dict[str, Any]) -> TextGenerator:
+    """Give a generator that knows the tokens of a corpus too, and say how many are new."""
+
+    def extended(known: Vocabulary, text: Corpus | Prepared) -> Vocabulary:
+        if isinstance(text, Prepared):
+            return text.vocabulary
+        limits = {"max_tokens": counting["max_tokens"], "min_count": counting["min_count"] or 1}
+        return known.extended(Vocabulary.from_corpus(text, known.split, **limits))
+
+    known, of_sources = generator.vocabulary, None
+    new_of_sources: tuple[str, ...] = ()
+    vocabulary = extended(known, corpus.texts if isinstance(corpus, Pairs | PreparedPairs) else corpus)
+    read = getattr(getattr(generator.network, "encoder", None), "vocabulary", None)
+    if isinstance(corpus, Pairs | PreparedPairs) and read is not None:
+        of_sources = extended(read, corpus.sources)
+        new_of_sources = of_sources.tokens[len(read) :]
+    new = vocabulary.tokens[len(known) :] + new_of_sources
+    click.echo(f"new {known.split}s: {wording.listing(dict.fromkeys(new))}")
+    return generator.with_vocabulary(vocabulary, of_sources) if new else generator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -317,6 +427,7 @@ class TrainingRun:
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
         ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
+        is_chief: Whether this process, of several that train together, shows, draws and writes.
     """
 
     console: Console
@@ -333,6 +444,7 @@ class TrainingRun:
     found: StoppedRun | None = None
     retry: int = 0
     ngrams: int | None = None
+    is_chief: bool = True
 
     def run(self, corpus: Text) -> None:
         """Describe the job, train, save, draw.
@@ -347,9 +459,10 @@ class TrainingRun:
     def _run(self, corpus: Text) -> None:
         from tfgen import training
 
-        floor = training.floor(corpus, self.job, self.ngrams or 7)
+        floor = training.floor(corpus, self.job, self.ngrams or 7) if self.is_chief else None
         self._describe(corpus, floor)
-        if self.checkpoints and not self.found:
+        alone = self.job.generator.workers.size == 1
+        if self.checkpoints and not self.found and alone:
             self.checkpoints.clear()
         job, existed = self.job, _identity(self.output)
         message, curve = self._attempt(job, existed, False, floor)
@@ -358,6 +471,8 @@ class TrainingRun:
                 job = training.retry(job)
                 self.console.print(f"{message} Going on from the last good checkpoint, with {job.rate:g} at the peak.")
                 message, curve = self._attempt(job, existed, True, floor)
+        if not self.is_chief:
+            return
         job.generator.save(self.output)
         if message:
             command = f"{self.continue_command} --retry 1"

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tfgen.cli.screen import Screen
 
 
-@click.command()
+@click.command(
+    epilog=options.examples('tfgen write romeo.keras "ROMEO:"', "tfgen write romeo.keras --temperature 1 -o scene.txt")
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("prompt", default="")
 @click.option(

@@ -14,7 +14,8 @@
 | `line_ends` | what ends a line |
 | `columns` | columns of a CSV or TSV file |
 | `json_rows` | rows of JSON |
-| `cleaning` | HTML entities, Project Gutenberg's frame, Unicode normalisation |
+| `cleaning` | HTML entities, Project Gutenberg's frame |
+| `forms` | Unicode normalisation and lower case, which belong to a vocabulary too |
 | `ag_news` | what is peculiar to AG News as it was published |
 | `named` | the corpora that have names |
 | `downloads` | fetched once, verified, kept in the Keras cache |

@@ -7,9 +7,10 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 from tfgen.corpora import at_hand
+from tfgen.corpora.forms import Form, in_form
 from tfgen.errors import InputError, check_instance
 from tfgen.support import wording
 
@@ -18,10 +19,6 @@ END_OF_TEXT = "\x03"
 
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
-
-
-Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
-FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
 
 class Document(NamedTuple):
@@ -77,6 +74,15 @@ class Corpus:
     def normalize(self) -> Form | None:
         """The Unicode normalisation form that the texts were brought into, if they were."""
         return cast("Form | None", self.reading.get("normalize"))
+
+    @property
+    def lower(self) -> bool:
+        """Whether the texts were made lower case."""
+        return bool(self.reading.get("lower"))
+
+    def normalized(self, text: str) -> str:
+        """Bring a text into the form of the texts."""
+        return in_form(text, self.normalize, self.lower)
 
     @classmethod
     def from_texts(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from tfgen.corpora.columns import Quoting
-from tfgen.corpora.corpus import Corpus, Form
+from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.encodings import Errors
+from tfgen.corpora.forms import Form
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
 from tfgen.corpora.text_source import Control, Reading, TextSource
+from tfgen.support import keywords
 
 
+@keywords.suggesting
 def load_corpus(
     source: StrPath | Sequence[StrPath],
     *,
@@ -29,6 +33,7 @@ def load_corpus(
     paragraphs: bool = False,
     split_on: str | None = None,
     errors: Errors = "strict",
+    lower: bool = False,
 ) -> Corpus:
     r"""Load text to learn from.
 
@@ -72,6 +77,7 @@ def load_corpus(
             out. Each file is held in memory, of up to 16,777,216 characters.
         errors: What to do with bytes that are not of the encoding: report the first, with likely encodings ("strict"),
             put U+FFFD in their place ("replace"), or leave them out ("ignore"); their number is in `noticed`.
+        lower: Make the texts lower case, each character by itself; a vocabulary of the corpus does the same to prompts.
 
     Returns:
         The corpus. Its `source` is `source` as given, with the column: `"news.csv[title]"`.
@@ -102,6 +108,7 @@ def load_corpus(
         paragraphs=paragraphs,
         split_on=split_on,
         errors=errors,
+        lower=lower,
     ).load()
 
 
@@ -118,6 +125,8 @@ def open_source(source: StrPath | Sequence[StrPath], **reading: Any) -> TextSour
     >>> next(open_source("unicode-names").pieces())[:12]
     'SPACE\\x03EXCLAM'
     """
+    if message := keywords.unexpected(reading, [field.name for field in dataclasses.fields(Reading)]):
+        raise TypeError(message)
     how = Reading(**reading)
     names = as_names(source)
     passed_over: Counter[str] = Counter()

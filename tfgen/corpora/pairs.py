@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfgen.corpora.columns import Quoting
-from tfgen.corpora.corpus import Corpus, Form
+from tfgen.corpora.corpus import Corpus
 from tfgen.corpora.encodings import Errors
+from tfgen.corpora.forms import Form
 from tfgen.corpora.loading import open_source
 from tfgen.corpora.sources import StrPath
 from tfgen.corpora.text_source import Control, TextSource
@@ -73,6 +74,7 @@ def load_pairs(
     delimiter: str | None = None,
     quoting: Quoting | None = None,
     errors: Errors = "strict",
+    lower: bool = False,
 ) -> Pairs:
     """Load two columns of a table: each row is a pair of a source and a text.
 
@@ -92,6 +94,7 @@ def load_pairs(
         delimiter: What stands between cells.
         quoting: How cells are quoted.
         errors: What to do with bytes that are not of the encoding.
+        lower: Make sources and texts lower case.
 
     Returns:
         The pairs, in the order of the rows.
@@ -121,6 +124,7 @@ def load_pairs(
         delimiter=delimiter,
         quoting=quoting,
         errors=errors,
+        lower=lower,
     )
     return Pairs(sources.load(), texts.load())
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
-from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Document, Form, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.forms import FORMS, Form, in_form
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
 from tfgen.errors import InputError, check_choice
@@ -53,6 +53,7 @@ class Reading:
     paragraphs: bool = False
     split_on: str | None = None
     errors: encodings.Errors = "strict"
+    lower: bool = False
 
     def __post_init__(self) -> None:
         """Check."""
@@ -82,6 +83,11 @@ class Reading:
                     f"split_on must be a regular expression; received {wording.shown(self.split_on)}: "
                     f"{wording.clause(error)}."
                 ) from error
+
+    @property
+    def cleans(self) -> bool:
+        """Whether more is done to a text than to its ends of lines."""
+        return bool(self.unescape or self.normalize or self.lower)
 
     @property
     def cuts(self) -> bool:
@@ -118,7 +124,7 @@ class Reading:
         """Clean a text, or as many of its lines as there are."""
         text = cleaning.unescape(text) if self.unescape else text
         text = text if self.keep_line_ends else line_ends.unified(text)
-        return unicodedata.normalize(self.normalize, text) if self.normalize else text
+        return in_form(text, self.normalize, self.lower)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +226,7 @@ class TextSource:
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
         end = END_OF_TEXT if self.ends else ""
-        is_plain = not (self.reading.unescape or self.reading.normalize)
+        is_plain = not self.reading.cleans
         for document in documents:
             cleaned = document if is_plain and "\r" not in document else self._clean(document)
             if cleaned:
@@ -274,7 +280,7 @@ class TextSource:
     def _running(self, text: TextFile) -> Iterator[str]:
         """Yield a file as one document, cleaned some lines at a time: no cleaning looks across a newline."""
         pieces = self._decoded(text)
-        if not (self.reading.unescape or self.reading.normalize):
+        if not self.reading.cleans:
             yield from pieces
             return
         before = ""  # so that the beginning of a line is not taken for the beginning of the text

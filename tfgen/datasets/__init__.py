@@ -5,6 +5,7 @@
 | `cuts` | three ways to cut text: streams, windows, documents; training and validation |
 | `pairing` | sources and the texts that are written from them |
 | `pair_sources` | sources: arrays, or other texts |
+| `shares` | the rows of a batch that one of several workers reads |
 | `course` | batches as a function of epoch and step, and the dataset of them |
 | `document_rows` | where rows of documents lie, without holding them |
 | `permutation` | a random order, looked up place by place and never held |

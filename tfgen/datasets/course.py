@@ -11,9 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfgen.datasets.shares import WHOLE, Share
+
 Ids = npt.NDArray[np.integer]
 # Inputs, which may be a nest of arrays, and targets.
 Batch = tuple[Any, Ids]
+# Gives a worker's share of a batch, as a function of (epoch, step, share).
+Batches = Callable[[int, int, Share], Batch]
 
 # How many batches stand for all in a fingerprint.
 _SAMPLED = 64
@@ -24,13 +28,19 @@ class Course:
 
     Attributes:
         steps: How many batches an epoch has.
+        share: Which rows of each are read.
     """
 
-    def __init__(self, batch: Callable[[int, int], Batch], steps: int) -> None:
-        """Take the batches as a function of (epoch, step), and how many an epoch has."""
-        self.batch = batch
+    def __init__(self, batches: Batches, steps: int, share: Share) -> None:
+        """Take the batches as a function of (epoch, step, share), how many an epoch has, and the share that is read."""
         self.steps = steps
+        self.share = share
+        self._batches = batches
         self._next = (0, 0)
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """Give what is read of a batch."""
+        return self._batches(epoch, step, self.share)
 
     def begin_at(self, epoch: int, step: int = 0) -> None:
         """Let the next iterator read that epoch from that step on; those after it read whole epochs, one after another.
@@ -47,10 +57,13 @@ class Course:
         return np.int64(epoch), np.int64(step)
 
     def fingerprint(self) -> str:
-        """Tell this course from another: a hash of batches of the first epoch, all or 64 of them in even steps."""
+        """Tell this course from another: a hash of batches of the first epoch, all or 64 of them in even steps.
+
+        It is of whole batches, whatever share of them is read.
+        """
         digest = hashlib.sha256()
         for step in np.unique(np.linspace(0, self.steps - 1, min(self.steps, _SAMPLED)).astype(int)).tolist():
-            for array in tf.nest.flatten(self.batch(0, step)):
+            for array in tf.nest.flatten(self._batches(0, step, WHOLE)):
                 kind = np.int32 if np.issubdtype(array.dtype, np.integer) else array.dtype
                 digest.update(np.ascontiguousarray(array, kind).tobytes())
         return digest.hexdigest()
@@ -66,20 +79,32 @@ def ids_spec(rows: int | None, length: int | None) -> tf.TensorSpec:
     return tf.TensorSpec([rows, length], tf.int32)
 
 
-def dataset_of(batch: Callable[[int, int], Batch], steps: int, specs: tuple[Any, tf.TensorSpec]) -> tf.data.Dataset:
+def shared(dataset: tf.data.Dataset, share: Share) -> tf.data.Dataset:
+    """Give one worker's share of a dataset that this module has made: the same batches, of their rows only its own.
+
+    No row of another worker is read. The number of rows is not fixed in its shapes.
+    """
+    inputs, targets = dataset.element_spec
+    specs = tf.nest.map_structure(lambda spec: tf.TensorSpec([None, *spec.shape[1:]], spec.dtype), (inputs, targets))
+    course: Course = dataset._course
+    return dataset_of(course._batches, course.steps, specs, share)
+
+
+def dataset_of(batches: Batches, steps: int, specs: tuple[Any, tf.TensorSpec], share: Share = WHOLE) -> tf.data.Dataset:
     """Make a dataset of `steps` batches that counts its own epochs.
 
     Args:
-        batch: What each is, as a function of (epoch, step).
+        batches: What each is, as a function of (epoch, step, share).
         steps: How many an epoch has.
         specs: Shapes and types of a batch, to which its arrays are cast.
+        share: Which rows of each are read.
     """
-    course = Course(batch, steps)
+    course = Course(batches, steps, share)
     flat = tf.nest.flatten(specs)
 
     def load(epoch: tf.Tensor, step: tf.Tensor) -> Any:
         def as_specified(epoch: np.int64, step: np.int64) -> list[npt.NDArray[Any]]:
-            arrays = tf.nest.flatten(batch(int(epoch), int(step)))
+            arrays = tf.nest.flatten(course.batch(int(epoch), int(step)))
             return [array.astype(spec.dtype.as_numpy_dtype) for array, spec in zip(arrays, flat, strict=True)]
 
         tensors = tf.numpy_function(as_specified, [epoch, step], [spec.dtype for spec in flat])

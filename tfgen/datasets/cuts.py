@@ -23,6 +23,7 @@ import tensorflow as tf
 from tfgen.datasets import document_rows, memory_map, permutation
 from tfgen.datasets.course import Batch, dataset_of, ids_spec
 from tfgen.datasets.document_rows import Rows
+from tfgen.datasets.shares import Share
 from tfgen.errors import InputError, check_instance, real_number, whole_number
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
@@ -53,14 +54,14 @@ def streams(
         corpus: The text.
         vocabulary: Turns it into ids; a prepared corpus has its own.
         batch_size: B.
-        length: T, over which gradients flow.
+        length: T, over which gradients flow, at most.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
         unknown: What a token outside the vocabulary does, see `Vocabulary.encode`. None: it is an error, but where the
             vocabulary has left tokens out and knows what the unknown one means.
 
     Returns:
-        Training and validation batches, (B, T) all of them; None for no validation. A validation part that is shorter
-        than B streams of T has a smaller T.
+        Training and validation batches, (B, T); None for no validation. All batches of a part are of one length, or
+        of two that differ by one, so that each is a training step of the same weight.
 
     Raises:
         InputError: A setting is out of range, or the text is too short for it: the message says which one to lower.
@@ -105,20 +106,17 @@ def _too_short(transitions: int, batch_size: int, length: int) -> str:
 def _streams(ids: Ids, batch_size: int, length: int) -> tf.data.Dataset:
     transitions = len(ids) - 1
     per_row = math.ceil(transitions / batch_size)
-    length = min(length, per_row)
+    steps, begins = math.ceil(per_row / length), permutation.evenly(per_row, length)
     rows = np.arange(batch_size)[:, np.newaxis] * per_row
-    within = np.arange(length)
 
-    def batch(_: int, step: int) -> Batch:
-        offsets = step * length + within
-        positions = rows + offsets
-        # The last row may be shorter than the others, and the last batch than its length.
-        real = (offsets < per_row) & (positions < transitions)
-        # The next batches lie on the same pages.
-        return read(ids, positions, real, keep=step % _ON_A_PAGE > 0)
+    def batch(_: int, step: int, share: Share) -> Batch:
+        positions = share.of(rows) + np.arange(begins(step), begins(step + 1))
+        # The last rows may be shorter than the others. The next batches lie on the same pages.
+        inputs, targets = read(ids, positions, positions < transitions, keep=step % _ON_A_PAGE > 0)
+        return inputs, share.targets(targets, batch_size)
 
-    spec = ids_spec(batch_size, length)
-    return dataset_of(batch, math.ceil(per_row / length), (spec, spec))
+    spec = ids_spec(batch_size, None if per_row % steps else per_row // steps)
+    return dataset_of(batch, steps, (spec, spec))
 
 
 def windows(
@@ -136,7 +134,7 @@ def windows(
     Args:
         corpus: The text; documents that end are joined, each between ends of text.
         vocabulary: Turns it into ids; a prepared corpus has its own.
-        batch_size: B; the last batch of an epoch may be smaller.
+        batch_size: B; some batches may have a row less, all about as many.
         length: T; the last piece of the text may be shorter, and is padded.
         validation: Share of the text, its last part, that is kept from training; 0 for none.
         seed: Of the order, which is another one in each epoch.
@@ -171,11 +169,11 @@ def _windows(ids: Ids, batch_size: int, length: int, seed: int | None) -> tf.dat
     within = np.arange(length)
     order = permutation.batches(count, batch_size, seed)
 
-    def batch(epoch: int, step: int) -> Batch:
+    def batch(epoch: int, step: int, share: Share) -> Batch:
         chosen = order(epoch, step)
-        positions = chosen[:, np.newaxis] * length + within
-        real = positions < transitions
-        return read(ids, positions, real)
+        positions = share.of(chosen)[:, np.newaxis] * length + within
+        inputs, targets = read(ids, positions, positions < transitions)
+        return inputs, share.targets(targets, len(chosen))
 
     spec = ids_spec(None, length)
     return dataset_of(batch, math.ceil(count / batch_size), (spec, spec))
@@ -198,7 +196,7 @@ def documents(
     Args:
         corpus: Documents that end.
         vocabulary: Turns them into ids; a prepared corpus has its own.
-        batch_size: B; one batch of an epoch may be smaller.
+        batch_size: B; some batches may have a row less, all about as many.
         length: The longest row. A longer document goes on in rows of its own, each from the zero state, whose first
             input is the last token of the row before: no transition is lost.
         validation: Share of the documents, chosen at random, that is kept from training; 0 for none.
@@ -291,8 +289,10 @@ def _kept(ids: Ids, held_out: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.b
 def _documents(ids: Ids, rows: Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
     of_batch = rows.batches(batch_size, seed)
 
-    def batch(epoch: int, step: int) -> Batch:
-        return read(ids, *document_rows.positions(of_batch(epoch, step)))
+    def batch(epoch: int, step: int, share: Share) -> Batch:
+        places = of_batch(epoch, step)
+        inputs, targets = read(ids, *document_rows.positions(share.of(places), places["length"].max()))
+        return inputs, share.targets(targets, len(places))
 
     spec = ids_spec(None, None)
     return dataset_of(batch, math.ceil(len(rows) / batch_size), (spec, spec))

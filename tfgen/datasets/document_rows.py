@@ -94,37 +94,39 @@ class Rows:
         """Give the places of a batch as a function of (epoch, step): random, those that are alike together.
 
         Args:
-            batch_size: B.
+            batch_size: B, which a batch has at most; batches differ by one row at most.
             seed: The order is a function of it and the epoch; None for the order of the text.
         """
+        begins = permutation.evenly(len(self), batch_size)
         together = max(self._pool // batch_size, 1)
 
         @functools.lru_cache(maxsize=2)
         def pool(epoch: int, number: int) -> tuple[Places, Numbers]:
             """Give sorted places, and the order in which batches are cut from them."""
-            first = number * together * batch_size
-            numbers = np.arange(first, min(first + together * batch_size, len(self)))
+            first = number * together
+            numbers = np.arange(begins(first), begins(first + together))
             rows = numbers if seed is None else permutation.shuffled(numbers, len(self), seed, epoch)
             places = memory_map.taken(self._places, rows)
             # Stable, so that rows that are alike stay in random order and meet others in each epoch.
             alike = places[np.argsort(places[self._by], kind="stable")]
-            order = np.arange(-(-len(alike) // batch_size))
+            order = np.arange(min(together, -(-len(self) // batch_size) - first))
             if seed is not None:
                 order = np.random.Generator(np.random.Philox(key=[seed, epoch + 1], counter=number)).permutation(order)
             return alike, order
 
         def batch(epoch: int, step: int) -> Places:
             alike, order = pool(epoch, step // together)
-            begin = order[step % together] * batch_size
-            return alike[begin : begin + batch_size]
+            first = step // together * together
+            chosen = first + int(order[step % together])
+            return alike[begins(chosen) - begins(first) : begins(chosen + 1) - begins(first)]
 
         return batch
 
 
-def positions(places: Places) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which of them are real."""
+def positions(places: Places, width: int) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Give the positions (B, T) in the ids of the inputs of some rows (B,), and which are real; T is a width."""
     starts, lengths = places["start"][:, np.newaxis], places["length"][:, np.newaxis]
-    within = np.arange(lengths.max())
+    within = np.arange(width)
     return starts + within, within < lengths
 
 

@@ -39,8 +39,8 @@ class Sources(Protocol):
     def content(self, number: int) -> bytes:
         """Give one as bytes: those of equal sources are equal."""
 
-    def batch(self, places: Numbers, lengths: Numbers) -> Any:
-        """Give sources that lie there, (B, ...), a nest of arrays."""
+    def batch(self, places: Numbers, lengths: Numbers, width: int) -> Any:
+        """Give sources that lie there, (B, ...), a nest of arrays; such as have lengths are padded to a width."""
 
 
 class Texts:
@@ -67,9 +67,9 @@ class Texts:
         start, length = self._places[number]
         return self._ids[start + 1 : start + length].tobytes()
 
-    def batch(self, places: Numbers, lengths: Numbers) -> Any:
-        """Give ids (B, S), padded on the right."""
-        within = np.arange(lengths.max())
+    def batch(self, places: Numbers, lengths: Numbers, width: int) -> Any:
+        """Give ids (B, S), padded on the right; S is the width."""
+        within = np.arange(width)
         real = within < lengths[:, np.newaxis]
         ids = np.where(real, self._ids[np.where(real, places[:, np.newaxis] + within, 0)], PADDING)
         memory_map.let_go(self._ids)
@@ -111,7 +111,7 @@ class Arrays:
         """Give all its bytes."""
         return b"".join(np.ascontiguousarray(leaf[number]).tobytes() for leaf in keras.tree.flatten(self._arrays))
 
-    def batch(self, places: Numbers, lengths: Numbers) -> Any:
+    def batch(self, places: Numbers, lengths: Numbers, width: int) -> Any:
         """Give their rows."""
         return keras.tree.map_structure(lambda leaf: leaf[places], self._arrays)
 

@@ -23,6 +23,7 @@ from tfgen.datasets import cuts, document_rows, pair_sources, permutation
 from tfgen.datasets.course import Batch, dataset_of, ids_spec
 from tfgen.datasets.document_rows import Rows
 from tfgen.datasets.pair_sources import Sources
+from tfgen.datasets.shares import Share
 from tfgen.errors import InputError, check_choice, check_instance
 from tfgen.prepared.corpus import Prepared
 from tfgen.support import wording
@@ -247,10 +248,12 @@ def _held_out(contents: npt.NDArray[np.uint64], validation: float, seed: int, of
 def _dataset(table: _Table, rows: Rows, batch_size: int, seed: int | None) -> tf.data.Dataset:
     of_batch = rows.batches(batch_size, seed)
 
-    def batch(epoch: int, step: int) -> Batch:
+    def batch(epoch: int, step: int, share: Share) -> Batch:
         places = of_batch(epoch, step)
-        inputs, targets = cuts.read(table.ids, *document_rows.positions(places))
-        return (table.sources.batch(places["source"], places["source_length"]), inputs), targets
+        own = share.of(places)
+        inputs, targets = cuts.read(table.ids, *document_rows.positions(own, places["length"].max()))
+        source = table.sources.batch(own["source"], own["source_length"], places["source_length"].max())
+        return (source, inputs), share.targets(targets, len(places))
 
     spec = ids_spec(None, None)
     return dataset_of(batch, math.ceil(len(rows) / batch_size), ((table.sources.spec, spec), spec))

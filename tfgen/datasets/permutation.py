@@ -38,26 +38,46 @@ def shuffled(places: npt.NDArray[np.integer], count: int, seed: int, epoch: int)
 
 
 def batches(count: int, batch_size: int, seed: int | None) -> Callable[[int, int], npt.NDArray[np.int64]]:
-    """Give the things of a batch, int64 (B,), as a function of (epoch, step); the last batch has what is left.
+    """Give the things of a batch, int64 (B,), as a function of (epoch, step); batches differ by one thing at most.
 
     Args:
         count: How many things there are.
-        batch_size: B.
+        batch_size: B, which a batch has at most.
         seed: The order is a function of it and the epoch; None for the order that they have.
     """
+    begins = evenly(count, batch_size)
     together = max(_TOGETHER // batch_size, 1)
 
     @functools.lru_cache(maxsize=2)
     def some(epoch: int, number: int) -> npt.NDArray[np.int64]:
-        first = number * together * batch_size
-        places = np.arange(first, min(first + together * batch_size, count))
+        places = np.arange(begins(number * together), begins((number + 1) * together))
         return places if seed is None else shuffled(places, count, seed, epoch)
 
     def batch(epoch: int, step: int) -> npt.NDArray[np.int64]:
-        begin = step % together * batch_size
-        return some(epoch, step // together)[begin : begin + batch_size]
+        first = begins(step // together * together)
+        return some(epoch, step // together)[begins(step) - first : begins(step + 1) - first]
 
     return batch
+
+
+def evenly(count: int, most: int) -> Callable[[int], int]:
+    """Say where each batch begins if things are spread evenly over as few batches as hold them.
+
+    A batch that has what is left, such as one thing, would be a training step of the same weight as a whole one.
+
+    Args:
+        count: How many things there are.
+        most: How many a batch has at most.
+
+    Returns:
+        Where a batch begins; a number beyond the last gives `count`.
+
+    >>> begins = evenly(9, 4)
+    >>> [begins(step) for step in range(5)]
+    [0, 3, 6, 9, 9]
+    """
+    steps = -(-count // most)
+    return lambda step: min(step, steps) * count // steps
 
 
 def _permuted(numbers: npt.NDArray[np.uint64], keys: npt.NDArray[np.uint64], half: int) -> npt.NDArray[np.uint64]:

@@ -66,6 +66,7 @@ def _tokens(vocabulary: Vocabulary) -> dict[str, Any]:
         "split": vocabulary.split,
         # A client brings texts into this form before it reads them: graphs of TensorFlow cannot. null: as they are.
         "normalize": vocabulary.normalize,
+        "lower": vocabulary.lower,
         "tokens": list(vocabulary.tokens),
         "padding": PADDING,
         "unknown": UNKNOWN,

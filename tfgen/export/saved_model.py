@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 # One call reads, and one call writes, at most so many tokens: rows times the longest of them. It bounds the memory
 # that one request can take from a server.
 TOKENS = 2**18
+# And so many texts, and bytes of them, which are asked before a text is cut: no character has more than four.
+_ROWS, _BYTES = 2**12, 4 * TOKENS
 # A text is written on by `continue` for at most so many tokens, far below the end of int32.
 _STEPS = 2**30
 
@@ -350,8 +352,15 @@ def _row_seeds(seed: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
 
 
 def _valid(texts: tf.Tensor) -> tf.Tensor:
-    """Give valid UTF-8, with U+FFFD for each byte that is none."""
+    """Give valid UTF-8, with U+FFFD for each byte that is none, of no more than one call can take."""
     texts = _require(texts, tf.size(texts) > 0, "there must be at least one text; received")
+    rows, size = tf.size(texts), tf.reduce_sum(tf.cast(tf.strings.length(texts), tf.int64))
+    bounds = [
+        _require(rows, rows <= _ROWS, f"one call can take {_ROWS} texts; received"),
+        _require(size, size <= _BYTES, f"one call can read {_BYTES} bytes of text; received"),
+    ]
+    with tf.control_dependencies(bounds):
+        texts = tf.identity(texts)
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
 
 

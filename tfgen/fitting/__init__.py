@@ -3,6 +3,8 @@
 | module | its one idea |
 |---|---|
 | `model` | the Keras model: loss over real targets, the carried state kept right in `fit` |
+| `shared_steps` | one step of training, of one process or of several workers |
+| `together` | a `fit` of several workers begins and ends alike in all of them |
 | `callback_lists` | callbacks, however they are nested |
 | `carried_state` | the state that `fit` carries from batch to batch |
 | `snapshot` | all that a `fit` holds between two batches, as a value |

@@ -18,8 +18,10 @@ def every(callbacks: Any) -> Iterator[Any]:
             yield from every(callback.callbacks)
 
 
-def starting_with(first: keras.callbacks.Callback, callbacks: Any, model: keras.Model) -> Any:
-    """Put a callback before those that `fit` was given, which stay as they are.
+def around(
+    first: keras.callbacks.Callback, callbacks: Any, last: list[keras.callbacks.Callback], model: keras.Model
+) -> Any:
+    """Put a callback before those that `fit` was given, which stay as they are, and some after them.
 
     Returns:
         What Keras takes for it: a list, to which it adds its own, or a `CallbackList` where it was given one.
@@ -33,5 +35,5 @@ def starting_with(first: keras.callbacks.Callback, callbacks: Any, model: keras.
             received = f"the class {callback.__name__}" if isinstance(callback, type) else type(callback).__name__
             raise InputError(f"callbacks must be instances of keras.callbacks.Callback; received {received}.")
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        return keras.callbacks.CallbackList([first, callbacks], model=model)
-    return [first, *keras.tree.flatten(callbacks)]
+        return keras.callbacks.CallbackList([first, callbacks, *last], model=model)
+    return [first, *keras.tree.flatten(callbacks), *last]

@@ -10,6 +10,7 @@ import functools
 import inspect
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,12 +18,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen.errors import InputError, real_number, whole_number
-from tfgen.fitting import callback_lists, carried_state
+from tfgen.errors import InputError, check_instance, real_number, whole_number
+from tfgen.fitting import callback_lists, carried_state, shared_steps, snapshot, together
 from tfgen.networks import kinds
 from tfgen.networks.source_shapes import looked_up
 from tfgen.support import forks, wording
 from tfgen.vocabulary.vocabulary import PADDING
+from tfgen.workers import ALONE, Workers
 
 _CARRIES = "the network carries the state of batch_size"
 
@@ -52,23 +54,51 @@ class TrainingModel(keras.Model):
                 "KERAS_BACKEND=tensorflow before that."
             )
         self.network = network
+        self._gives_logits = kinds.gives_logits(network)
         self._restart = real_number("restart", restart, at_least=0, at_most=1)
+        self._workers = ALONE
 
     @property
     def restart(self) -> float:
         """The chance that a row of a training batch starts from the zero state."""
         return self._restart
 
+    @property
+    def workers(self) -> Workers:
+        """With whom this process trains the model, each on its rows of every batch; one alone at first.
+
+        Set it to what `tfgen.workers.join` gives, in each of them: `fit` and `evaluate` then do together what one
+        process would do. Callbacks that only show or write are the chief's. It is no part of what is saved.
+        """
+        return self._workers
+
+    @workers.setter
+    def workers(self, workers: Workers) -> None:
+        check_instance("workers", workers, Workers, "what tfgen.workers.join gives")
+        rows = self._rows()
+        if rows is not None and rows % workers.size:
+            raise InputError(
+                f"the network carries the state of {rows} rows, which {workers.size} workers cannot share: give a "
+                f"batch_size that is a multiple of {workers.size}."
+            )
+        if self._workers.size != workers.size:
+            carried_state.share(self.network, workers.size)
+        self._workers = workers
+        # What was traced knows the rows, and the sums, of the workers before.
+        self.train_function = self.test_function = self.predict_function = None
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Map ids (B, T), or (source, ids), to probabilities of each next token (B, T, V), as Keras does for `fit`."""
-        expected = kinds.decoder_of(self.network).input_shape[0]
+        expected = self._rows()
         if expected is not None:
             # Keras would broadcast the state of a wrong batch in silence.
-            received = tf.shape(inputs)[0]
+            received = tf.shape(inputs)[0] * self.workers.size
             message = f"{_CARRIES} {expected}"
             with tf.control_dependencies([tf.debugging.assert_equal(received, expected, message)]):
                 inputs = tf.identity(inputs)
-        return self.network(inputs, training=training)
+        given = self.network(inputs, training=training)
+        # Keras' losses take the logits from the softmax, with from_logits=True and without.
+        return keras.activations.softmax(given) if self._gives_logits else given
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -79,18 +109,39 @@ class TrainingModel(keras.Model):
         if real is not None and getattr(self.loss, "reduction", "mean") != "sum":
             share = tf.reduce_mean(tf.cast(tf.cast(y, tf.int32) != PADDING, tf.float32))
             real = tf.math.divide_no_nan(real, share)
-        return super().compute_loss(x, y, y_pred, real, training)
+        with warnings.catch_warnings():
+            if self._gives_logits:  # they are the network's, and are used: what Keras warns of is right
+                warnings.filterwarnings("ignore", message=".*from_logits=True.*")
+            return super().compute_loss(x, y, y_pred, real, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Update metrics; those compiled as `weighted_metrics` leave padding out, and so do tfgen's own."""
-        return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
+        with warnings.catch_warnings():
+            if self._gives_logits:
+                warnings.filterwarnings("ignore", message=".*from_logits=True.*")
+            return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
 
     def train_step(self, data: Any) -> Any:
         """Train on one batch, some rows of it from the zero state."""
-        carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations)
-        alone = self.distribute_strategy.num_replicas_in_sync == 1
-        with _unreduced(self.optimizer) if alone else contextlib.nullcontext():
+        carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations, self.workers)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
             return super().train_step(data)
+        with _unreduced(self.optimizer):
+            return shared_steps.train_step(self, self.workers, data)
+
+    def test_step(self, data: Any) -> Any:
+        """Evaluate on one batch."""
+        if self.workers.size > 1:
+            return shared_steps.test_step(self, self.workers, data)
+        return super().test_step(data)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Print what `keras.Model.summary` does, and of a stateful network how often its rows begin anew."""
+        super().summary(*args, **kwargs)
+        if self._rows() is not None:
+            (kwargs.get("print_fn") or print)(
+                f" restart={self.restart}: the chance that a row of a training batch starts from the zero state"
+            )
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does; each epoch begins at the zero state of a stateful network.
@@ -116,14 +167,28 @@ class TrainingModel(keras.Model):
             x = validation[0] if isinstance(validation, (tuple, list)) else validation
             rows = given.get("validation_batch_size") or given.get("batch_size")
             self._check_batches({"x": x, "batch_size": rows})
+        self._share(given)
         reset = carried_state.ResetEachEpoch(self.network)
-        given["callbacks"] = callback_lists.starting_with(reset, given.get("callbacks"), self)
+        last = [together.EndTogether(self.workers)] if self.workers.size > 1 else []
+        given["callbacks"] = callback_lists.around(reset, given.get("callbacks"), last, self)
         fit = super().fit
         for callback in reversed([*callback_lists.every(given["callbacks"])]):
             if hasattr(callback, "run_around_fit"):
                 fit = functools.partial(callback.run_around_fit, fit, self)
         with _one_line(), looked_up():
             return fit(**given)
+
+    def _share(self, given: dict[str, Any]) -> None:
+        """Let `fit` read this worker's rows alone, and begin as all others do."""
+        if self.workers.size == 1 or not self.compiled:
+            return
+        given["x"] = together.shared(given.get("x"), self.workers)
+        if given.get("validation_data") is not None:
+            given["validation_data"] = together.shared(given["validation_data"], self.workers)
+        if not self.workers.is_chief:
+            given |= {"callbacks": together.without_those_of_chief(given.get("callbacks")), "verbose": 0}
+        self.jit_compile = False  # XLA knows nothing of the others
+        together.begin(self, given["x"], self.workers)
 
     def _keep_order(self, given: dict[str, Any]) -> None:
         """Keep the rows of arrays, which Keras shuffles, in the order in which a carried state must read them."""
@@ -137,8 +202,7 @@ class TrainingModel(keras.Model):
 
     def _rows(self) -> int | None:
         """Give the number of rows whose state the network carries; None if it carries none."""
-        rows: int | None = kinds.decoder_of(self.network).input_shape[0]
-        return rows
+        return kinds.rows_of(self.network)
 
     def _check_batches(self, given: dict[str, Any]) -> None:
         """Refuse batches of another size than the network's, where that can be seen; arrays get it by default."""
@@ -183,7 +247,13 @@ class TrainingModel(keras.Model):
         forks.check()
         given = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
         options = given.pop("kwargs", {})
-        self._check_batches(given)
+        if self.workers.size > 1 and self.compiled:
+            given["x"] = together.shared(given.get("x"), self.workers)
+            given |= {} if self.workers.is_chief else {"verbose": 0}
+            if not all(metric.variables for metric in self.metrics):
+                snapshot.build_variables(self)
+        else:
+            self._check_batches(given)
         with carried_state.zeroed(self.network), _one_line(), looked_up():
             return super().evaluate(**given, **options)
 

@@ -8,10 +8,12 @@ numbers, and writes checkpoints after all callbacks have done their part.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,8 +21,9 @@ import keras
 from tfgen.datasets import course as courses
 from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.fitting import callback_lists, snapshot
-from tfgen.support import wording
+from tfgen.support import checkpoints, wording
 from tfgen.support.checkpoints import Checkpoint, Checkpoints
+from tfgen.workers import Workers
 
 _FORMAT = 1
 # What a checkpoint says, beside arrays.
@@ -87,7 +90,7 @@ class Resume(keras.callbacks.Callback):
                 where to begin.
         """
         callbacks = [*callback_lists.every(arguments["callbacks"])]
-        course = _course(arguments, callbacks)
+        course, workers = _course(arguments, callbacks), model.workers
         if not model.compiled:
             return fit(**arguments)  # Keras says what is missing
         snapshot.build_variables(model)
@@ -96,10 +99,10 @@ class Resume(keras.callbacks.Callback):
             "identity": snapshot.identity(model, course),
             "epochs": arguments.get("epochs", 1),
             "steps": course.steps,
-            "computed_with": snapshot.computed_with(),
+            "computed_with": snapshot.computed_with(workers),
         }
-        with self._checkpoints.locked(), self._at_work():
-            checkpoint = self._checkpoints.latest(self._warn)
+        with self._last(workers) as checkpoint, self._at_work():
+            run = json.loads(workers.from_chief(json.dumps(run).encode())) if workers.size > 1 else run
             if checkpoint is not None:
                 self._check(checkpoint, run)
             begin = _position(checkpoint, arguments)
@@ -108,7 +111,7 @@ class Resume(keras.callbacks.Callback):
             listed = isinstance(arguments["callbacks"], list)
             add_progbar = listed and verbose != 0 and not _holds(callbacks, keras.callbacks.ProgbarLogger)
             resumable = ResumableCallbacks(
-                _Keeper(self._checkpoints, checkpoint, run, self._new_rate),
+                _Keeper(self._checkpoints, checkpoint, run, self._new_rate, workers.is_chief),
                 course,
                 begin,
                 self.every,
@@ -121,6 +124,25 @@ class Resume(keras.callbacks.Callback):
                 verbose=verbose,
             )
             return fit(**{**arguments, "initial_epoch": begin[0], "callbacks": resumable})
+
+    @contextlib.contextmanager
+    def _last(self, workers: Workers) -> Iterator[Checkpoint | None]:
+        """Give the last checkpoint, which the chief alone reads, to all, and keep other processes from writing others.
+
+        Raises:
+            InputError: Another process writes to the directory.
+        """
+        with contextlib.ExitStack() as held:
+            checkpoint = None
+            with workers.agreeing():
+                if workers.is_chief:
+                    held.enter_context(self._checkpoints.locked())
+                    checkpoint = self._checkpoints.latest(self._warn)
+            if workers.size > 1:
+                known = None if checkpoint is None else {"path": str(checkpoint.path), "state": checkpoint.state}
+                received = checkpoints.unpacked(workers.from_chief(checkpoints.packed(known)))
+                checkpoint = received and Checkpoint(Path(received["path"]), received["state"])
+            yield checkpoint
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -198,12 +220,18 @@ class _Keeper:
     """Puts the state of a run back, and writes it."""
 
     def __init__(
-        self, checkpoints: Checkpoints, checkpoint: Checkpoint | None, run: dict[str, Any], new_rate: bool
+        self,
+        checkpoints: Checkpoints,
+        checkpoint: Checkpoint | None,
+        run: dict[str, Any],
+        new_rate: bool,
+        writes: bool,
     ) -> None:
         self._checkpoints = checkpoints
         self._checkpoint = checkpoint
         self._run = run
         self._new_rate = new_rate
+        self._writes = writes
         state = checkpoint.state if checkpoint else {}
         self._last = (state.get("epoch"), state.get("step"))
         self._last_path = checkpoint.path if checkpoint else None
@@ -226,15 +254,17 @@ class _Keeper:
             optimizer.learning_rate = rate
 
     def save(self, listed: ResumableCallbacks, epoch: int, step: int) -> None:
-        """Write a checkpoint of the position."""
+        """Write a checkpoint of the position; of several workers the chief does, for all."""
         state = snapshot.capture(listed.model, callback_lists.every(listed.callbacks))
         stopped = listed.model.stop_training
+        if not self._writes:
+            return
         path = self._checkpoints.save({**self._run, "epoch": epoch, "step": step, "stopped": stopped, **state})
         self._last, self._last_path = (epoch, step), path
 
     def discard_at(self, epoch: int, step: int) -> None:
         """Remove the checkpoint of a position whose weights turned out to be bad."""
-        if self._last == (epoch, step) and self._last_path:
+        if self._writes and self._last == (epoch, step) and self._last_path:
             self._last_path.unlink(missing_ok=True)
 
 

@@ -13,11 +13,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.fitting import carried_state
 from tfgen.networks import kinds, recurrent
 from tfgen.support import threads, wording
+from tfgen.workers import Workers
 
 # What Keras' callbacks hold beside their settings. A callback of ours, or of a user, names it in `resumed`.
 _KERAS = {
@@ -39,9 +42,9 @@ def build_variables(model: Any) -> None:
 
 
 def capture(model: Any, callbacks: Iterable[Any]) -> dict[str, Any]:
-    """Copy the state of a prepared model and of its callbacks."""
+    """Copy the state of a prepared model and of its callbacks; of several workers all must do so."""
     return {
-        "variables": [variable.numpy() for variable in _variables(model)],
+        "variables": [*variables(model), *carried_state.gathered(model.network, model.workers)],
         "callbacks": {
             name: {field: getattr(callback, field) for field in _fields(callback) if hasattr(callback, field)}
             for name, callback in _named(callbacks)
@@ -66,12 +69,10 @@ def restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> None
 
 
 def _restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> None:
-    variables = _variables(model)
-    shapes = [getattr(array, "shape", None) for array in state["variables"]]
-    if [tuple(variable.shape) for variable in variables] != shapes:
-        raise InputError("the checkpoint has variables of other shapes than the model.")
-    for variable, array in zip(variables, state["variables"], strict=True):
-        variable.assign(array)
+    carried = len(_carried(model))
+    own = [*state["variables"]]
+    own[len(own) - carried :] = [carried_state.own_rows(each, model.workers) for each in own[len(own) - carried :]]
+    assign(model, own)
     for name, callback in _named(callbacks):
         held = state["callbacks"].get(name, {})
         for field in _fields(callback):
@@ -79,6 +80,26 @@ def _restore(model: Any, callbacks: Iterable[Any], state: dict[str, Any]) -> Non
                 setattr(callback, field, held[field])
     random.setstate(state["random"]["python"])
     np.random.set_state(state["random"]["numpy"])
+
+
+def variables(model: Any) -> list[npt.NDArray[Any]]:
+    """Copy all variables that are the same in all workers."""
+    carried = {id(variable) for variable in _carried(model)}
+    return [variable.numpy() for variable in _variables(model) if id(variable) not in carried]
+
+
+def assign(model: Any, arrays: list[npt.NDArray[Any]]) -> None:
+    """Set variables, in the order of `variables`, and the carried state of this worker's rows if that is there too.
+
+    Raises:
+        InputError: They have other shapes.
+    """
+    known = _variables(model)[: len(arrays)]
+    shapes = [getattr(array, "shape", None) for array in arrays]
+    if [tuple(variable.shape) for variable in known] != shapes:
+        raise InputError("the checkpoint has variables of other shapes than the model.")
+    for variable, array in zip(known, arrays, strict=True):
+        variable.assign(array)
 
 
 def are_numbers(model: Any) -> bool:
@@ -92,9 +113,13 @@ def _variables(model: Any) -> list[Any]:
         *model.variables,
         *model.metrics_variables,
         *model.optimizer.variables,
-        *recurrent.training_state(kinds.decoder_of(model.network)),
+        *_carried(model),
     ]
     return list({id(variable): variable for variable in every}.values())
+
+
+def _carried(model: Any) -> list[Any]:
+    return [*recurrent.training_state(kinds.decoder_of(model.network))]
 
 
 def _fields(callback: Any) -> Sequence[str]:
@@ -131,10 +156,11 @@ def identity(model: Any, course: Any) -> dict[str, Any]:
     return dict(_flat("", parts))
 
 
-def computed_with() -> str:
+def computed_with(workers: Workers) -> str:
     """Name what the last digits of a result depend on beside the run itself."""
+    together = f", {workers.size} workers" if workers.size > 1 else ""
     used = f"{threads.within()} threads, {threads.between()} operations at once"
-    return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {platform.machine()}, {used}"
+    return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {platform.machine()}, {used}{together}"
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.support import keywords
 from tfgen.terms.settings import PLAIN, number
 
 Logits = npt.NDArray[np.float64]
@@ -13,8 +14,8 @@ Chain = dict[str, Any]
 
 def default_chain(**settings: Any) -> Chain:
     """Give the plain settings in their order, without those that are None; each that is out of its range is refused."""
-    if unknown := settings.keys() - PLAIN.keys():
-        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
+    if message := keywords.unexpected(settings, PLAIN):
+        raise TypeError(message)
     given = {"temperature": 1.0, **settings}
     return {name: number(name, given[name], PLAIN[name]) for name in PLAIN if given.get(name) is not None}
 

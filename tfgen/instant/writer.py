@@ -50,14 +50,28 @@ class Writer:
         self._nothing = _Reading(nothing, self._network.start(1), no_logits, np.empty(0), nothing)
         self._readings: list[_Reading] = []
 
-    def generate(self, prompt: str = "", *, n: int = 1, echo: bool = True, **call: Any) -> list[str]:
-        """Give `n` texts; the other arguments are those of `stream`."""
-        rows = zip(*self._write(prompt, n, **call), strict=True)
-        return [(prompt if echo else "") + "".join(pieces) for pieces in rows]
+    def generate(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        n: int = 1,
+        echo: bool = True,
+        seed: int | Sequence[int] | None = None,
+        **call: Any,
+    ) -> list[Any]:
+        """Give `n` texts, or those of each of several prompts; the other arguments are those of `stream`."""
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        seeds = row_seeds(random.getrandbits(62) if seed is None else seed, len(prompts) * n)
+        written = []
+        for number, each in enumerate(prompts):
+            rows = zip(*self._write(each, seeds[number * n : (number + 1) * n], **call), strict=True)
+            written.append([(each if echo else "") + "".join(pieces) for pieces in rows])
+        return written[0] if isinstance(prompt, str) else written
 
-    def stream(self, prompt: str = "", **call: Any) -> Iterator[str]:
+    def stream(self, prompt: str = "", *, seed: int | None = None, **call: Any) -> Iterator[str]:
         """Give a text token by token; for the arguments, as far as there are any, see `tfgen.writing.Writer`."""
-        return (text for (text,) in self._write(prompt, 1, **call) if text)
+        seeds = row_seeds(random.getrandbits(62) if seed is None else seed, 1)
+        return (text for (text,) in self._write(prompt, seeds, **call) if text)
 
     def score(self, text: str, *, unknown: OnUnknown = "error") -> Score:
         """Tell how likely the model finds a text, see `tfgen.writing.Writer`."""
@@ -73,13 +87,12 @@ class Writer:
     def _write(
         self,
         prompt: str,
-        rows: int,
+        seeds: npt.NDArray[np.int64],
         *,
         length: int = 200,
         min_length: int = 0,
         stop: str | Sequence[str] | None = None,
         max_time: float | None = None,
-        seed: int | None = None,
         unknown: OnUnknown = "error",
         **settings: Any,
     ) -> Iterator[list[str]]:
@@ -87,7 +100,6 @@ class Writer:
         chain = chains.default_chain(**settings)
         limits = Limits(length, min_length, as_stops(stop, self.vocabulary.normalized), max_time=max_time)
         ids = self.vocabulary.encode(prompt, unknown)
-        seeds = row_seeds(random.getrandbits(62) if seed is None else seed, rows)
         reading = self._read(ids)
         if np.isnan(reading.logits).any() or not np.isfinite(reading.logits).any():
             raise InputError(NO_DISTRIBUTION)

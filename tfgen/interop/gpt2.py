@@ -9,12 +9,13 @@ from tfgen.errors import InputError
 from tfgen.interop.parts import Part, embedding, turned
 from tfgen.layers import stepping
 from tfgen.layers.transformer import Transformer
+from tfgen.networks import chain
 from tfgen.support import wording
 
 
 def is_gpt2(network: keras.Sequential) -> bool:
     """Whether a network has a transformer."""
-    return any(isinstance(layer, Transformer) for layer in network.layers)
+    return any(isinstance(layer, Transformer) for layer in chain.layers_of(network))
 
 
 def parts_of_gpt2(network: keras.Sequential) -> list[Part]:
@@ -23,11 +24,12 @@ def parts_of_gpt2(network: keras.Sequential) -> list[Part]:
     Raises:
         InputError: It is not as GPT-2 has it: an embedding, one transformer and a head without a bias.
     """
-    kinds = [type(layer) for layer in network.layers]
-    if kinds != [keras.layers.Embedding, Transformer, keras.layers.Dense] or network.layers[-1].bias is not None:
-        found = wording.listed([stepping.named(layer) for layer in network.layers], 8)
+    layers = chain.layers_of(network)
+    kinds = [type(layer) for layer in layers]
+    if kinds != [keras.layers.Embedding, Transformer, keras.layers.Dense] or layers[-1].bias is not None:
+        found = wording.listed([stepping.named(layer) for layer in layers], 8)
         raise InputError(f"GPT-2 has an embedding, one transformer and a head without a bias; received {found}.")
-    tokens, transformer, head = network.layers
+    tokens, transformer, head = layers
     return [embedding("transformer.wte", tokens), _transformer(transformer), _head(head)]
 
 

@@ -10,6 +10,7 @@ import keras
 from tfgen.errors import InputError, check_instance
 from tfgen.layers import keras_layers, stepping
 from tfgen.layers.stepping import CELLS
+from tfgen.networks.chain import plain
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.support import wording
 from tfgen.text_generator import TextGenerator
@@ -35,7 +36,8 @@ def to_keras(generator: TextGenerator) -> keras.Sequential:
             "already, use that."
         )
     stack: list[Any] = [keras.Input(shape=(None,), dtype="int32", name="ids")]
-    for layer in generator.network.layers:
+    network = plain(generator.network)
+    for layer in network.layers:
         config = layer.get_config()
         size = config.pop("one_hot", None)
         config.pop("weight_drop", None)  # which is for training only
@@ -49,8 +51,8 @@ def to_keras(generator: TextGenerator) -> keras.Sequential:
                 f"{stepping.named(layer)} has no twin in Keras; to_keras takes layers of Keras and of tfgen."
             )
         stack.append(kind.from_config(config))
-    twin = keras.Sequential(stack, name=generator.network.name)
-    twin.set_weights(generator.network.get_weights())
+    twin = keras.Sequential(stack, name=network.name)
+    twin.set_weights(network.get_weights())
     return twin
 
 

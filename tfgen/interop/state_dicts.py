@@ -13,6 +13,7 @@ import numpy as np
 from tfgen.errors import InputError
 from tfgen.interop.gpt2 import is_gpt2, parts_of_gpt2
 from tfgen.interop.parts import Arrays, Part, embedding, turned
+from tfgen.networks import chain
 from tfgen.networks.described import layers_of
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.kinds import Network
@@ -42,17 +43,17 @@ def parts(network: Network) -> list[Part]:
 def _of_text(network: keras.Sequential) -> list[Part]:
     if is_gpt2(network):
         return parts_of_gpt2(network)
-    described = layers_of(network)
+    described, layers = layers_of(network), chain.layers_of(network)
     _check_twin(described)
     stack: list[Part] = []
     depth = 0
-    for layer, own in zip(described, network.layers, strict=True):
+    for layer, own in zip(described, layers, strict=True):
         if layer.kind == "embedding":
             stack.append(embedding("embedding", own))
         elif layer.cell:
             stack.append(_recurrent("rnn", f"l{depth}", own, layer.kind))
             depth += 1
-    return [*stack, _linear("fc", network.layers[-1])]
+    return [*stack, _linear("fc", layers[-1])]
 
 
 def _of_encoder(encoder: TextEncoder) -> list[Part]:

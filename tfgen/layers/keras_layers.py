@@ -98,7 +98,7 @@ class _Fast(_OneHotInput):
         super().__init__(*args, **kwargs)
         self.weight_drop = real_number("weight_drop", weight_drop, at_least=0, below=1)
         if weight_drop:
-            self._weight_drop_seed = keras.random.SeedGenerator(kwargs.get("seed"))
+            self._weight_drop_seed = keras.random.SeedGenerator(kwargs.get("seed"), name="weight_drop")
             if not self.fast:
                 raise InputError(
                     "weight_drop needs a layer that runs tfgen's recurrence: the usual activations, no dropout inside "

@@ -133,16 +133,40 @@ def _check_options(layer: Any) -> None:
             raise InputError(f"{named(layer)} has {option}=True, which cannot be stepped; set it to False.")
 
 
+def unwrapped(layers: list[Any]) -> list[Any]:
+    """Give what layers do to each timestep: without `TimeDistributed` around one, and a softmax after the head."""
+    layers = [_within(layer) for layer in layers]
+    if len(layers) < 2 or not is_softmax(layers[-1]) or isinstance(layers[-1], keras.layers.Dense):
+        return layers
+    if is_softmax(layers[-2]):
+        raise InputError(f"{named(layers[-2])} has a softmax, and another one follows it: remove one of them.")
+    return layers[:-1]
+
+
+def is_softmax(layer: Any) -> bool:
+    """Whether what a layer gives is a softmax along the last axis."""
+    layer = _within(layer)
+    if isinstance(layer, keras.layers.Softmax):
+        return layer.axis in (-1, 2)
+    return getattr(layer, "activation", None) is keras.activations.softmax
+
+
+def _within(layer: Any) -> Any:
+    is_wrapped = isinstance(layer, keras.layers.TimeDistributed)
+    return layer.layer if is_wrapped and isinstance(layer.layer, _PER_TIMESTEP) else layer
+
+
 def check_head(layer: Any) -> None:
-    """Refuse a last layer that is no softmax over the vocabulary.
+    """Refuse a last layer that gives no logits of the vocabulary, and no softmax of them.
 
     Raises:
         InputError: Names it, and says what it must be.
     """
-    if not isinstance(layer, keras.layers.Dense) or layer.activation is not keras.activations.softmax:
+    heads = (keras.activations.softmax, keras.activations.linear)
+    if not isinstance(layer, keras.layers.Dense) or layer.activation not in heads:
         raise InputError(
-            f"the last layer must be Dense(V, activation='softmax'); received {named(layer)}. Keras' losses take the "
-            "logits from a softmax by themselves."
+            f"the last layer must be Dense(V, activation='softmax'), or a Dense(V) whose logits are compiled with "
+            f"from_logits=True; received {named(layer)}."
         )
 
 

@@ -3,6 +3,7 @@
 | module | its one idea |
 |---|---|
 | `building` | a plain stateful `keras.Sequential` of the usual kind |
+| `chain` | the layers that a text goes through, however a Keras model says so |
 | `mixture` | several models of one vocabulary as one |
 | `model` | what a language model is: the door for all that predicts a next token |
 | `recurrent` | a Sequential of layers that can be stepped, as a language model |
@@ -14,6 +15,7 @@
 | `adapting` | models that go on learning while they read |
 | `counts` | n-grams that were counted, as a language model |
 | `described` | the same as kinds, sizes and arrays, for whatever runs it without Keras |
+| `growing` | a network for more tokens, with every weight that it has |
 | `functions` | the same by hand: `prefill` and `step`, the state an argument and a result |
 """
 
@@ -21,6 +23,7 @@ import keras  # noqa: F401 - first, see tfgen.layers
 
 from tfgen.layers.stepping import CELLS
 from tfgen.networks.building import build
+from tfgen.networks.chain import plain
 from tfgen.networks.conditioned import Conditioned
 from tfgen.networks.counts import Counts, ngram
 from tfgen.networks.described import layers_of
@@ -58,6 +61,7 @@ __all__ = [
     "layers_of",
     "logits_of",
     "ngram",
+    "plain",
     "prefill",
     "recurrent_layers",
     "shape",

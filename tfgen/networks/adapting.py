@@ -25,6 +25,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.networks import recurrent
+from tfgen.networks.chain import layers_of, plain
 from tfgen.networks.counts import Counts, of_tables
 from tfgen.networks.mixture import Mixed, Mixture
 from tfgen.networks.model import LanguageModel
@@ -162,7 +163,7 @@ class _HeadLearner:
         return _HeadReading(self, before, learned)
 
     def model(self, learned: Head) -> LanguageModel:
-        twin = recurrent.with_batch_size(self.of.network, None)
+        twin = recurrent.with_batch_size(plain(self.of.network), None)
         twin.layers[-1].kernel.assign(learned.kernel)
         if twin.layers[-1].bias is not None:
             twin.layers[-1].bias.assign(learned.bias)
@@ -177,7 +178,7 @@ class _HeadLearner:
         features, after = self.of.read(ids[tf.newaxis, :-1], None, state)
         features, targets = tf.cast(features[0], self.of.dtype), ids[1:]
         number = -(-tf.shape(targets)[0] // SEGMENT)
-        has_bias = self.of.network.layers[-1].bias is not None
+        has_bias = layers_of(self.of.network)[-1].bias is not None
         scored = tf.TensorArray(tf.float64, number, element_shape=[None, self.of.size], infer_shape=False)
 
         def one(i: tf.Tensor, head: Head, scored: tf.TensorArray) -> tuple[tf.Tensor, Head, tf.TensorArray]:
@@ -198,7 +199,7 @@ class _HeadReading:
 
     def __init__(self, learner: _HeadLearner, before: Ids, learned: Head | None) -> None:
         self._learner = learner
-        layer, kind = learner.of.network.layers[-1], learner.of.dtype
+        layer, kind = layers_of(learner.of.network)[-1], learner.of.dtype
         kernel = tf.cast(tf.convert_to_tensor(layer.kernel), kind)
         bias = tf.zeros_like(kernel[0]) if layer.bias is None else tf.cast(tf.convert_to_tensor(layer.bias), kind)
         self._trained = kernel, bias

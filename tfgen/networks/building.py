@@ -12,7 +12,7 @@ from tfgen import errors
 from tfgen.layers import keras_layers
 from tfgen.layers.stepping import CELLS, TRANSFORMER
 from tfgen.layers.transformer import Transformer
-from tfgen.support import wording
+from tfgen.support import keywords, wording
 
 _RECURRENT = {"units": 256, "layers": 1}
 _TRANSFORMER = {"units": 128, "layers": 4, "heads": 4, "window": 64}
@@ -23,6 +23,7 @@ def usual(cell: str) -> Mapping[str, int]:
     return _TRANSFORMER if cell == TRANSFORMER else _RECURRENT
 
 
+@keywords.suggesting
 def build(
     vocabulary_size: int,
     *,

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 
 from tfgen.errors import InputError
+from tfgen.networks.chain import is_plain, plain
+from tfgen.networks.chain import layers_of as layers_of_chain
 from tfgen.networks.recurrent import Recurrent, check
 from tfgen.portable.layers import Layer, layers_in
 from tfgen.support import wording
@@ -29,8 +31,10 @@ def layers_of(model: Any) -> tuple[Layer, ...]:
     [('lstm', 9, 4), ('dense', 4, 9)]
     """
     network = _sequential(model)
-    described = layers_in(keras.saving.serialize_keras_object(network), network.layers[-1].units)
-    return tuple(layer.with_arrays(own.get_weights()) for layer, own in zip(described, network.layers, strict=True))
+    layers = layers_of_chain(network)
+    same = network if is_plain(network) else plain(network)
+    described = layers_in(keras.saving.serialize_keras_object(same), layers[-1].units)
+    return tuple(layer.with_arrays(own.get_weights()) for layer, own in zip(described, layers, strict=True))
 
 
 def listed(model: Any) -> list[dict[str, Any]]:
@@ -54,7 +58,7 @@ def _sequential(model: Any) -> keras.Sequential:
     model = getattr(model, "model", model)  # of a Writer
     if isinstance(model, Recurrent) and not model.context:
         return model.network
-    if isinstance(model, keras.Sequential):
+    if isinstance(model, keras.Model):
         check(model)
         return model
     raise InputError(f"only a Sequential that depends on no context can be described; received {wording.shown(model)}.")

@@ -16,6 +16,7 @@ from tfgen.layers.attention import Attention
 from tfgen.layers.first_state import PARTS, FirstState, summary
 from tfgen.layers.recurrence import State
 from tfgen.networks import recurrent
+from tfgen.networks.chain import check_plain
 from tfgen.support import wording
 
 
@@ -70,6 +71,7 @@ class EncoderDecoder(keras.Model):
         """
         super().__init__(**kwargs)
         recurrent.check(decoder)
+        check_plain(decoder)
         encoded = _encoded_shape(encoder)
         if not isinstance(attention, bool):
             raise InputError(f"attention is True or False; received {wording.shown(attention)}.")

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfgen.errors import InputError
-from tfgen.networks import recurrent, source_shapes
+from tfgen.networks import chain, growing, recurrent, source_shapes
 from tfgen.networks.conditioned import Conditioned
 from tfgen.networks.counts import Counts, is_counts
 from tfgen.networks.encoder_decoder import EncoderDecoder
@@ -13,8 +13,9 @@ from tfgen.networks.mixture import Mixed, Mixture
 from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
 from tfgen.networks.text_reader import TextReader
+from tfgen.vocabulary.vocabulary import Vocabulary
 
-Network = keras.Sequential | EncoderDecoder | Mixture
+Network = keras.Model  # a chain of layers, an EncoderDecoder or a Mixture
 
 
 def language_model(network: Any) -> LanguageModel:
@@ -50,9 +51,26 @@ def check_learns(network: Any) -> None:
         raise InputError("a mixture is not trained by fit; train its members, and mix them with TextGenerator.mix.")
 
 
-def decoder_of(network: Any) -> keras.Sequential:
-    """Give the Sequential that reads the text itself."""
+def plain(network: Any) -> Any:
+    """Give a network as a part of others takes it, see `tfgen.networks.plain`."""
+    return network if is_counts(network) or chain.is_plain(network) else chain.plain(network)
+
+
+def gives_logits(network: Any) -> bool:
+    """Whether what a network gives are logits, and no probabilities yet."""
+    return not isinstance(network, EncoderDecoder | Mixture) and not is_counts(network) and chain.gives_logits(network)
+
+
+def decoder_of(network: Any) -> Any:
+    """Give the chain of layers that reads the text itself."""
     return network.decoder if isinstance(network, EncoderDecoder) else network
+
+
+def rows_of(network: Any) -> int | None:
+    """Give the number of rows whose state a network carries from batch to batch; None if it carries none."""
+    decoder = decoder_of(network)
+    rows: int | None = None if isinstance(decoder, Mixture) else decoder.inputs[0].shape[0]
+    return rows
 
 
 def shape(network: Any) -> dict[str, Any]:
@@ -124,24 +142,25 @@ def with_batch_size(network: Any, batch_size: int | None, dtype: str | None = No
     return twin
 
 
+def grown(network: Any, size: int, of_sources: Vocabulary | None = None) -> Any:
+    """Rebuild a network for more tokens, see `tfgen.networks.growing`.
+
+    Raises:
+        InputError: It is none that learns.
+    """
+    check_learns(network)
+    return growing.grown(network, size, of_sources)
+
+
 def _cloned(encoder: keras.Model, dtype: str | None) -> keras.Model:
     """Make an encoder anew, with fresh weights, and all its layers in one dtype policy or each in its own."""
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
-        return type(layer).from_config(config if dtype is None else {**_in_policy(config, dtype), "dtype": dtype})
+        return type(layer).from_config(
+            config if dtype is None else {**recurrent.in_policy(config, dtype), "dtype": dtype}
+        )
 
     if isinstance(encoder, TextReader):
         return clone(encoder)
     return keras.models.clone_model(encoder, clone_function=clone)
-
-
-def _in_policy(config: Any, dtype: str) -> Any:
-    """Give a configuration in which each dtype policy is another one: layers may hold layers."""
-    if isinstance(config, (list, tuple)):
-        return type(config)(_in_policy(each, dtype) for each in config)
-    if not isinstance(config, dict):
-        return config
-    if str(config.get("class_name")).endswith("DTypePolicy"):
-        return dtype
-    return {name: _in_policy(value, dtype) for name, value in config.items()}

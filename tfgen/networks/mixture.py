@@ -14,6 +14,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError, check_instance
+from tfgen.networks.chain import check_plain
+from tfgen.networks.counts import is_counts
 from tfgen.networks.model import LanguageModel, fingerprint_of
 from tfgen.support import wording
 
@@ -40,6 +42,8 @@ class Mixture(keras.Model):
             raise InputError(f"a mixture has at least two members; received {wording.shown(members)}.")
         for member in members:
             check_instance("each member", member, keras.Sequential, "a built keras.Sequential without an encoder")
+            if not is_counts(member):
+                check_plain(member)
         if any(member.input_shape[0] is not None for member in members):
             raise InputError("the members of a mixture keep no state between batches: give with_batch_size(None).")
         sizes = [member.output_shape[-1] for member in members]

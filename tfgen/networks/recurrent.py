@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.layers import recurrence, stepping
+from tfgen.networks import chain
 from tfgen.networks.model import fingerprint_of, where
-from tfgen.support import wording
 
 # For each layer that remembers the list of its states, each (B, U), as Keras orders them.
 State = list[recurrence.State]
@@ -39,8 +39,8 @@ class Recurrent:
         """
         check(network)
         self.network = network
-        self._head = network.layers[-1]
-        layers = [stepping.stepped(layer) for layer in network.layers[:-1]]
+        *body, self._head = chain.layers_of(network)
+        layers = [stepping.stepped(layer) for layer in body]
         # Each layer, and whether it has a place in the state.
         self._layers = [(layer, bool(layer.first_state(1))) for layer in layers]
 
@@ -111,32 +111,29 @@ def check(network: keras.Sequential) -> None:
     Raises:
         InputError: Names the layer and what is supported.
     """
-    if not isinstance(network, keras.Sequential) or not network.built or not network.layers:
-        raise InputError(
-            "the network must be a built keras.Sequential (start it with keras.Input); received "
-            f"{wording.shown(network)}."
-        )
-    for layer in network.layers:
+    layers = chain.layers_of(network)
+    for layer in layers:
         stepping.stepped(layer)
-    if (len(network.input_shape), len(network.output_shape)) != (2, 3):
-        shapes = f"{network.input_shape} to {network.output_shape}"
+    shape_in, shape_out = network.inputs[0].shape, network.outputs[0].shape
+    if (len(shape_in), len(shape_out)) != (2, 3):
+        shapes = f"{shape_in} to {shape_out}"
         raise InputError(f"the network must map ids (B, T) to (B, T, V); received one from {shapes}.")
-    stepping.check_head(network.layers[-1])
+    stepping.check_head(layers[-1])
 
 
 def recurrent_layers(network: keras.Sequential) -> list[Any]:
     """Give the recurrent layers, first to last."""
-    return [layer for layer in network.layers if stepping.is_recurrent(layer)]
+    return [layer for layer in chain.layers_of(network) if stepping.is_recurrent(layer)]
 
 
 def shape(network: keras.Sequential) -> dict[str, Any]:
     """Describe a network in the terms of `build`: its first recurrent layer and its embedding, if it has any."""
-    return stepping.description(network.layers)
+    return stepping.description(chain.layers_of(network))
 
 
 def vocabulary_size(network: keras.Sequential) -> int:
     """Give V, the number of outputs of the head."""
-    return network.layers[-1].units
+    return chain.layers_of(network)[-1].units
 
 
 def with_batch_size(network: keras.Sequential, batch_size: int | None, dtype: str | None = None) -> keras.Sequential:
@@ -151,16 +148,27 @@ def with_batch_size(network: keras.Sequential, batch_size: int | None, dtype: st
         A new Sequential; recurrent layers are stateful exactly when `batch_size` is given.
     """
     rebuilt = [keras.Input(shape=(None,), batch_size=batch_size, dtype="int32", name="ids")]
-    for layer in network.layers:
+    for layer in chain.in_a_row(network):
         config = layer.get_config()
         if stepping.is_recurrent(layer):
             config["stateful"] = batch_size is not None
         if dtype is not None:
-            config["dtype"] = dtype
+            config = {**in_policy(config, dtype), "dtype": dtype}
         rebuilt.append(type(layer).from_config(config))
     twin = keras.Sequential(rebuilt, name=network.name)
     twin.set_weights(network.get_weights())
     return twin
+
+
+def in_policy(config: Any, dtype: str) -> Any:
+    """Give a configuration in which each dtype policy is another one: layers may hold layers."""
+    if isinstance(config, (list, tuple)):
+        return type(config)(in_policy(each, dtype) for each in config)
+    if not isinstance(config, dict):
+        return config
+    if str(config.get("class_name")).endswith("DTypePolicy"):
+        return dtype
+    return {name: in_policy(value, dtype) for name, value in config.items()}
 
 
 def training_state(network: keras.Sequential) -> Sequence[Any]:
@@ -168,4 +176,9 @@ def training_state(network: keras.Sequential) -> Sequence[Any]:
 
     They are in no `variables` and in no saved file of Keras.
     """
-    return [variable for layer in recurrent_layers(network) if layer.stateful for variable in layer.states or ()]
+    return [
+        variable
+        for layer in network._flatten_layers()
+        if stepping.is_recurrent(layer) and layer.stateful
+        for variable in layer.states or ()
+    ]

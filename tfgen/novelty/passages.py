@@ -9,7 +9,6 @@ Axis letters: T the sample's characters, K the lengths looked at, N bytes in UTF
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +68,7 @@ def report(sample: str, corpus: Documents) -> Report:
 
     Args:
         sample: The text, such as a model has written; without the prompt, if that is from the corpus.
-        corpus: What the model has learned, a `Corpus`; the sample is brought into its normalisation form. A match never
+        corpus: What the model has learned, a `Corpus`; the sample is brought into its form. A match never
             goes over the border of two documents.
 
     Returns:
@@ -89,8 +88,8 @@ def report(sample: str, corpus: Documents) -> Report:
     check_instance("the corpus", corpus, Documents, "what tfgen.load_corpus gives")
     if not sample:
         raise InputError("the sample is empty; use a text of at least one character.")
-    if isinstance(corpus, Corpus) and corpus.normalize is not None:
-        sample = unicodedata.normalize(corpus.normalize, sample)
+    if isinstance(corpus, Corpus):
+        sample = corpus.normalized(sample)
     data = sample.encode("utf-8", "surrogatepass")
     if len(data) > MOST_BYTES:
         raise InputError(f"the sample has {len(data):,} bytes in UTF-8; use a part of at most {MOST_BYTES:,} bytes.")

@@ -37,7 +37,7 @@ export const TEXT = {
 
   // Numbers.
   degrees: (n) => hundredths.format(n),
-  percent: (p) => `${tenths.format(p * 100)} %`,
+  percent: (p) => (p < 0.0005 ? "<0.1 %" : `${tenths.format(p * 100)} %`),
   bits: (n) => hundredths.format(n),
   whole: (n) => whole.format(n),
   bytes: (n) => (n < 1e6 ? `${whole.format(n / 1e3)} KB` : `${tenths.format(n / 1e6)} MB`),

@@ -29,7 +29,10 @@ def check(path: Path, overwrite: bool) -> None:
         raise InputError(f"{str(path)!r} is a directory; choose another name for the page.")
     if path.exists() or path.is_symlink():
         if not overwrite:
-            raise InputError(f"{str(path)!r} exists: choose another name, or replace it (--overwrite, overwrite=True).")
+            raise InputError(
+                f"{str(path)!r} exists",
+                [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
+            )
         if path.exists() and not _is_page(path):
             raise InputError(f"{str(path)!r} is not a page of tfgen, and is not replaced: choose another name.")
     elif not path.parent.is_dir():

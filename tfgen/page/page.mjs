@@ -9,6 +9,7 @@ const shell = document.documentElement.cloneNode(true); // the page as it was se
 const $ = (id) => document.getElementById(id);
 const HEADER = JSON.parse($("model").textContent);
 const SLICE = 12; // milliseconds of work, after which the browser may draw and listen
+const PROGRESS = 80; // milliseconds between two sights of a text that is being written
 const SHOWN = 20_000; // characters of a text of one's own
 const HISTORY = 200;
 
@@ -166,7 +167,7 @@ async function restore({ prompt: text, settings: all, columns: some }) {
 class Column {
   constructor(state) {
     const dial = make("input", { type: "range", min: 0, max: 2, step: 0.01 });
-    const degrees = make("output");
+    const degrees = make("span", { class: "value", "aria-hidden": "true" });
     const seed = make("input", { inputmode: "numeric", autocomplete: "off", maxlength: 20 });
     const another = make("button", { type: "button" }, TEXT.another);
     const frame = make("div", { class: "frame" });
@@ -230,17 +231,22 @@ class Column {
     if (!prompt.reading) return;
     const job = (this.job = new Job(this.job));
     this.paper.sheet.setAttribute("aria-busy", "true");
+    this.paper.hold(true);
     const reading = prompt.reading.before();
     this.reading = reading;
     this.begin = reading.ids.length;
     this.values = null;
     for (const id of this.kept) reading.read(id);
     const { length, ...more } = settings;
-    const length_ = Math.max(0, length - this.kept.length);
+    const rest = Math.max(0, length - this.kept.length);
+    let seen = performance.now();
     try {
-      for (const _ of reading.write(length_, this.seed, { ...more, temperature: this.temperature }, this.drawn)) {
+      for (const _ of reading.write(rest, this.seed, { ...more, temperature: this.temperature }, this.drawn)) {
         if (!job.due) continue;
-        this.show();
+        if (performance.now() - seen > PROGRESS) {
+          this.show();
+          seen = performance.now();
+        }
         if (!(await job.turn())) return;
       }
     } catch {
@@ -267,6 +273,7 @@ class Column {
     }
     this.show();
     this.paper.trim();
+    this.paper.hold(false);
     return true;
   }
 
@@ -347,6 +354,7 @@ let ghost = "";
 // Reads the prompt; where it is another, nothing of what followed the earlier one is kept.
 async function renewPrompt(another = false) {
   if (another) for (const column of columns) Object.assign(column, { kept: [], drawn: 0 });
+  declined = false;
   hideGhost();
   const job = (promptJob = new Job(promptJob));
   const text = $("prompt").value.toWellFormed?.() ?? $("prompt").value;
@@ -372,12 +380,13 @@ function showGhost() {
   const away = document.activeElement === field && (field.selectionStart !== end || field.selectionEnd !== end);
   if (declined || away || !columns[0].reading) return;
   const next = columns[0].written.slice(0, 120).map((id) => model.tokens[id]).join("");
-  const cut = next.slice(0, 60).search(/\s\S*$/);
-  ghost = wholeLetters(next, next.length > 60 && cut > 0 ? cut : Math.min(next.length, 60));
+  const line = /^\s*[^\n]*/.exec(next)[0]; // of what is there; a field of many lines would push the text away
+  const cut = line.slice(0, 60).search(/\s\S*$/);
+  ghost = wholeLetters(line, line.length > 60 && cut > 0 ? cut : Math.min(line.length, 60));
   if (!ghost) return;
   const mirror = document.querySelector(".mirror");
   mirror.dir = getComputedStyle(field).direction;
-  if (document.activeElement === field) mirror.lastElementChild.textContent = ghost;
+  mirror.lastElementChild.textContent = ghost; // without the focus too: what lies below must not jump when it goes
   $("take").disabled = false;
 }
 
@@ -395,10 +404,7 @@ async function takeWord() {
   await renewPrompt();
 }
 
-$("prompt").addEventListener("input", () => {
-  declined = false;
-  renewPrompt(true);
-});
+$("prompt").addEventListener("input", () => renewPrompt(true));
 $("prompt").addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   const offered = document.querySelector(".ghost").textContent;
@@ -409,11 +415,7 @@ $("prompt").addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
 });
-for (const name of ["focus", "blur", "keyup", "pointerup"])
-  $("prompt").addEventListener(name, () => {
-    if (name === "focus") declined = false;
-    showGhost();
-  });
+for (const name of ["keyup", "pointerup"]) $("prompt").addEventListener(name, showGhost);
 $("take").addEventListener("click", takeWord);
 
 // --- buttons --------------------------------------------------------------------------------------------------------
@@ -743,6 +745,7 @@ async function begin() {
   $("unit").max = Math.max(0, model.network.units - 1);
   showUnit();
   await restore(fromFragment(location.hash));
+  clearTimeout(later); // of what a page begins with, nobody needs to be told
   if ($("own").value) readOwn(); // which a browser has kept from before
   document.documentElement.dataset.ready = "true";
 }

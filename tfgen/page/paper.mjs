@@ -77,6 +77,11 @@ export class Paper {
     this.shown.length = this.spans.length;
   }
 
+  // Keeps the sheet as high as it is while a text is written, so that nothing below it jumps.
+  hold(on) {
+    this.sheet.style.minHeight = on ? `${this.sheet.offsetHeight}px` : "";
+  }
+
   // --- walking ---
 
   walk(to) {

@@ -114,8 +114,8 @@ def limits(curves: Iterable[Sequence[float]], levels: Iterable[float] = ()) -> t
         curves: The values of each; of one a quarter at most is cut off, where they are far above the rest.
         levels: Values that lie inside in any case.
 
-    >>> limits([[4.0, 2.2, 2.1, 2.0, 2.1, 60.0, 2.0, 1.9, 1.8]])
-    (1.8, 3.0)
+    >>> limits([[9.0, 2.5, 2.5, 2.5, 2.25, 60.0, 2.25, 2.0, 2.0]])
+    (2.0, 4.0)
     """
     kept = [*levels]
     for curve in curves:

@@ -17,7 +17,7 @@ from tfgen.prepared import workspace
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.preparing import Counting, identities, prepare_text
 from tfgen.support import owners, wording
-from tfgen.vocabulary.vocabulary import Split, Vocabulary
+from tfgen.vocabulary.vocabulary import OnUnknown, Split, Vocabulary
 
 SOURCE, TEXT = "source", "text"
 
@@ -56,6 +56,7 @@ def prepare_pairs(
     min_count: int = 1,
     vocabulary: Vocabulary | None = None,
     source_vocabulary: Vocabulary | None = None,
+    unknown: OnUnknown | None = None,
     show: Callable[[str], Any] = lambda stage: None,
     **reading: Any,
 ) -> PreparedPairs:
@@ -74,6 +75,7 @@ def prepare_pairs(
         min_count: Rarer tokens are left out of the vocabularies.
         vocabulary: Of the texts, used instead of one counted on them.
         source_vocabulary: Of the sources, used instead of one counted on them.
+        unknown: What a token outside a vocabulary does, as for `prepare_corpus`.
         show: Called with a line of text before each pass.
         **reading: As for `tfgen.load_pairs`.
 
@@ -97,7 +99,9 @@ def prepare_pairs(
     """
     check_instance("show", show, Callable, "a function of one text")
     sides = open_pairs(file, source=source, column=column, **reading)
-    countings = [Counting.checked(split, max_tokens, min_count, each) for each in (source_vocabulary, vocabulary)]
+    countings = [
+        Counting.checked(split, max_tokens, min_count, each, unknown) for each in (source_vocabulary, vocabulary)
+    ]
     before = identities(sides[0])
     with _home(directory) as places:
         prepared = [

@@ -14,7 +14,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tfgen.corpora import TextSource, compressed, open_source
 from tfgen.corpora.corpus import END_OF_TEXT
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import StrPath, TextFile
-from tfgen.errors import InputError, check_instance, path_of
+from tfgen.errors import InputError, check_choice, check_instance, path_of
 from tfgen.prepared import cache, workspace
 from tfgen.prepared.corpus import FORMAT, Prepared, cache_directory, is_prepared, open_prepared, read_manifest
 from tfgen.prepared.ids_file import IdsFile
@@ -30,7 +30,7 @@ from tfgen.prepared.workspace import Workspace
 from tfgen.support import atomic_files, notes, wording
 from tfgen.support.locks import Lock
 from tfgen.vocabulary.counted import Counted
-from tfgen.vocabulary.vocabulary import END, Split, Vocabulary, checked_limits, default_max_tokens
+from tfgen.vocabulary.vocabulary import END, OnUnknown, Split, Vocabulary, checked_limits, default_max_tokens
 
 Identities: TypeAlias = list[tuple[int, int, int]]
 
@@ -48,6 +48,7 @@ def prepare_corpus(
     max_tokens: int | None = None,
     min_count: int = 1,
     vocabulary: Vocabulary | None = None,
+    unknown: OnUnknown | None = None,
     show: Callable[[str], Any] = lambda stage: None,
     **reading: Any,
 ) -> Prepared:
@@ -63,6 +64,8 @@ def prepare_corpus(
         max_tokens: The largest vocabulary; None for no limit (10,000 for words).
         min_count: Rarer tokens are left out of the vocabulary.
         vocabulary: Used instead of one counted on the text, such as that of a model; overrules the three above.
+        unknown: What a token outside the vocabulary does, see `Vocabulary.encode`; None: it is an error, but where the
+            vocabulary has left tokens out.
         show: Called with a line of text before each pass.
         **reading: As for `tfgen.load_corpus`.
 
@@ -74,7 +77,7 @@ def prepare_corpus(
             too little space, or a file was changed while it was read.
         OSError: The directory cannot be written.
     """
-    counting = Counting.checked(split, max_tokens, min_count, vocabulary)
+    counting = Counting.checked(split, max_tokens, min_count, vocabulary, unknown)
     return prepare_text(open_source(source, **reading), directory, counting, show)
 
 
@@ -87,15 +90,24 @@ class Counting:
         limit: The largest vocabulary; None for no limit.
         min_count: Rarer tokens are left out.
         vocabulary: The one that is given, or None.
+        unknown: What a token outside the vocabulary does, or None.
     """
 
     split: Split
     limit: int | None
     min_count: int
     vocabulary: Vocabulary | None
+    unknown: OnUnknown | None
 
     @classmethod
-    def checked(cls, split: Split, max_tokens: int | None, min_count: int, vocabulary: Vocabulary | None) -> "Counting":
+    def checked(
+        cls,
+        split: Split,
+        max_tokens: int | None,
+        min_count: int,
+        vocabulary: Vocabulary | None,
+        unknown: OnUnknown | None = None,
+    ) -> "Counting":
         """Take what `prepare_corpus` was given.
 
         Raises:
@@ -103,13 +115,19 @@ class Counting:
         """
         max_tokens, min_count = checked_limits(split, max_tokens, min_count)
         check_instance("the vocabulary", vocabulary, Vocabulary | None, "a tfgen.Vocabulary")
-        return cls(split, default_max_tokens(split) if max_tokens is None else max_tokens, min_count, vocabulary)
+        if unknown is not None:
+            check_choice("unknown", unknown, get_args(OnUnknown))
+        limit = default_max_tokens(split) if max_tokens is None else max_tokens
+        return cls(split, limit, min_count, vocabulary, unknown)
 
     def key(self) -> Any:
         """Give all that the ids depend on beside the text, as plain JSON types."""
-        if self.vocabulary is not None:
-            return self.vocabulary.get_config()
-        return [self.split, self.limit, self.min_count]
+        given = [self.split, self.limit, self.min_count] if self.vocabulary is None else self.vocabulary.get_config()
+        return given if self.unknown is None else [given, self.unknown]
+
+    def on_unknown(self, vocabulary: Vocabulary) -> OnUnknown:
+        """Give what a token outside a vocabulary does."""
+        return vocabulary.on_unknown if self.unknown is None else self.unknown
 
 
 def prepare_text(
@@ -132,8 +150,12 @@ def prepare_text(
         InputError, OSError: As for `prepare_corpus`.
     """
     check_instance("show", show, Callable, "a function of one text")
-    if counting.vocabulary is not None and counting.vocabulary.normalize is not None:
-        reading = dataclasses.replace(text.reading, normalize=counting.vocabulary.normalize)
+    if (known := counting.vocabulary) is not None and (known.normalize is not None or known.lower):
+        reading = dataclasses.replace(
+            text.reading,
+            normalize=known.normalize or text.reading.normalize,
+            lower=known.lower or text.reading.lower,
+        )
         text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
     with Workspace(_parent(directory)) as work:
@@ -151,7 +173,8 @@ def prepare_text(
                 show(f"removed {wording.number(len(removed), 'prepared text')} not used for {workspace.KEPT_DAYS} days")
             work.take_over(key)
             vocabulary, tokens = _count(text, counting, work, show)
-            manifest = {"format": FORMAT, "key": key, **_write(text, vocabulary, tokens, work, show)}
+            unknown = counting.on_unknown(vocabulary)
+            manifest = {"format": FORMAT, "key": key, **_write(text, vocabulary, tokens, work, show, unknown)}
         work.copy(workspace.MANIFEST, [json.dumps(manifest).encode()])
         return _placed(work, goal, key)
 
@@ -317,7 +340,7 @@ def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable
     """Make a vocabulary of the text, or take the one that is given, and give the number of the text's ids."""
     if (vocabulary := counting.vocabulary) is not None:
         show(f"counting {vocabulary.split}s")
-        pieces = vocabulary.encode_pieces(text.pieces(), vocabulary.on_unknown, vocabulary.id_type)
+        pieces = vocabulary.encode_pieces(text.pieces(), counting.on_unknown(vocabulary), vocabulary.id_type)
         return vocabulary, text.ends + sum(map(len, pieces))
     counted = Counted(work.path(workspace.COUNTED))
     show(f"counting {counting.split}s{_except(counted.characters)}")
@@ -329,12 +352,18 @@ def _count(text: TextSource, counting: Counting, work: Workspace, show: Callable
         counting.min_count,
         counted,
         text.reading.normalize,
+        text.reading.lower,
     )
     return vocabulary, sum(vocabulary.counts) + text.ends
 
 
 def _write(
-    text: TextSource, vocabulary: Vocabulary, tokens: int, work: Workspace, show: Callable[[str], Any]
+    text: TextSource,
+    vocabulary: Vocabulary,
+    tokens: int,
+    work: Workspace,
+    show: Callable[[str], Any],
+    unknown: OnUnknown,
 ) -> dict[str, Any]:
     """Write the ids, of which there must be so many, and give what the manifest says of them and of the text."""
     watch = _Watch(text)
@@ -344,7 +373,7 @@ def _write(
         if text.ends and not ids.tokens:
             ids.add(np.array([END], vocabulary.id_type), 0)
         rest = notes.after(ids.characters, watch.pieces())
-        for some, position in vocabulary.encode_from(ids.characters, rest, vocabulary.on_unknown, vocabulary.id_type):
+        for some, position in vocabulary.encode_from(ids.characters, rest, unknown, vocabulary.id_type):
             ids.add(some, position)
     if ids.tokens != tokens:
         work.forget()

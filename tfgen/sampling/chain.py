@@ -15,7 +15,7 @@ from tfgen.sampling.penalties import RepetitionPenalty
 from tfgen.sampling.temperature import Temperature
 from tfgen.sampling.transform import NEVER, Transform, mask
 from tfgen.sampling.truncation import MinP, TopK, TopP, Typical
-from tfgen.support import wording
+from tfgen.support import keywords, wording
 from tfgen.terms.faults import CONTRADICTION
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
@@ -23,7 +23,7 @@ Chain = tuple[Transform, ...]
 
 
 def default_chain(
-    temperature: float = 1.0,
+    temperature: float | Sequence[float] = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
     min_p: float | None = None,
@@ -33,7 +33,7 @@ def default_chain(
     """Give the transforms of the plain settings: penalty, temperature, top-k, typical, top-p, min-p, in this order.
 
     Args:
-        temperature: See `Temperature`; after 0 nothing is left to be cut off.
+        temperature: See `Temperature`, of all rows or of each; after 0 nothing is left to be cut off.
         top_k: See `TopK`; None or 0 leaves it out.
         top_p: See `TopP`; None leaves it out.
         min_p: See `MinP`; None leaves it out.
@@ -55,7 +55,12 @@ def default_chain(
     return tuple(transform(value) for transform, value in settings if value is not None or transform is Temperature)
 
 
-def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], vocabulary: Vocabulary) -> Chain:
+def chain_of(
+    sampler: Sequence[Transform] | None,
+    settings: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    others: Iterable[str] = (),
+) -> Chain:
     """Give the chain that was asked for, with everything that was said as text said in ids.
 
     What is hard comes first: it holds whatever the order, and what is left is shaped in the order given.
@@ -64,6 +69,7 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         sampler: Transforms in the order they are applied; None for those of the settings.
         settings: Of `default_chain`, by name.
         vocabulary: Of the tokens.
+        others: Names of arguments beside the settings, one of which may have been meant.
 
     Raises:
         InputError: Both are given, something in the sampler is no transform, does not fit the vocabulary, contradicts
@@ -71,8 +77,8 @@ def chain_of(sampler: Sequence[Transform] | None, settings: Mapping[str, Any], v
         TypeError: There is no such setting.
     """
     known = inspect.signature(default_chain).parameters.keys()
-    if unknown := settings.keys() - known:
-        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}; the settings are {', '.join(known)}.")
+    if message := keywords.unexpected(settings, known, others):
+        raise TypeError(message)
     if sampler is None:
         return default_chain(**settings)
     if settings:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfgen.errors import InputError
 from tfgen.sampling.automaton import DEAD, START
 from tfgen.sampling.transform import Transform, mask
+from tfgen.support.rooms import power_of_two
 from tfgen.terms.faults import CONTRADICTION
 from tfgen.vocabulary.vocabulary import END, PADDING, RESERVED
 
@@ -99,6 +100,11 @@ class AutomatonMask(Transform):
         """Whether it rules tokens out for good: it does."""
         return True
 
+    def in_rooms(self) -> "AutomatonMask":
+        """Give the same with more states and columns, to which nothing leads."""
+        reading = Reading(_filled_up(self.moves), self.past, self.reach, _filled_up(self.starts))
+        return AutomatonMask(_filled_up(self.transitions), self.columns, self.matches, reading)
+
     def __call__(self, logits: Any) -> tf.Tensor:
         """Keep what may come first: logits of the same shape and dtype."""
         return self.apply(tf.convert_to_tensor(logits), self.starts[START])
@@ -127,6 +133,11 @@ class AutomatonMask(Transform):
     def reading(self) -> Reading:
         """Give how the text before decides the first state."""
         return Reading(self.moves.numpy(), self.past.numpy(), self.reach.numpy(), self.starts.numpy())
+
+
+def _filled_up(table: tf.Tensor) -> tf.Tensor:
+    """Fill a table up to powers of two."""
+    return tf.pad(table, [[0, power_of_two(size) - size] for size in table.shape], constant_values=-1)
 
 
 def over_tokens(

@@ -3,9 +3,13 @@
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from tfgen.errors import InputError
 from tfgen.sampling.transform import NEVER, Transform, scalar, wide
+from tfgen.support import wording
+from tfgen.support.rooms import power_of_two
 from tfgen.terms.settings import PLAIN, Range
 
 
@@ -16,29 +20,44 @@ class Temperature(Transform):
     one of equals); at infinity all tokens that are not minus infinity are equally likely.
 
     Args:
-        t: Scalar, at least 0.
+        t: Scalar, at least 0; or one for each row of a batch, (B,).
 
     Raises:
-        InputError: `t` is negative or not a number.
+        InputError: `t` is negative or not a number, or there is no row.
 
     >>> Temperature(0.5)([[0.0, 1.0]]).numpy()
     array([[-2.,  0.]], dtype=float32)
+    >>> Temperature([0.5, 1.0])([[0.0, 1.0], [0.0, 1.0]]).numpy().tolist()
+    [[-2.0, 0.0], [-1.0, 0.0]]
     """
 
     t: tf.Tensor
 
     def __init__(self, t: Any) -> None:
-        self.t = scalar("temperature", t, tf.float64, PLAIN["temperature"])
+        several = isinstance(t, (list, tuple)) or np.ndim(t) == 1 if not tf.is_tensor(t) else t.shape.rank == 1
+        self.t = _of_rows(t) if several else scalar("temperature", t, tf.float64, PLAIN["temperature"])
+
+    @property
+    def rows(self) -> int | None:
+        """B, where each row has its own; None for one of all rows."""
+        return self.t.shape[0] if self.t.shape.rank else None
 
     @property
     def leaves_one(self) -> bool:
         """Whether it is known to be 0."""
-        return not tf.is_symbolic_tensor(self.t) and bool(self.t == 0)
+        return not tf.is_symbolic_tensor(self.t) and bool(tf.reduce_all(self.t == 0))
+
+    def in_rooms(self) -> "Temperature":
+        """Give it with room for as many rows as a compiled loop has, see `Transform.in_rooms`."""
+        if self.rows is None:
+            return self
+        room = power_of_two(self.rows)
+        return Temperature(tf.pad(self.t, [[0, room - self.rows]], constant_values=1.0))
 
     def __call__(self, logits: Any) -> tf.Tensor:
         """Give logits of the same shape and dtype."""
         logits = tf.convert_to_tensor(logits)
-        return _at_temperature(logits, self.t)
+        return _at_temperature(logits, self.t if self.rows is None else self.t[:, tf.newaxis])
 
 
 class DynamicTemperature(Transform):
@@ -76,6 +95,19 @@ class DynamicTemperature(Transform):
         # Not low + (high - low) * along, which is NaN where one of them is infinite.
         t = tf.math.multiply_no_nan(self.low, 1 - along) + tf.math.multiply_no_nan(self.high, along)
         return _at_temperature(logits, t)
+
+
+def _of_rows(t: Any) -> tf.Tensor:
+    """Give the temperatures of rows (B,).
+
+    Raises:
+        InputError: There is none, or one is out of the range.
+    """
+    if tf.is_symbolic_tensor(t):
+        return tf.cast(t, tf.float64)
+    if not len(t):
+        raise InputError(f"temperature must be a number, or one for each row; received {wording.shown(t)}.")
+    return tf.stack([scalar("temperature", each, tf.float64, PLAIN["temperature"]) for each in t])
 
 
 def _at_temperature(logits: tf.Tensor, t: tf.Tensor) -> tf.Tensor:

@@ -33,6 +33,11 @@ class Transform(tf.experimental.ExtensionType):
         return False
 
     @property
+    def rows(self) -> int | None:
+        """The number of rows that it has a setting for, one each; None where one is for all."""
+        return None
+
+    @property
     def leaves_one(self) -> bool:
         """Whether it leaves one token, so that nothing after it can matter."""
         return False
@@ -43,6 +48,10 @@ class Transform(tf.experimental.ExtensionType):
 
     def bind(self, vocabulary: Vocabulary) -> "Transform":
         """Give the transform for a vocabulary: itself, unless its settings speak of text."""
+        return self
+
+    def in_rooms(self) -> "Transform":
+        """Give the same, its tensors of sizes of which there are few, for XLA compiles for each: itself if they are."""
         return self
 
     def start(self, history: tf.Tensor, size: int) -> Any:

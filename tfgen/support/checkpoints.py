@@ -61,7 +61,7 @@ class Checkpoints:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         before = self._files()
-        content = _pack(state)
+        content = packed(state)
         number = _number(before[-1]) + 1 if before else 1
         path = self.directory / f"checkpoint-{number:08d}-{hashlib.sha256(content).hexdigest()}.npz"
         new = path.with_suffix(_UNFINISHED)
@@ -183,7 +183,7 @@ def read(path: Path) -> Any:
     if not whole:
         raise InputError(f"the checkpoint {str(path)!r} is damaged: its content is not what was written.")
     with damage(lambda error: f"the checkpoint {str(path)!r} is damaged: it holds no state."):
-        return _unpack(content)
+        return unpacked(content)
 
 
 def _digest(file: BufferedReader) -> str:
@@ -194,7 +194,8 @@ def _digest(file: BufferedReader) -> str:
     return digest
 
 
-def _pack(state: Any) -> bytes:
+def packed(state: Any) -> bytes:
+    """Give a state as the bytes of a file."""
     arrays: list[npt.NDArray[Any]] = []
     tree = json.dumps(_encode(state, arrays)).encode()
     content = io.BytesIO()
@@ -203,7 +204,8 @@ def _pack(state: Any) -> bytes:
     return content.getvalue()
 
 
-def _unpack(content: bytes) -> Any:
+def unpacked(content: bytes) -> Any:
+    """Give the state that `packed` was given; what the bytes claim is not believed."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         # Nothing is compressed, and no two entries share what is in the file, so all of them fit in it.

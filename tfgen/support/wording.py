@@ -43,9 +43,9 @@ def first_line(error: object) -> str:
     return shorten(clause(lines[0]) if lines else type(error).__name__, 200)
 
 
-def number(count: int, noun: str) -> str:
+def number(count: int, noun: str, nouns: str = "") -> str:
     """Give a number with its noun, in the plural but for 1."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or f'{noun}s'}"
 
 
 def listed(items: Iterable[str], most: int) -> str:

@@ -13,14 +13,14 @@ import math
 import numbers
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.corpora.corpus import END_OF_TEXT, FORMS, Corpus, Form
+from tfgen.corpora.corpus import END_OF_TEXT, Corpus
+from tfgen.corpora.forms import FORMS, Form, in_form
 from tfgen.errors import InputError, check_choice, check_instance, whole_number
 from tfgen.support import wording
 from tfgen.vocabulary import counting, splitting
@@ -68,6 +68,7 @@ class Vocabulary:
         split: "character" or "word".
         normalize: the Unicode normalisation form of its texts, "NFC", "NFD", "NFKC" or "NFKD", into which every text is
             brought before it becomes ids; None takes texts as they are.
+        lower: whether its texts are lower case, and every text is made so before it becomes ids.
 
     >>> vocabulary = Vocabulary.from_texts(["to be or not to be"])
     >>> vocabulary.encode("bee")
@@ -80,6 +81,7 @@ class Vocabulary:
     counts: tuple[int, ...]
     split: Split
     normalize: Form | None
+    lower: bool
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class Vocabulary:
         counts: Sequence[int] | None = None,
         split: Split = "character",
         normalize: Form | None = None,
+        lower: bool = False,
     ) -> None:
         """Make a vocabulary of given tokens.
 
@@ -95,6 +98,7 @@ class Vocabulary:
             counts: V = len(tokens) + 3 occurrences, see the attribute; all zero if None.
             split: "character" (each token is one code point) or "word".
             normalize: see the attribute.
+            lower: see the attribute.
 
         Raises:
             InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit; there is no such
@@ -107,7 +111,9 @@ class Vocabulary:
         self.tokens = (*RESERVED, *tokens)
         self.counts = _checked_counts(counts, len(self.tokens))
         self.split = split
+        check_instance("lower", lower, bool, "True or False")
         self.normalize = normalize
+        self.lower = lower
         self._distinct_left_out: int | None = None  # known, with examples, only where the corpus was counted
         self._examples_left_out: tuple[tuple[str, int], ...] = ()
 
@@ -135,8 +141,8 @@ class Vocabulary:
         if not isinstance(corpus, Documents):
             received = wording.shown(corpus)
             raise InputError(f"a corpus is what load_corpus gives; received {received}: for texts use from_texts.")
-        form = corpus.normalize if isinstance(corpus, Corpus) else None
-        return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count, form)
+        form = (corpus.normalize, corpus.lower) if isinstance(corpus, Corpus) else (None, False)
+        return cls._from_documents(corpus.documents, corpus.ends, split, max_tokens, min_count, *form)
 
     @classmethod
     def from_texts(
@@ -173,10 +179,11 @@ class Vocabulary:
         max_tokens: int | None,
         min_count: int,
         form: Form | None = None,
+        lower: bool = False,
     ) -> "Vocabulary":
         max_tokens, min_count = checked_limits(split, max_tokens, min_count)
         counts = counting.count(documents, split, max_tokens)
-        return cls._from_counts(counts, ends, split, max_tokens, min_count, form)
+        return cls._from_counts(counts, ends, split, max_tokens, min_count, form, lower)
 
     @classmethod
     def from_pieces(
@@ -188,6 +195,7 @@ class Vocabulary:
         min_count: int = 1,
         counted: Counted | None = None,
         normalize: Form | None = None,
+        lower: bool = False,
     ) -> "Vocabulary":
         """Count the tokens of a text that is never held as a whole; see `from_corpus`.
 
@@ -199,6 +207,7 @@ class Vocabulary:
             min_count: tokens that occur less often are left out.
             counted: what was counted of the text before, and where to note how far this has come.
             normalize: the normalisation form that the text is in already.
+            lower: whether it is lower case already.
 
         Raises:
             InputError: as `from_corpus` does.
@@ -209,7 +218,7 @@ class Vocabulary:
         max_tokens, min_count = checked_limits(split, max_tokens, min_count)
         check_instance("pieces", pieces, Iterable, "an iterable of texts")
         counts = counting.count_pieces(pieces, split, max_tokens, counted)
-        return cls._from_counts(counts, ends, split, max_tokens, min_count, normalize)
+        return cls._from_counts(counts, ends, split, max_tokens, min_count, normalize, lower)
 
     @classmethod
     def _from_counts(
@@ -220,6 +229,7 @@ class Vocabulary:
         max_tokens: int | None,
         min_count: int,
         form: Form | None,
+        lower: bool,
     ) -> "Vocabulary":
         if not counts.tokens:
             raise InputError("the corpus holds no text; use one with at least one character.")
@@ -232,10 +242,44 @@ class Vocabulary:
         left_out = ranked[len(kept) :]
         unknown = sum(count for _, count in left_out) + counts.others
         reserved_counts = [0, unknown, counts.documents if ends else 0]
-        vocabulary = cls([token for token, _ in kept], [*reserved_counts, *(count for _, count in kept)], split, form)
+        of_tokens = [*reserved_counts, *(count for _, count in kept)]
+        vocabulary = cls([token for token, _ in kept], of_tokens, split, form, lower)
         vocabulary._distinct_left_out = len(left_out) + counts.distinct_others
         vocabulary._examples_left_out = tuple(left_out if len(left_out) <= 10 else left_out[:5] + left_out[-5:])
         return vocabulary
+
+    def extended(self, other: "Vocabulary") -> "Vocabulary":
+        """Give a vocabulary that has the tokens of another one too, which all follow on those that are here.
+
+        Args:
+            other: Such as one that was counted on another text; its tokens are brought into the form of this one.
+
+        Returns:
+            The same tokens with the same ids and counts, and then those that are lacking, in the order of the other
+            one and with its counts.
+
+        Raises:
+            InputError: It is no vocabulary, or of another split.
+
+        >>> Vocabulary.from_texts(["abba"]).extended(Vocabulary.from_texts(["bccd"])).tokens[3:]
+        ('a', 'b', 'c', 'd')
+        """
+        check_instance("other", other, Vocabulary, "a tfgen.Vocabulary")
+        if other.split != self.split:
+            raise InputError(
+                f"tokens of one kind are added to those of the same kind; received {other.split}s for {self.split}s: "
+                f"count them with split={self.split!r}."
+            )
+        counts = dict(zip(self.tokens, self.counts, strict=True))
+        new: dict[str, int] = {}
+        for token, count in zip(other.tokens[len(RESERVED) :], other.counts[len(RESERVED) :], strict=True):
+            text = self.normalized(token)
+            for each in text if self.split == "character" else [text] * bool(text):
+                if each not in counts:
+                    new[each] = new.get(each, 0) + count
+        whole = counts | new
+        tokens, of_tokens = [*whole][len(RESERVED) :], [*whole.values()]
+        return Vocabulary(tokens, of_tokens, self.split, self.normalize, self.lower)
 
     @property
     def ends(self) -> bool:
@@ -278,7 +322,7 @@ class Vocabulary:
         return hash(self._content())
 
     def _content(self) -> tuple[Any, ...]:
-        return self.tokens, self.counts, self.split, self.normalize
+        return self.tokens, self.counts, self.split, self.normalize, self.lower
 
     def __repr__(self) -> str:
         """Describe it without listing the tokens."""
@@ -382,21 +426,21 @@ class Vocabulary:
             yield ids[known] if unknown == "skip" else ids, position
 
     def normalized(self, text: str) -> str:
-        """Bring a text into the form of the vocabulary (`unicodedata.normalize`).
+        """Bring a text into the form of the vocabulary, see `tfgen.corpora.forms`.
 
         >>> len(Vocabulary.from_texts(["e\u0308"]).normalized("\xeb"))
         1
         >>> len(Vocabulary(["e", "\u0308"], normalize="NFD").normalized("\xeb"))
         2
         """
-        return text if self.normalize is None else unicodedata.normalize(self.normalize, text)
+        return in_form(text, self.normalize, self.lower)
 
     def _in_form(self, pieces: Iterable[str]) -> Iterator[str]:
         """Bring a text that is cut anywhere into the form: what is joined across a cut waits for the next border."""
         held = ""
         for piece in pieces:
             if self.normalize is None:
-                yield piece
+                yield self.normalized(piece)
                 continue
             cut = next((i for i in range(len(piece) - 1, -1, -1) if _BORDER.match(piece, i)), None)
             if cut is None:
@@ -468,7 +512,7 @@ class Vocabulary:
     ) -> Any:
         """Return the Keras layer that does what `encode(text, unknown="unknown")` does, in a graph.
 
-        TensorFlow cannot normalise text: the layer takes what is in the form of the vocabulary already, see
+        TensorFlow cannot bring text into a form: the layer takes what is in the form of the vocabulary already, see
         `normalized`.
 
         Args:
@@ -507,6 +551,7 @@ class Vocabulary:
             "split": self.split,
             # Where there is none, the file is the one that it was before there were any.
             **({} if self.normalize is None else {"normalize": self.normalize}),
+            **({"lower": True} if self.lower else {}),
         }
 
     @classmethod
@@ -517,7 +562,11 @@ class Vocabulary:
             InputError: `config` is damaged.
         """
         expected = {"tokens", "counts", "split"}
-        if not isinstance(config, Mapping) or set(config) - {"normalize"} != expected or config["counts"] is None:
+        if (
+            not isinstance(config, Mapping)
+            or set(config) - {"normalize", "lower"} != expected
+            or config["counts"] is None
+        ):
             raise InputError(
                 f"a vocabulary's config has {', '.join(sorted(expected))}; received {wording.shown(config)}: save the "
                 "model again."

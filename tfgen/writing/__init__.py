@@ -6,7 +6,7 @@
 | `strategies` | how they are chosen: drawn, or searched for |
 | `traces` | the texts of beams |
 | `given` | texts as they are given |
-| `batches` | texts put into batches of about one length |
+| `like_lengths` | texts put into batches of about one length |
 | `prefill` | texts read by a model, in pieces |
 | `compiled` | the loop compiled over one model |
 | `texts` | texts while they are written, and the numbers behind them |

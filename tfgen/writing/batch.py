@@ -23,7 +23,7 @@ from tfgen.terms.faults import NOTHING_LEFT
 from tfgen.terms.stops import StopStrings
 from tfgen.vocabulary.vocabulary import END, PADDING, Vocabulary
 from tfgen.writing.compiled import CompiledLoop
-from tfgen.writing.loop import Position, rows_of
+from tfgen.writing.loop import Position, chosen_rows
 from tfgen.writing.texts import FinishReason
 
 _TOGETHER = 16  # prompts of which a piece is read at once
@@ -114,6 +114,11 @@ class Row:
         reason = self._reason(ids, size)
         text += self._watch.rest() if reason else ""
         return Piece(text, size, self._due(len(text)), reason)
+
+    def cut(self) -> Piece:
+        """End the text here, for there is no time left: what was held back of it."""
+        text = self._watch.rest()
+        return Piece(text, 0, self._due(len(text)), "time")
 
     def _reason(self, ids: Ids, size: int) -> FinishReason | None:
         if self._watch.stopped:
@@ -225,16 +230,15 @@ class Batch:
             if prompt.read == len(prompt.ids):
                 done.append(i)
             else:
-                prompt.position = _taken(position, [i])
+                prompt.position, _ = chosen_rows(position, (), np.array([i]))
         if done:
-            self._join([prompts[i] for i in done], _taken(position, done), rows_of(context, tf.constant(done)))
+            self._join([prompts[i] for i in done], *chosen_rows(position, context, np.array(done)))
 
     def _join(self, prompts: list[_Prompt], position: Position, context: Any) -> None:
         """Let the rows of prompts that were read be written from now on."""
         sampler = self._compiled.start(self._chain, [prompt.ids for prompt in prompts])
         copies = np.repeat(np.arange(len(prompts)), [len(prompt.rows) for prompt in prompts])
-        position = _taken(position._replace(sampler=sampler), copies)
-        context = rows_of(context, tf.constant(copies))
+        position, context = chosen_rows(position._replace(sampler=sampler), context, copies)
         if self._position is None or not self._rows:
             self._position, self._context = position, context
         else:
@@ -292,8 +296,7 @@ class Batch:
         chosen = np.flatnonzero(kept)
         self._rows = [self._rows[i] for i in chosen]
         if self._rows and self._position is not None:
-            self._position = _taken(self._position, chosen)
-            self._context = rows_of(self._context, tf.constant(chosen))
+            self._position, self._context = chosen_rows(self._position, self._context, chosen)
         else:
             self._position, self._context = None, ()
 
@@ -308,12 +311,6 @@ def _checked(rows: Any) -> list[Row]:
     for row in found:
         check_instance("a row", row, Row, "one that Writer.rows has made")
     return found
-
-
-def _taken(position: Position, rows: Any) -> Position:
-    """Take some rows; how many tokens were drawn is one number for all."""
-    taken: Position = rows_of(position._replace(drawn=()), tf.constant(rows))
-    return taken._replace(drawn=position.drawn)
 
 
 def _concatenated(first: Any, second: Any) -> Any:

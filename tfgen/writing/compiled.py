@@ -12,12 +12,12 @@ import tensorflow as tf
 from tfgen.errors import InputError
 from tfgen.networks.model import LanguageModel
 from tfgen.sampling import chain as chains
-from tfgen.support import interrupts
+from tfgen.support import interrupts, wording
 from tfgen.support.recent import Recent
 from tfgen.support.rooms import power_of_two, room_for
 from tfgen.terms.faults import NO_DISTRIBUTION, NOTHING_LEFT
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN
-from tfgen.writing.batches import of_like_lengths
+from tfgen.writing.like_lengths import in_batches
 from tfgen.writing.loop import Position, begin, chosen_rows, decode, rows_of
 from tfgen.writing.prefill import prefill, width_of
 from tfgen.writing.strategies import BeamSearch, Drawing, first_beams
@@ -72,7 +72,7 @@ class CompiledLoop:
             context: Of the P rows.
             copies: How many rows go on from each prompt, one after another.
         """
-        batches = list(of_like_lengths([len(ids) for ids in prompts]))
+        batches = list(in_batches([len(ids) for ids in prompts]))
         if len(batches) == 1:
             batches = [list(range(len(prompts)))]
         parts = [
@@ -160,8 +160,10 @@ class CompiledLoop:
             return decode(self._step_in(context), strategy, position, length, capacity)[:2]
 
         rows = len(position.finished)
+        _check_rows(chain, rows)
         # XLA compiles for a number of rows, and never forgets: batches are filled up to a power of two.
         room = None if capacity is None else power_of_two(rows)
+        chain = chain if room is None else tuple(transform.in_rooms() for transform in chain)
         begun, of_rows = (position, context) if room is None else _filled(position, context, room)
         decided = [] if uniforms is None else [tf.constant(uniforms, tf.float64)]
         signature = [*_with_rows((chain, begun, of_rows), room), _WHOLE, _WHOLE, *[_UNIFORMS][: len(decided)]]
@@ -195,6 +197,7 @@ class CompiledLoop:
         Raises:
             InputError: The model has lost its distribution; or there is nothing that any text could begin with.
         """
+        _check_rows(chain, 1)
         room = room_for(width)
         prompts = len(position.finished) // width
         of_prompt = np.arange(prompts)[:, np.newaxis] * width
@@ -267,6 +270,20 @@ def _filled(position: Position, context: Any, room: int) -> tuple[Position, Any]
     rows = len(position.finished)
     filled, context = chosen_rows(position, context, np.minimum(np.arange(room), rows - 1))
     return filled._replace(finished=filled.finished | (np.arange(room) >= rows)), context
+
+
+def _check_rows(chain: chains.Chain, rows: int) -> None:
+    """Refuse settings of rows that are not so many.
+
+    Raises:
+        InputError: Says how many there are.
+    """
+    for transform in chain:
+        if transform.rows not in (None, rows):
+            raise InputError(
+                f"there must be one temperature, or one for each of {wording.number(rows, 'row')}; received "
+                f"{transform.rows}."
+            )
 
 
 def _with_rows(values: Any, rows: int | None) -> Any:

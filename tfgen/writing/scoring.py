@@ -21,7 +21,7 @@ from tfgen.networks.model import LanguageModel
 from tfgen.support import interrupts
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import END, PADDING
-from tfgen.writing.batches import of_like_lengths
+from tfgen.writing.like_lengths import in_batches
 from tfgen.writing.loop import rows_of
 from tfgen.writing.prefill import of_shapes, width_of
 
@@ -56,7 +56,7 @@ class Scorer:
             InputError: The model's output is not a number.
         """
         scores: dict[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
-        for chosen in of_like_lengths([len(text) for text in texts]):
+        for chosen in in_batches([len(text) for text in texts]):
             of_batch = self._score_batch([texts[i] for i in chosen], rows_of(context, tf.constant(chosen)))
             scores.update(zip(chosen, of_batch, strict=True))
         return [scores[i] for i in range(len(texts))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import os
 import random
 import time
@@ -151,8 +152,8 @@ class Writer:
                 vector, as the encoder takes it, or a batch or list of them, one for each prompt. A single prompt
                 goes on from each of several sources, and several prompts from a single source. A model of one's own
                 that takes a context is given that, a nest of arrays with one row a prompt.
-            **settings: `temperature` (1.0; 0 takes the likeliest), `top_k`, `top_p`, `min_p`, `typical_p`,
-                `repetition_penalty`, see `sampling.default_chain`.
+            **settings: `temperature` (1.0; 0 takes the likeliest; a list gives each row its own), `top_k`, `top_p`,
+                `min_p`, `typical_p`, `repetition_penalty`, see `sampling.default_chain`.
 
         Returns:
             str (or `Generated`) for one prompt and source, list for several, and a list of `n` in the place of each
@@ -166,7 +167,7 @@ class Writer:
         prompt = plain(prompt)
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         copies = whole_number("n", 1 if n is None else n, 1)
         texts, context, several = self._in_context(
             _texts("prompt", prompt), not isinstance(prompt, str), source, unknown
@@ -379,7 +380,7 @@ class Writer:
             raise InputError(f"stream takes one prompt, a str; received {wording.shown(prompt)}.")
         stops = as_stops(stop, self.vocabulary.normalized)
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
-        chain = chain_of(sampler, settings, self.vocabulary)
+        chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         prompts = _Prompts([prompt], self._alone(prompt, source, unknown), unknown, seed)
         position, context = self._read(prompts, chain)
         drafts = Drafts(self._compiled, self.vocabulary, chain, position, limits, context=context)
@@ -500,6 +501,9 @@ class Writer:
             for each, tokens, (log_probabilities, ranks) in zip(texts, read, scored, strict=True)
         ]
         return scores if several else scores[0]
+
+
+_ARGUMENTS = [name for name in inspect.signature(Writer.generate).parameters if name not in ("self", "settings")]
 
 
 def _of_prompts(look: Look, prompts: Sequence[int]) -> Look:

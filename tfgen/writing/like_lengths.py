@@ -6,7 +6,7 @@ _ROWS = 64
 _TOKENS = 2**18
 
 
-def of_like_lengths(lengths: Sequence[int]) -> Iterator[list[int]]:
+def in_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Put texts of about one length into a batch, and not too many tokens into any.
 
     Args:
@@ -15,7 +15,7 @@ def of_like_lengths(lengths: Sequence[int]) -> Iterator[list[int]]:
     Returns:
         The places of the texts in each batch, the shortest first; a text that is too long is alone.
 
-    >>> list(of_like_lengths([3, 2**18, 1]))
+    >>> list(in_batches([3, 2**18, 1]))
     [[2, 0], [1]]
     """
     batch: list[int] = []

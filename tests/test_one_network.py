@@ -1,0 +1,96 @@
+"""Models that are the same network, however Keras is told so: each is taken as it is, trained, saved, written with."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+from tfgen import Corpus, InputError, TextGenerator, Vocabulary, datasets, interop, metrics, networks
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 6
+VOCABULARY = Vocabulary.from_texts([TEXT])
+V = len(VOCABULARY)
+DENSE, LAYERS = keras.layers.Dense, keras.layers
+
+
+def sequential(*tail, batch_size=None):
+    ids = keras.Input((None,), batch_size=batch_size, dtype="int32")
+    cell = LAYERS.GRU(5, return_sequences=True, stateful=batch_size is not None)
+    return keras.Sequential([ids, LAYERS.Embedding(V, 4), cell, *tail])
+
+
+def functional(listed=False):
+    ids = keras.Input((None,), dtype="int32")
+    x = LAYERS.TimeDistributed(LAYERS.Dropout(0.5))(LAYERS.Embedding(V, 4)(ids))
+    x = DENSE(V, activation="softmax")(LAYERS.LSTM(5, return_sequences=True)(x))
+    return keras.Model([ids], [x]) if listed else keras.Model(ids, x)
+
+
+MODELS = {
+    "softmax": lambda: sequential(DENSE(V), LAYERS.Softmax()),
+    "activation": lambda: sequential(DENSE(V, use_bias=False), LAYERS.Activation("softmax")),
+    "logits": lambda: sequential(DENSE(V)),
+    "timed": lambda: sequential(LAYERS.TimeDistributed(DENSE(V, activation="softmax"))),
+    "timed logits": lambda: sequential(LAYERS.TimeDistributed(DENSE(V))),
+    "functional": functional,
+    "listed": lambda: functional(listed=True),
+    "stateful logits": lambda: sequential(DENSE(V), batch_size=2),
+}
+SLOW = [name for name in MODELS if name not in ("softmax", "stateful logits", "listed")]
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in MODELS])
+def test_a_model_is_taken_as_it_is(tmp_path, name):
+    keras.utils.set_random_seed(1)
+    network = MODELS[name]()
+    generator, plain = (TextGenerator(VOCABULARY, each) for each in (network, networks.plain(network)))
+    batches, _ = datasets.streams(Corpus.from_text(TEXT), VOCABULARY, batch_size=2, length=8)
+    losses = {"given": keras.losses.SparseCategoricalCrossentropy(from_logits="logits" in name)}
+    losses["plain"] = "sparse_categorical_crossentropy"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # Keras warns of a softmax after from_logits=True
+        generator.compile("sgd", losses["given"], metrics=[metrics.NatsPerCharacter()])
+        plain.compile("sgd", losses["plain"], metrics=[metrics.NatsPerCharacter()])
+        first, second = (each.evaluate(batches, verbose=0, return_dict=True) for each in (generator, plain))
+        generator.fit(batches, epochs=1, verbose=0)
+    assert first == pytest.approx(second, rel=1e-5)
+    plain.network.set_weights(generator.network.get_weights())
+    np.testing.assert_allclose(generator.score("the fox").log_probabilities, plain.score("the fox").log_probabilities)
+    generator.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    # The file holds the model that was given.
+    assert [type(layer) for layer in loaded.network.layers] == [type(layer) for layer in network.layers]
+    assert type(loaded.network) is type(network)
+    expected = plain.generate("the", length=8, seed=1)
+    for each in (generator, loaded, generator.with_batch_size(3)):
+        assert each.generate("the", length=8, seed=1) == expected
+    described, same = networks.layers_of(generator), networks.layers_of(plain)
+    assert [(a.kind, a.outputs) for a in described] == [(b.kind, b.outputs) for b in same]
+    interop.to_keras(generator)
+    TextGenerator.mix([generator, plain])
+
+
+def test_what_is_no_chain_says_what_would_be_one():
+    ids = keras.Input((None,), dtype="int32")
+    x = LAYERS.LSTM(4, return_sequences=True)(LAYERS.Embedding(V, 4)(ids))
+    x = DENSE(V, activation="softmax")(LAYERS.Add(name="both")([x, x]))
+    with pytest.raises(InputError, match=r"'both' \(Add\) reads 2 tensors: write these branches as a layer"):
+        TextGenerator(VOCABULARY, keras.Model(ids, x))
+    with pytest.raises(InputError, match=r"make it keras.Sequential\(\[keras.Input"):
+        TextGenerator(VOCABULARY, keras.Sequential([DENSE(V)]))
+    with pytest.raises(InputError, match="has a softmax, and another one follows it"):
+        TextGenerator(VOCABULARY, sequential(DENSE(V, activation="softmax"), LAYERS.Softmax()))
+    with pytest.raises(InputError, match=r"give tfgen\.networks\.plain"):
+        networks.EncoderDecoder(keras.Sequential([keras.Input((3,)), DENSE(2)]), sequential(DENSE(V)))
+    with pytest.raises(InputError, match="cannot step through the layer"):
+        TextGenerator(VOCABULARY, sequential(LAYERS.TimeDistributed(LAYERS.Flatten()), DENSE(V)))
+
+
+def test_a_summary_says_how_often_rows_begin_anew():
+    told = []
+    TextGenerator(VOCABULARY, sequential(DENSE(V), batch_size=2)).summary(print_fn=lambda text, **_: told.append(text))
+    assert "restart=0.1" in told[-1]
+    told.clear()
+    TextGenerator(VOCABULARY, sequential(DENSE(V))).summary(print_fn=lambda text, **_: told.append(text))
+    assert "restart" not in "".join(told)

@@ -1,0 +1,153 @@
+"""A file of rows to a file of answers, in this process or in several.
+
+The rows are read twice: once to find what cannot be answered before anything is, and once in groups. In several
+processes groups go to actors of Ray Data over the model, which takes only as many as are worked on, and starts an actor
+anew that has died.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfgen import model_files
+from tfgen.bulk import tables
+from tfgen.bulk.parts import Parts
+from tfgen.bulk.requests import TOGETHER, Request
+from tfgen.errors import InputError, check_instance, path_of, whole_number
+from tfgen.support import interrupts
+from tfgen.vocabulary.vocabulary import Vocabulary
+
+Group = tuple[int, list[tables.Row]]
+
+
+def answer(
+    model: str | os.PathLike[str],
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    request: Request,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    overwrite: bool = False,
+    show: Callable[[int, int], Any] = lambda done, rows: None,
+) -> int:
+    """Answer each row of a file: write on from its prompt, or score its text.
+
+    A call that was stopped goes on where it was when it is made again.
+
+    Args:
+        model: A `.keras` file.
+        source: A .txt file with one text a line, or a .jsonl, .csv or .parquet file with a column of texts.
+        output: A .jsonl, .csv or .parquet file: the rows of the source, in their order, with the answers as columns.
+        request: What is asked for.
+        workers: In how many processes, with Ray; None works in this one. The answers are the same.
+        address: Of a Ray that is there; None starts one here.
+        overwrite: Whether a file of that name, or another run that was stopped, is replaced.
+        show: Called with the number of rows that are done, and of all.
+
+    Returns:
+        How many rows there are.
+
+    Raises:
+        InputError: A file cannot be used, a row cannot be answered, or `output` exists.
+        OSError: A file cannot be written; what was there before is unharmed.
+    """
+    model, source, output = path_of("model", model), path_of("source", source), path_of("output", output)
+    check_instance("request", request, Request, "a tfgen.bulk.Request")
+    workers = None if workers is None else whole_number("workers", workers, 1)
+    tables.ending(output, tables.WRITTEN)
+    if output.exists() and not overwrite:
+        raise InputError(f"{str(output)!r} exists: choose another name, or replace it with --overwrite.")
+    vocabulary = Vocabulary.from_config(model_files.read_config(model)["vocabulary"])
+    count = _checked(source, request, vocabulary)
+    run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
+    parts, groups = Parts(output), -(-count // TOGETHER)
+    with parts.begun(run, overwrite):
+        waiting = [number for number in range(groups) if not parts.has(number)]
+        show(count - _rows_of(waiting, count), count)
+        if waiting:
+            wanted = set(waiting)
+            left = (group for group in _grouped(source, request) if group[0] in wanted)
+            here = _here(model, request, left) if workers is None else _there(model, request, left, workers, address)
+            done = count - _rows_of(waiting, count)
+            for number, rows in here:
+                parts.add(number, rows)
+                done += len(rows)
+                show(done, count)
+                interrupts.check()
+        parts.join(groups)
+    return count
+
+
+def _rows_of(groups: list[int], count: int) -> int:
+    return sum(min(TOGETHER, count - number * TOGETHER) for number in groups)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _grouped(source: Path, request: Request) -> Iterator[Group]:
+    every = tables.rows(source, request.column)
+    return enumerate(iter(lambda: [*itertools.islice(every, TOGETHER)], []))
+
+
+def _checked(source: Path, request: Request, vocabulary: Vocabulary) -> int:
+    """Count the rows, and refuse those that cannot be answered."""
+    count = 0
+    for _, rows in _grouped(source, request):
+        request.check(vocabulary, [row[request.column] for row in rows], count)
+        count += len(rows)
+    if not count:
+        raise InputError(f"{str(source)!r} has no row; give a text a row.")
+    return count
+
+
+class Answering:
+    """The model of a file, which answers groups of rows."""
+
+    def __init__(self, model: Path | bytes, request: Request) -> None:
+        """Load the model, of which another machine has no file but its content."""
+        if isinstance(model, bytes):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "model.keras")
+                path.write_bytes(model)
+                self._writer: Any = model_files.load(path).writer
+        else:
+            self._writer = model_files.load(model).writer
+        self._request = request
+
+    def rows(self, texts: Sequence[str], numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Answer rows (R,) with their numbers."""
+        return self._request.answers(self._writer, texts, numbers)
+
+    def group(self, group: Group) -> Group:
+        """Add the answers to the rows of a group."""
+        number, rows = group
+        first = number * TOGETHER
+        answers = self.rows([row[self._request.column] for row in rows], range(first, first + len(rows)))
+        return number, [{**row, **of_row} for row, of_row in zip(rows, answers, strict=True)]
+
+
+def _here(model: Path, request: Request, groups: Iterator[Group]) -> Iterator[Group]:
+    answering = Answering(model, request)
+    for group in groups:
+        yield answering.group(group)
+
+
+def _there(
+    model: Path, request: Request, groups: Iterator[Group], workers: int, address: str | None
+) -> Iterator[Group]:
+    from tfgen.bulk import ray_data
+    from tfgen.machines import cluster
+
+    # One process more than actors, for what reads and writes beside them.
+    with cluster.connected(workers + 1, address, threads=1):
+        yield from ray_data.answered(groups, model.read_bytes(), request, workers)

@@ -1,0 +1,141 @@
+"""One function in several processes that train together: Ray Train places them, and starts them again where one died.
+
+What a user did wrong ends all of them at once, and is not tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tfgen.errors import InputError
+from tfgen.machines import cluster, voices
+from tfgen.support import interrupts, wording
+
+_RESTARTS = 3
+# How often signals are looked for, in seconds.
+_BREATH = 0.2
+
+
+def train_together(
+    function: Callable[[Any], None], argument: Any, *, workers: int, folder: Path, address: str | None = None
+) -> None:
+    """Call a function in several processes, each of which may join the others (`tfgen.workers.join`).
+
+    What the first of them writes to its standard streams is written here. If one dies, all begin again, three times at
+    most: the function goes on where a checkpoint is.
+
+    Args:
+        function: Of a module, so that each process can import it.
+        argument: Plain values.
+        workers: How many processes.
+        folder: Where Ray keeps its notes of the run, which are removed; several machines must share it.
+        address: Of a Ray that is there; None starts one here.
+
+    Raises:
+        InputError: Of any of the processes; or one died again and again.
+        tfgen.support.interrupts.Stopped: A signal was received; all processes have ended.
+    """
+    with interrupts.deferred(), cluster.connected(workers, address) as ray:
+        here = ray.get_runtime_context().get_node_id()
+        pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
+        board = ray.remote(voices.Board).options(num_cpus=0, scheduling_strategy=pinned).remote()
+        try:
+            _watch(ray, board, _Trainer(function, argument, board, workers, folder))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Trainer(threading.Thread):
+    """Runs Ray Train, which cannot be interrupted, beside the thread that hears signals."""
+
+    def __init__(self, function: Callable[[Any], None], argument: Any, board: Any, workers: int, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.error: Exception | None = None
+        self._function, self._argument, self._board = function, argument, board
+        self._workers, self._folder = workers, folder
+
+    def run(self) -> None:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+        from tfgen.machines.addresses import Addresses
+
+        width = shutil.get_terminal_size().columns
+        terminal = voices.Terminal(sys.stdout.isatty(), width)
+        config = {
+            "function": self._function,
+            "argument": self._argument,
+            "board": self._board,
+            "terminal": terminal,
+            "folder": str(Path.cwd()),
+        }
+        try:
+            DataParallelTrainer(
+                _one,
+                backend_config=Addresses(),
+                train_loop_config=config,
+                scaling_config=ScalingConfig(num_workers=self._workers),
+                run_config=RunConfig(
+                    name="run",
+                    storage_path=str(self._folder),
+                    failure_config=FailureConfig(max_failures=_RESTARTS),
+                ),
+            ).fit()
+        except Exception as error:  # of any class of Ray's; what it means is said by the thread that waits
+            self.error = error
+
+
+def _watch(ray: Any, board: Any, trainer: _Trainer) -> None:
+    """Write what is said until all have ended, or one has made a mistake."""
+    trainer.start()
+    while True:
+        ended = not trainer.is_alive()
+        hearing = board.hear.remote()
+        while not ray.wait([hearing], timeout=_BREATH)[0]:
+            interrupts.check()
+        said = ray.get(hearing)
+        for stream, text in said.pieces:
+            getattr(sys, stream).write(text)
+        for stream in {name for name, _ in said.pieces}:
+            getattr(sys, stream).flush()
+        if said.mistakes:
+            raise InputError(said.mistakes[0])
+        interrupts.check()
+        if ended and not said.pieces:
+            break
+    if trainer.error is not None:
+        reason = wording.shorten(" ".join(str(trainer.error).split()), 300)
+        raise InputError(f"the workers ended again and again: {wording.clause(reason)}.")
+
+
+def _one(config: dict[str, Any]) -> None:
+    """Call the function in one of the processes."""
+    from ray import train
+
+    board, is_chief = config["board"], train.get_context().get_world_rank() == 0
+    message = None
+    try:
+        with contextlib.chdir(config["folder"]), contextlib.ExitStack() as streams:
+            if is_chief:
+                os.environ["COLUMNS"] = str(config["terminal"].columns)
+                streams.enter_context(voices.heard(board, config["terminal"]))
+            config["function"](config["argument"])
+    except click.ClickException as error:
+        message = error.format_message()
+    except InputError as error:
+        message = str(error)
+    except OSError as error:
+        message = f"{error.strerror or error}" + (f": {error.filename}." if error.filename else ".")
+    if message is not None:  # which is not tried again
+        import ray
+
+        ray.get(board.give_up.remote(message))

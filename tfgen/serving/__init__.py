@@ -1,0 +1,29 @@
+"""Models behind HTTP, by the completions protocol of OpenAI, which every client speaks.
+
+| module | its one idea |
+|---|---|
+| `bounds` | how much one request may ask for, and how much may be asked for at once |
+| `refusals` | what is refused, in the shape that clients expect |
+| `gate` | who may ask |
+| `protocol` | what a request says, and what an answer looks like |
+| `preparing` | from a request to rows and a batch |
+| `turns` | whose turn it is |
+| `measures` | what was done, for Prometheus |
+| `index` | the page at the server's address, and those of its models |
+| `service` | what answers |
+| `asgi` | models as an application for any ASGI server |
+| `running` | a server that runs until a signal ends it |
+
+`measures`, `service` and `running` need the packages of the extra `serve`, the others none.
+"""
+
+import keras  # noqa: F401 - first, see tfgen.layers
+
+from tfgen.serving.asgi import application
+from tfgen.serving.bounds import Bounds
+
+__all__ = ["Bounds", "application"]
+
+
+def __dir__() -> list[str]:
+    return __all__
