@@ -27,6 +27,7 @@ from tfgen.support import interrupts
 @click.option("--score", is_flag=True, help="Tell how likely MODEL finds each text, in the place of writing on.")
 @click.option("--column", help="The column that is read.  [prompt; with --score: text]")
 @click.option("--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens, at most.")
+@options.temperature
 @options.sampling
 @click.option("--stop", multiple=True, help="Stop at this text; repeatable.")
 @click.option("--echo/--no-echo", default=True, help="Whether a text begins with its prompt.")
