@@ -29,7 +29,6 @@ _OBJECTS = 128 << 20  # bytes of shared memory: texts pass through it, and no mo
 # What Ray's processes take from the environment of the one that starts them.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_prestart_worker_first_driver": "0",
     # A machine that has much to do starts them slowly.
