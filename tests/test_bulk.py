@@ -75,7 +75,7 @@ def test_what_is_written_is_not_written_again(model, prompts, tmp_path, monkeypa
     monkeypatch.setattr(runs.Answering, "group", counted)
     with pytest.raises(KeyboardInterrupt):
         bulk.answer(model, prompts, tmp_path / "out.jsonl", REQUEST)
-    with pytest.raises(InputError, match="of another request: give what was given then"):
+    with pytest.raises(InputError, match="of another request; give what was given then"):
         bulk.answer(model, prompts, tmp_path / "out.jsonl", bulk.Request(seed=6))
     bulk.answer(model, prompts, tmp_path / "out.jsonl", REQUEST)
     assert answered == [0, 1, 1, 2]
