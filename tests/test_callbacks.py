@@ -94,7 +94,7 @@ def test_samples_come_after_each_epoch_for_every_prompt_and_temperature():
     assert [len(text) - len(f"\n{heading}") for text, heading in zip(shown, headings, strict=True)] == [written] * 4
     # The last ones are what the model writes now.
     now = watched.generate(prompts, length=9, temperature=0, seed=0)
-    assert shown[2] == "\n".join(["\n--- epoch 2, temperature 0 ---", *now])
+    assert shown[2] == "\n".join(["\n--- epoch 2, temperature 0 ---", "\n---\n".join(now)])
 
 
 def test_samples_come_every_so_many_batches():
