@@ -27,7 +27,7 @@ def check_installed() -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"serving needs the package {error.name}: pip install '.[serve]' from a checkout of tfgen."
+            f"serving needs the package {error.name}: from a checkout of this project, pip install '.[serve]'."
         ) from None
 
 
