@@ -275,6 +275,9 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
         rows = [row for row, _ in zip(csv.reader(file), range(60), strict=False)]
     dates = (f"{day} mai {year},{year}-05-{day:02}\n" for day in range(1, 29) for year in range(1950, 1956))
     (folder / "dates.csv").write_text("written,iso\n" + "".join(dates), "utf-8")
+    (folder / "songs.txt").write_text("\n\n".join(romeo.split("\n\n")[:12]), "utf-8")
+    (folder / "chats.txt").write_text(romeo.replace("\n\n", "\n---\n"), "utf-8")
+    (folder / "candidates.txt").write_text("Rome\nPar\n", "utf-8")
     (folder / "names.txt").write_text("".join(f"{title.split()[0]}\n" for _, title, _ in rows), "utf-8")
     with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("class", "title", "description"), *rows])

@@ -70,10 +70,14 @@ RESULTS = {
     "vocabulary.Coverage",
     "vocabulary.Vocabulary.from_pieces",  # `counted`
     "workers.Workers",
+    "writing.Batch",
     "writing.Generated",
+    "writing.Piece",
+    "writing.Row",
     "writing.Score",
     "writing.Session",
     "writing.Session.load",  # `compiled`
+    "writing.Token",
 }
 # They start processes; tests/test_bulk.py and tests/test_machines.py refuse what they are given.
 WITH_RAY = {"bulk.answer", "bulk.generate", "bulk.score", "machines.connected", "machines.train_together"}
@@ -140,6 +144,7 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "format": "saved-model",
         "vocabulary_size": 5,
         "order": 2,
+        "other": vocabulary,
         "nodes": 3,
         "entries": 3,
         "most_children": [1],
@@ -154,6 +159,7 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "t": 1.0,
         "k": 2,
         "seed": 1,
+        "models": {"a": generator},
         "rows": 2,
         "steps": 10,
         "batch_size": 2,

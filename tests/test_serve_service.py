@@ -1,19 +1,23 @@
 """The server in this process: addresses, methods, sizes, malformed bodies, and answers that are Python's texts."""
 
+import html
 import importlib.util
 import json
+import re
 import threading
 
 import pytest
 
-LACKING = [name for name in ("starlette", "prometheus_client") if importlib.util.find_spec(name) is None]
-if LACKING or not any(map(importlib.util.find_spec, ("httpx2", "httpx"))):
+if not all(map(importlib.util.find_spec, ("starlette", "prometheus_client"))) or not any(
+    map(importlib.util.find_spec, ("httpx2", "httpx"))
+):
     pytest.skip("packages of '.[serve]', or httpx2, are not installed", allow_module_level=True)
 
 from starlette.testclient import TestClient
 
 from tfgen import InputError, TextGenerator, Vocabulary, sampling, serving
 from tfgen.serving.gate import Gate
+from tfgen.serving.index import first, of_model
 from tfgen.serving.service import Service
 
 TOKEN = "a-token-of-20-letters"
@@ -219,10 +223,29 @@ def test_models_are_listed(served):
     listed = client.get("/v1/models").json()
     assert [(model["id"], model["object"]) for model in listed["data"]] == [("fox", "model"), ("owl", "model")]
     assert client.get("/v1/models/owl").json() == listed["data"][1]
-    page = client.get("/").text
-    assert "fox" in page
-    assert TOKEN not in page
-    assert "<script" not in page
+
+
+def test_a_page_may_do_what_it_says_and_is_framed_by_none(served):
+    _, client = served
+    answer = client.get("/")
+    assert 'href="/pages/fox"' in answer.text
+    assert TOKEN not in answer.text
+    page = client.get("/pages/fox")
+    policy = page.headers["content-security-policy"]
+    assert policy.endswith("; frame-ancestors 'none'")
+    assert html.escape(policy.removesuffix("; frame-ancestors 'none'"), quote=False) in page.text
+    assert "connect-src" not in policy
+    (script,) = re.findall(r"script-src ('sha256-[^']+')", policy)
+    assert script in answer.headers["content-security-policy"]
+    assert client.get("/pages/cat").status_code == 404
+    assert client.get("/pages/fox", headers={"authorization": "Bearer no"}).status_code == 401
+
+
+def test_names_are_no_markup():
+    name = "<script>alert(1)</script>\"'&"
+    page = first({name: of_model("")}, "http://localhost:8000", needs_token=False)
+    assert "<script" not in page.text
+    assert "script-src" not in page.policy
 
 
 def test_what_is_full_says_so_and_has_room_again(served):

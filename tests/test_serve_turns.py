@@ -93,6 +93,18 @@ def test_a_long_text_holds_up_nobody(writer):
         assert client.texts == client.expected()
 
 
+def test_who_comes_holds_up_no_prompt_that_is_read(writer):
+    turns = Turns(1000)
+    long = Client(writer, turns, "abcd" * 50, length=4)
+    others = []
+    while not long.done:
+        others.append(Client(writer, turns, "ab", length=4, seed=len(others)))
+        turns.turn()
+        assert len(others) <= 2 * (1 + 201 / 4)
+    until(turns, others)
+    assert long.texts == long.expected()
+
+
 def test_what_was_cancelled_has_no_part_in_the_next_turn(writer):
     done = []
     turns = Turns(100, done.append)

@@ -9,7 +9,7 @@
 | `preparing` | from a request to rows and a batch |
 | `turns` | whose turn it is |
 | `measures` | what was done, for Prometheus |
-| `index` | the page at the server's address |
+| `index` | the page at the server's address, and those of its models |
 | `service` | what answers |
 | `asgi` | models as an application for any ASGI server |
 | `running` | a server that runs until a signal ends it |

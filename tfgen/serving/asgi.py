@@ -67,7 +67,8 @@ def application(
         InputError: There is no model, or one writes from a source that is no text; or packages are not installed.
     """
     check_instance("models", models, Mapping, "a mapping of names to models")
-    check_instance("hosts", hosts, Collection, "a list of names")
+    if isinstance(hosts, str) or not isinstance(hosts, Collection) or not all(isinstance(each, str) for each in hosts):
+        raise InputError(f"hosts must be a list of names; received {wording.shown(hosts)}.")
     check_instance("addresses", addresses, bool, "True or False")
     check_instance("token", token, str | None, "a text")
     check_instance("bounds", bounds, Bounds | None, "a tfgen.serving.Bounds")

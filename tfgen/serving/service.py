@@ -20,9 +20,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tfgen.errors import InputError, check_instance
+from tfgen.page import page as written_page
 from tfgen.serving import protocol
 from tfgen.serving.bounds import Bounds
-from tfgen.serving.index import POLICY, index
+from tfgen.serving.index import Page, first, of_model
 from tfgen.serving.measures import Measures
 from tfgen.serving.preparing import Lanes, Preparing
 from tfgen.serving.refusals import Refused, as_json
@@ -58,9 +59,11 @@ class Service:
         self._models = {name: Preparing(name, _writer(name, model), bounds) for name, model in models.items()}
         for model in self._models.values():
             model.warm()
+        self._pages = {name: _page_of(name, model) for name, model in models.items()}
         self.app = Starlette(
             routes=[
                 Route("/", self._index),
+                Route("/pages/{name:path}", self._page),
                 Route("/healthz", self._health),
                 Route("/metrics", self._metrics),
                 Route("/v1/models", self._list),
@@ -87,8 +90,12 @@ class Service:
             thread.join()
 
     async def _index(self, request: Request) -> Response:
-        page = index(list(self._models), f"{request.url.scheme}://{request.headers['host']}", self._needs_token)
-        return Response(page, media_type="text/html", headers={"content-security-policy": POLICY})
+        address = f"{request.url.scheme}://{request.headers['host']}"
+        return _html(first(self._pages, address, self._needs_token))
+
+    async def _page(self, request: Request) -> Response:
+        page = self._pages.get(request.path_params["name"])
+        return _html(page) if page else _refusal(Refused(404, "there is no such page.", code="not_found"))
 
     async def _health(self, request: Request) -> Response:
         return _json({"status": "ok"})
@@ -345,8 +352,20 @@ def _writer(name: str, model: TextGenerator) -> Any:
     return writer
 
 
+def _page_of(name: str, model: TextGenerator) -> Page | None:
+    """Give the page of a model; None if it is of a kind that no page holds."""
+    try:
+        return of_model(written_page(model, name))
+    except InputError:
+        return None
+
+
 def _event(value: Any) -> bytes:
     return b"data: " + as_json(value) + b"\n\n"
+
+
+def _html(page: Page) -> Response:
+    return Response(page.text, media_type="text/html", headers={"content-security-policy": page.policy})
 
 
 def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

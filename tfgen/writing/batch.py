@@ -208,15 +208,20 @@ class Batch:
             InputError: `length` is no whole number from 1, or the model has lost its distribution.
         """
         whole_number("length", length, 1)
-        fresh = [prompt for prompt in self._prompts if not prompt.read][:_TOGETHER]
-        if fresh:
-            self._begin(fresh, length)
-        elif self._prompts and (position := (prompt := self._prompts[0]).position):
-            piece = prompt.ids[prompt.read : prompt.read + length]
-            prompt.position = self._compiled.read_on(piece, position, prompt.context)
-            prompt.read += len(piece)
-            if prompt.read == len(prompt.ids):
-                self._join([prompt], prompt.position, prompt.context)
+        if not self._prompts:
+            return
+        # In turns: what is not read to its end goes to the end of the queue, so that those who come hold up nobody.
+        prompt = self._prompts[0]
+        if prompt.position is None:
+            self._begin([each for each in self._prompts if each.position is None][:_TOGETHER], length)
+            return
+        piece = prompt.ids[prompt.read : prompt.read + length]
+        prompt.position = self._compiled.read_on(piece, prompt.position, prompt.context)
+        prompt.read += len(piece)
+        if prompt.read == len(prompt.ids):
+            self._join([prompt], prompt.position, prompt.context)
+        else:
+            self._prompts.append(self._prompts.pop(0))
 
     def _begin(self, prompts: list[_Prompt], length: int) -> None:
         heads = [prompt.ids[:length] for prompt in prompts]
@@ -231,6 +236,7 @@ class Batch:
                 done.append(i)
             else:
                 prompt.position, _ = chosen_rows(position, (), np.array([i]))
+                self._prompts.append(self._prompts.pop(self._prompts.index(prompt)))
         if done:
             self._join([prompts[i] for i in done], *chosen_rows(position, context, np.array(done)))
 
