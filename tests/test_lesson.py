@@ -72,4 +72,4 @@ def test_a_notebook_runs(name, tmp_path, monkeypatch):
     lines = [output["data"]["text/plain"] for output in outputs if "data" in output]
     assert sum(line.startswith("epoch 1/1 · training ") for line in lines) == 4
     assert lines[-1] == "True"  # saved, read, and the same text again
-    assert [*tmp_path.iterdir()] == []
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".csv", ".txt")]  # what a download leaves
