@@ -252,8 +252,8 @@ LARGE: dict[str, tuple[Callable[[], Any], Callable[[Any], str]]] = {
     "score of 1,000,000 words, of 10,000 words": (lambda: generator_of(64, words()), long_score),
     "beam search of 100,000,000 characters": (generator_of, stopped_search),
     "64 texts with windows of 65,536": (generator_of, largest_window),
-    "NoRepeatNgram(65536, 65536)": (lambda: None, refused(n_grams_of_a_window)),
-    "DRY(window=65536, longest=65536)": (lambda: None, refused(passages_of_a_window)),
+    "NoRepeatNgram(65536, 65536)": (generator_of, refused(n_grams_of_a_window)),
+    "DRY(window=65536, longest=65536)": (generator_of, refused(passages_of_a_window)),
 }
 
 

@@ -3,8 +3,9 @@
 Usage: python benchmarks/page.py MODEL TEXT
 
 MODEL is a .keras file of characters, TEXT a file that the model has not been trained on. The bits are counted by the
-page's engine in Node; the rest is measured in Chromium, driven by Playwright. A redraw, of 400 characters, is measured
-at 100 positions of the slider, in processor time of the page's thread.
+page's engine in Node. The rest is measured in Chromium, driven by Playwright: the fastest of five first texts after the
+page was asked for; and at 100 positions of the slider a redraw of 400 characters, in processor time of the page's
+thread.
 """
 
 import json
@@ -52,11 +53,14 @@ def main(model: str, text: str) -> None:
         for weights in ("int8", "float16", "float32"):
             path = folder / "page.html"
             path.write_text(assembled(vocabulary, layers, "page", weights, provenance), encoding="utf-8")
+            firsts = []
+            for _ in range(5):
+                with support.opened(browser, path) as watched:
+                    firsts.append(watched.page.evaluate("performance.getEntriesByName('written')[0].startTime"))
             with support.opened(browser, path) as watched:
-                first = watched.page.evaluate("performance.getEntriesByName('written')[0].startTime")
                 times = redraws(watched.page)
             bits = scored(contents(vocabulary, layers, weights), folder, text)
-            speeds = f"{first / 1000:.2f} | {times[49]:.0f} | {times[94]:.0f}"
+            speeds = f"{min(firsts) / 1000:.2f} | {times[49]:.0f} | {times[94]:.0f}"
             print(f"| {weights} | {path.stat().st_size:,} | {speeds} | {bits:.4f} |", flush=True)
 
 

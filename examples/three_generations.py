@@ -2,11 +2,11 @@
 
 The first half of the story is a table: what each makes of a text that it has not learned from, as it is and while it
 learns from it; how large it is, how long it took, how fast it writes, how much of what it writes is copied. On a short
-text the counts, which take a second, are hard to beat, and copy the most; mixed with a network they beat both.
+text the counts, which take a second, are hard to beat; mixed with a network they are better than either.
 
 Then what counts cannot do, measured on a text that is made for it: they see six characters, and what matters lies a
 hundred characters back. A speech opens with a name and a bracket. The bracket decides which one closes the speech, and
-the name which of two words the speaker keeps saying. Whoever has forgotten them can only guess.
+the name which of two words the speaker keeps saying. Whoever has forgotten them can only guess, as counts must.
 
     python examples/three_generations.py                        # the Python documentation; ten minutes
     python examples/three_generations.py --corpus hamlet.txt    # a text of your own

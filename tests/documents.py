@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 DOCUMENTS.append("examples/README.md")
 
-# What comes last overrules what an example says, so that it is small.
+# These take the place of what an example says, so that it is small.
 _SMALL_TRAINING = ("--units", "4", "--layers", "1", "--length", "16", "--batch-size", "8", "--epochs", "1")
 _SMALL_PYTHON = ((r"\bunits=\d+", "units=4"), (r"\bepochs=\d+", "epochs=1"), (r"\bGRU\(256,", "GRU(8,"))
 _PROGRAMS = ("tfgen", "make", "pip", "npm", "python", ".venv/bin/python", "saved_model_cli", "curl", "pytest")
@@ -146,13 +146,22 @@ def run_tfgen(words: list[str]) -> str:
     if "--source" in words:  # whose texts are of any length
         small = tuple(word for word in small if word not in ("--length", "16"))
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", [*words[:2], *small, *words[2:]] if "--" in words else [*words, *small])
+        patch.setattr(sys, "argv", [*words[:2], *small, *_without(small[::2], words[2:])])
         with pytest.raises(SystemExit) as ended:
             tfgen.cli.main()
     if ended.value.code and _NEEDS_PACKAGES.search(err.getvalue()):
         pytest.skip(err.getvalue().strip())
     assert ended.value.code == 0, (words, err.getvalue())
     return out.getvalue()
+
+
+def _without(options: tuple[str, ...], words: list[str]) -> list[str]:
+    """Leave out some options, each with its value."""
+    left = [*words]
+    for option in options:
+        while option in left:
+            del left[left.index(option) : left.index(option) + 2]
+    return left
 
 
 def run_bash(folder: pathlib.Path, command: str) -> str:
@@ -266,6 +275,9 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
         rows = [row for row, _ in zip(csv.reader(file), range(60), strict=False)]
     dates = (f"{day} mai {year},{year}-05-{day:02}\n" for day in range(1, 29) for year in range(1950, 1956))
     (folder / "dates.csv").write_text("written,iso\n" + "".join(dates), "utf-8")
+    (folder / "songs.txt").write_text("\n\n".join(romeo.split("\n\n")[:12]), "utf-8")
+    (folder / "chats.txt").write_text(romeo.replace("\n\n", "\n---\n"), "utf-8")
+    (folder / "candidates.txt").write_text("Rome\nPar\n", "utf-8")
     (folder / "names.txt").write_text("".join(f"{title.split()[0]}\n" for _, title, _ in rows), "utf-8")
     with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("class", "title", "description"), *rows])

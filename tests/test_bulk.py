@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from cli_support import ENVIRONMENT, TFGEN
+from cli_support import ENVIRONMENT, TFGEN, here_fixture  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from ray_support import processes_of, ray_folder_fixture  # noqa: F401 - a fixture
@@ -75,7 +75,7 @@ def test_what_is_written_is_not_written_again(model, prompts, tmp_path, monkeypa
     monkeypatch.setattr(runs.Answering, "group", counted)
     with pytest.raises(KeyboardInterrupt):
         bulk.answer(model, prompts, tmp_path / "out.jsonl", REQUEST)
-    with pytest.raises(InputError, match="of another request: give what was given then"):
+    with pytest.raises(InputError, match="of another request; give what was given then"):
         bulk.answer(model, prompts, tmp_path / "out.jsonl", bulk.Request(seed=6))
     bulk.answer(model, prompts, tmp_path / "out.jsonl", REQUEST)
     assert answered == [0, 1, 1, 2]
@@ -219,3 +219,14 @@ def test_nonsense_is_refused_in_one_plain_line(model, prompts, tmp_path, nonsens
 def test_what_is_no_dataset_is_refused(model):
     with pytest.raises(InputError, match=r"dataset must be a ray\.data\.Dataset; received int\."):
         bulk.generate(3, model)
+
+
+def test_the_command_asks_for_the_same(here, model, prompts):
+    said = here("bulk", model, prompts, "-o", "out.jsonl", "--length", "6", "--seed", "5", "--temperature", "1")
+    assert (said[0], said[1]) == (0, "out.jsonl has 150 rows.\n"), said
+    bulk.answer(model, prompts, here.folder / "same.jsonl", bulk.Request(seed=5, settings={"length": 6}))
+    assert (here.folder / "out.jsonl").read_bytes() == (here.folder / "same.jsonl").read_bytes()
+    assert (
+        "--score draws nothing: remove --length"
+        in here("bulk", model, prompts, "-o", "x.csv", "--score", "--length", "3")[2]
+    )

@@ -89,11 +89,12 @@ def test_samples_come_after_each_epoch_for_every_prompt_and_temperature():
     assert headings == [f"--- epoch {epoch}, temperature {t} ---" for epoch, t in expected]
     prompts = ["the ", "dog", ""]
     assert all(f"\n{prompt}" in text for text in shown for prompt in prompts)
-    written = sum(len(prompt) + 9 for prompt in prompts) + len(prompts)  # with the line breaks before each
+    # With the line breaks before each, and the line between two.
+    written = sum(len(prompt) + 9 for prompt in prompts) + len(prompts) + 2 * len("---\n")
     assert [len(text) - len(f"\n{heading}") for text, heading in zip(shown, headings, strict=True)] == [written] * 4
     # The last ones are what the model writes now.
     now = watched.generate(prompts, length=9, temperature=0, seed=0)
-    assert shown[2] == "\n".join(["\n--- epoch 2, temperature 0 ---", *now])
+    assert shown[2] == "\n".join(["\n--- epoch 2, temperature 0 ---", "\n---\n".join(now)])
 
 
 def test_samples_come_every_so_many_batches():

@@ -158,7 +158,8 @@ def test_an_interrupted_training_keeps_what_it_learned_and_says_how_to_go_on(her
     saved = keras.saving.load_model(tmp_path / "a {b}.keras")
     assert saved.vocabulary.ends
     (advice,) = re.findall(r"To go on:\n  tfgen (.+)\n", err)
-    assert "documents of up to" in here.done(*shlex.split(advice), "--epochs", "1")  # it still takes the column
+    shorter = shlex.split(advice.replace("--epochs 100000", "--epochs 1"))
+    assert "documents of up to" in here.done(*shorter)  # it still takes the column
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a {b}.keras", "my titles.csv"]
     assert keras.saving.load_model(tmp_path / "a {b}.keras").vocabulary == saved.vocabulary
 

@@ -160,8 +160,12 @@ def test_a_table_is_in_columns_and_html():
 
 def test_bits_are_drawn_against_size(tmp_path):
     bits = {"static": {"a$": 2.0, "b": 1.5}, "adapted": {"a$": 1.9, "b": None}}
-    path = plots.bits_against_size(tmp_path / "bits.svg", {"a$": 10**6, "b": 10**7}, bits, "$ on $")
+    path = tmp_path / "bits.svg"
+    figure = plots.bits_against_size({"a$": 10**6, "b": 10**7}, bits, title="$ on $", path=path)
     assert path.read_text().startswith("<?xml")
+    static, adapted = figure.axes[0].lines[:2]
+    assert static.get_xydata().tolist() == [[1, 2.0], [10, 1.5]]
+    assert adapted.get_xydata().tolist() == [[1, 1.9]]
     for sizes, given_, words in (
         ({}, {}, "there is no model to draw"),
         ({"a": 0}, {}, "the size of 'a' must be a number above 0; received 0"),
@@ -170,4 +174,4 @@ def test_bits_are_drawn_against_size(tmp_path):
         ({"a": 1}, {"static": 3}, "the bits of 'static' must be a mapping"),
     ):
         with pytest.raises(InputError, match=words):
-            plots.bits_against_size(tmp_path / "bits.png", sizes, given_)
+            plots.bits_against_size(sizes, given_)

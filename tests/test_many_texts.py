@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import Corpus, TextGenerator, Vocabulary, cli
-from tfgen.cli import separators
+from tfgen.vocabulary import separators
 
 NAMES = ["Anna", "Bert", "Carl", "Dora"]
 

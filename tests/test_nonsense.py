@@ -144,6 +144,7 @@ def good(tmp_path_factory) -> Callable[[str], dict[str, Any]]:
         "format": "saved-model",
         "vocabulary_size": 5,
         "order": 2,
+        "other": vocabulary,
         "nodes": 3,
         "entries": 3,
         "most_children": [1],

@@ -103,7 +103,7 @@ def test_a_command_lacks_what_it_does_not_offer(monkeypatch):
     for name in COMMANDS:
         monkeypatch.setattr("sys.argv", ["tfgen", name])
         said[name] = error.offered(cli._settings())
-    assert said["train"] == "x; remove it, or --control replace."
+    assert said["novelty"] == "x; remove it, or --control replace."
     assert said["score"] == "x; remove it, or --unknown skip."
     assert said["inspect"] == "x; remove it."
     assert isinstance(COMMANDS["train"], click.Command)

@@ -125,7 +125,8 @@ def test_a_run_that_did_not_end_is_never_forgotten_in_silence(here, stopped):
     assert {path: of for path, of in listing(here.folder).items() if path.is_file() and path.name != ".lock"} == {
         path: of for path, of in before.items() if path.is_file() and path.name != ".lock"
     }
-    out = here.done(*command, "--epochs", "4", "--patience", "9", "--resume")
+    command[command.index("--epochs") + 1] = "4"
+    out = here.done(*command, "--patience", "9", "--resume")
     assert out.index("going on with the run") < out.index("4 epochs instead of 3") < out.index("epoch 2/4")
     assert "epoch 4/4" in out
     assert not stopped_runs.directory(here.folder / "fox.keras").exists()

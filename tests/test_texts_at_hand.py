@@ -66,6 +66,15 @@ def test_frames_and_their_columns(library):
     assert Corpus.from_texts(frame, column="title").documents == ("Rain", "Sun")
 
 
+@pytest.mark.slow
+def test_a_dataset_of_hugging_face():
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    data = datasets.Dataset.from_dict({"id": [1, 2, 3, 4], "title": CELLS})
+    for each in (data, iter(data), data.to_iterable_dataset()):
+        assert Corpus.from_texts(each, column="title").documents == ("Rain", "Sun")
+    assert Corpus.from_texts(data["title"]).documents == ("Rain", "Sun")
+
+
 @pytest.mark.parametrize(
     ("texts", "column", "fact"),
     [

@@ -47,8 +47,8 @@ class Parts:
                 if not overwrite:
                     differ = next(name for name in {**run, **before} if run.get(name) != before.get(name))
                     raise InputError(
-                        f"{str(self.directory)!r} holds a run that was stopped, of another {differ}: give what was "
-                        "given then, or begin anew with --overwrite."
+                        f"{str(self.directory)!r} holds a run that was stopped, of another {differ}",
+                        [("", "give what was given then"), ("overwrite", "begin anew (--overwrite, overwrite=True)")],
                     )
                 for path in self.directory.glob("*.jsonl"):
                     path.unlink()

@@ -6,6 +6,7 @@ An actor that dies is started anew, and what it had is given to another; only so
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -121,7 +122,7 @@ def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, worke
 
 
 def _by_actors(dataset: Any, kind: type, model: bytes, request: Request, workers: int, together: int) -> Any:
-    import ray
+    import ray.data
 
     return dataset.map_batches(
         kind,
@@ -129,8 +130,6 @@ def _by_actors(dataset: Any, kind: type, model: bytes, request: Request, workers
         batch_size=together,
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
 
 
@@ -142,4 +141,5 @@ def _ray_data() -> Any:
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray.data

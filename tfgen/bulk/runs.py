@@ -63,7 +63,10 @@ def answer(
     workers = None if workers is None else whole_number("workers", workers, 1)
     tables.ending(output, tables.WRITTEN)
     if output.exists() and not overwrite:
-        raise InputError(f"{str(output)!r} exists: choose another name, or replace it with --overwrite.")
+        raise InputError(
+            f"{str(output)!r} exists",
+            [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
+        )
     vocabulary = Vocabulary.from_config(model_files.read_config(model)["vocabulary"])
     count = _checked(source, request, vocabulary)
     run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
@@ -148,5 +151,6 @@ def _there(
     from tfgen.bulk import ray_data
     from tfgen.machines import cluster
 
-    with cluster.connected(workers, address, threads=1):
+    # One process more than actors, for what reads and writes beside them.
+    with cluster.connected(workers + 1, address, threads=1):
         yield from ray_data.answered(groups, model.read_bytes(), request, workers)

@@ -12,6 +12,7 @@ from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.fitting import snapshot
 from tfgen.support import wording
+from tfgen.vocabulary import separators
 from tfgen.vocabulary.vocabulary import PADDING
 
 
@@ -110,9 +111,12 @@ class SampleText(keras.callbacks.Callback):
                 seed=self._seed,
                 unknown="skip",
             )
-            shown = written if self._sources is None else _beside(self._sources, written, self._texts)
+            if self._sources is None:
+                shown = separators.between(self.model.vocabulary, self._prompts).join(written)
+            else:
+                shown = "\n".join(_beside(self._sources, written, self._texts))
             # Keras' own progress bar may stand on this line.
-            self._show("\n".join([f"\n--- {when}, temperature {temperature:g} ---", *shown]))
+            self._show(f"\n--- {when}, temperature {temperature:g} ---\n{shown}")
 
 
 def _beside(sources: Any, written: Sequence[str], texts: Sequence[str] | None) -> list[str]:

@@ -15,13 +15,19 @@ from tfgen.cli import options, tensorflow_log
 from tfgen.support import interrupts
 
 
-@click.command()
+@click.command(
+    epilog=options.examples(
+        "tfgen bulk romeo.keras prompts.txt -o texts.jsonl --workers 4",
+        "tfgen bulk romeo.keras texts.csv -o scores.csv --score",
+    )
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .jsonl, .csv or .parquet file.")
 @click.option("--score", is_flag=True, help="Tell how likely MODEL finds each text, in the place of writing on.")
 @click.option("--column", help="The column that is read.  [prompt; with --score: text]")
 @click.option("--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens, at most.")
+@options.temperature
 @options.sampling
 @click.option("--stop", multiple=True, help="Stop at this text; repeatable.")
 @click.option("--echo/--no-echo", default=True, help="Whether a text begins with its prompt.")

@@ -71,7 +71,7 @@ def compare(
         sizes = {row.model: row.bytes for row in compared.rows}
         static = {row.model: row.bits_per_character for row in compared.rows}
         adapted = {row.model: row.bits_per_character_adapted for row in compared.rows}
-        plots.bits_against_size(plot, sizes, {"static": static, "adapted": adapted}, texts.source)
+        plots.bits_against_size(sizes, {"static": static, "adapted": adapted}, title=texts.source, path=plot)
     if as_json:
         about = {"on": texts.summary(), "corpus": learned and learned.summary(), "prompt": prompt, **asked}
         rows = [dataclasses.asdict(row) for row in compared.rows]

@@ -10,6 +10,7 @@ from tfgen import model_files
 from tfgen.cli import engines
 from tfgen.errors import InputError
 from tfgen.terms.costs import cost
+from tfgen.vocabulary import separators
 
 _LENGTH = 200  # tokens of a sample
 
@@ -64,5 +65,6 @@ def samples(
     for temperature in temperatures:
         call = {"n": 1, "length": _LENGTH, "temperature": temperature, "seed": 0, "unknown": "skip", **under}
         texts = [generator.generate(prompt, **call)[0] for prompt in prompts]
-        blocks.append("\n".join([f"--- temperature {temperature:g} ---", *texts]))
+        shown = separators.between(generator.vocabulary, prompts).join(texts)
+        blocks.append(f"--- temperature {temperature:g} ---\n{shown}")
     return "\n\n".join(blocks)

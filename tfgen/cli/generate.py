@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import engines, options, separators, terminal
+from tfgen.cli import engines, options, terminal
 from tfgen.cli import novel as redrawing
 from tfgen.cli import prompts as of_prompts
 from tfgen.cli import sources as of_model
 from tfgen.instant.writer import Writer
 from tfgen.support import interrupts, wording
+from tfgen.vocabulary import separators
 
 _TOGETHER = 256  # prompts, or sources, that are written from at once
 

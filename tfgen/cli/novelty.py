@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from tfgen.cli import noticed, options, separators, terminal
+from tfgen.cli import noticed, options, terminal
 from tfgen.corpora import Corpus, line_ends, load_corpus
 from tfgen.novelty import passages
 from tfgen.novelty.copies import Copies, copies
 from tfgen.support.wording import listing, number, shorten
+from tfgen.vocabulary import separators
 
 _LENGTHS = (4, 8, 12, 16, 24, 32, 48, 64, 100)
 _BAR = 40

@@ -30,6 +30,7 @@ from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepare
 from tfgen.support import interrupts, wording
 from tfgen.support.checkpoints import Checkpoints
 from tfgen.terms.costs import cost
+from tfgen.vocabulary import separators
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -261,7 +262,8 @@ def count(text: Text, settings: dict[str, Any], output: Path, prompts: tuple[str
     generator.save(output)
     if prompts:
         texts = generator.generate(list(prompts), temperature=0.8, seed=0)
-        console.out("\n".join(["\n--- temperature 0.8 ---", *texts]))
+        shown = separators.between(generator.vocabulary, prompts).join(texts)
+        console.out(f"\n--- temperature 0.8 ---\n{shown}")
 
 
 def _read(

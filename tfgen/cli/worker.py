@@ -1,5 +1,7 @@
 """A command in one of several processes that train together."""
 
+import logging
+
 from tfgen.cli import cli, tensorflow_log
 
 
@@ -10,6 +12,7 @@ def work(arguments: list[str]) -> None:
         arguments: As on the command line, from the name of the command on.
     """
     tensorflow_log.import_tensorflow()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it tells of each sum that it prepares
     from tfgen import workers  # which must be the first to compute
 
     cli.main(arguments, prog_name="tfgen", standalone_mode=False, obj=workers.join())

@@ -7,6 +7,7 @@ listens on the loopback address alone. Ray reports to nobody.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import secrets
 import shutil
@@ -83,9 +84,25 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
                     "_node_ip_address": _LOOPBACK,
                     "_temp_dir": folder,
                 }
-            ended.callback(found.shutdown)
+            ended.enter_context(_ended(found))
             _begin(found, address, options)
         yield found
+
+
+@contextlib.contextmanager
+def _ended(ray: Any) -> Iterator[None]:
+    """End all processes that Ray starts in the block: some of its own would stay until they miss the others."""
+    psutil: Any = importlib.import_module("psutil")  # which Ray brings along
+    before = {*psutil.Process().children(recursive=True)}
+    try:
+        yield
+    finally:
+        started = [each for each in psutil.Process().children(recursive=True) if each not in before]
+        ray.shutdown()
+        for each in started:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        psutil.wait_procs(started, timeout=10)
 
 
 def _begin(ray: Any, address: str | None, options: dict[str, Any]) -> None:
@@ -124,11 +141,11 @@ def _environment(address: str | None, threads: int) -> Iterator[None]:
 def _read_environment(is_local: bool) -> None:
     """Let Ray, which may have been imported long ago, look at its settings again."""
     from ray._private import ray_constants
-    from ray._raylet import AuthenticationTokenLoader, Config
 
     ray_constants.ENABLE_RAY_CLUSTER = not is_local
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+    raylet: Any = importlib.import_module("ray._raylet")
+    raylet.Config.initialize("")
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _has_token() -> bool:

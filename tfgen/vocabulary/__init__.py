@@ -6,6 +6,7 @@
 | `splitting` | where one token ends and the next begins |
 | `counting` | the tokens of a corpus counted, and what a vocabulary of them covers |
 | `counted` | the tokens that were counted so far, noted on disk |
+| `separators` | what stands between texts, so that none is taken for a part of another |
 | `counts_on_disk` | words counted exactly, however many there are |
 | `keras_layers` | the same in a graph, as Keras layers |
 """
