@@ -9,7 +9,7 @@ import tensorflow as tf
 from cli_support import here_fixture  # noqa: F401
 
 from tests.models import VOCABULARY, V, pairs_of_characters
-from tfgen import InputError, TextGenerator, datasets, networks
+from tfgen import InputError, TextGenerator, Vocabulary, datasets, networks
 
 TEXTS = ["abcde", "e", "", "ddab"]
 
@@ -73,3 +73,11 @@ def test_other_networks_are_refused(network, says):
 def test_it_needs_a_vocabulary():
     with pytest.raises(InputError, match=r"must be a tfgen\.Vocabulary"):
         networks.TextReader("abc", keras.Model(x := ids(), keras.layers.Embedding(V, 3)(x)))
+
+
+def test_it_does_not_grow():
+    generator = TextGenerator.build(VOCABULARY, cell="rnn", units=2, encoder=pairs_of_characters())
+    more = VOCABULARY.extended(Vocabulary.from_texts(["z"]))
+    assert generator.with_vocabulary(more).network.encoder.vocabulary == VOCABULARY
+    with pytest.raises(InputError, match=r"only an encoder of networks\.text_encoder grows"):
+        generator.with_vocabulary(more, of_sources=more)

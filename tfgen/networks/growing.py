@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.errors import InputError
 from tfgen.networks.chain import plain
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.networks.recurrent import check
@@ -34,11 +35,16 @@ def grown(network: Any, size: int, of_sources: Vocabulary | None = None) -> Any:
         those of the old tokens, the reserved three left out; all else is what it was.
 
     Raises:
-        InputError: It is a network of another kind, such as counts.
+        InputError: It is a network of another kind, such as counts; or its encoder cannot grow.
     """
     if isinstance(network, EncoderDecoder):
         encoder: Any = network.encoder
-        if of_sources is not None and isinstance(encoder, TextEncoder):
+        if of_sources is not None:
+            if not isinstance(encoder, TextEncoder):
+                raise InputError(
+                    "only an encoder of networks.text_encoder grows; received another one and of_sources: omit it, or "
+                    "build a generator with an encoder of more tokens."
+                )
             settings = {**encoder.get_config(), "vocabulary": of_sources.get_config()}
             encoder = _with_weights(TextEncoder.from_config(settings), network.encoder)
         joined = EncoderDecoder(
