@@ -1,6 +1,7 @@
 """A command in one of several processes that train together."""
 
 import logging
+import os
 
 from tfgen.cli import cli, tensorflow_log
 
@@ -11,8 +12,11 @@ def work(arguments: list[str]) -> None:
     Args:
         arguments: As on the command line, from the name of the command on.
     """
-    tensorflow_log.import_tensorflow()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it tells of each sum that it prepares
-    from tfgen import workers  # which must be the first to compute
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with tensorflow_log.sifted():
+        from tfgen import workers
 
-    cli.main(arguments, prog_name="tfgen", standalone_mode=False, obj=workers.join())
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it tells of each sum that it prepares
+        together = workers.join()  # before anything is computed, as `import_tensorflow` does
+    tensorflow_log.import_tensorflow()
+    cli.main(arguments, prog_name="tfgen", standalone_mode=False, obj=together)
