@@ -122,10 +122,10 @@ def damaged_state(chance: random.Random, data: bytes) -> bytes:
     """A checkpoint in order, that holds something else."""
     from tfgen.support import checkpoints
 
-    state = checkpoints._unpack(data)
+    state = checkpoints.unpacked(data)
     for _ in range(chance.choice([1, 1, 2, 5])):
         state = replaced(chance, state)
-    return checkpoints._pack(state)
+    return checkpoints.packed(state)
 
 
 def damaged_model(chance: random.Random, data: bytes) -> bytes:

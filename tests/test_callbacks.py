@@ -106,7 +106,7 @@ def test_samples_come_every_so_many_batches():
 def test_a_prompt_with_unknown_characters_does_not_stop_training():
     shown = []
     fit(build(), batches(1), SampleText(["Ж", "the Ж"], length=3, show=shown.append))
-    assert shown[0].split("\n")[3].startswith("the Ж")
+    assert any(line.startswith("the Ж") for line in shown[0].split("\n"))
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_prepared_pairs_have_their_sources(tmp_path, here):
 
 
 @pytest.mark.parametrize(
-    ("command", "offers"), [("generate", True), ("score", True), ("train", False), ("write", False)]
+    ("command", "offers"), [("generate", True), ("score", True), ("train", True), ("write", False)]
 )
 def test_a_command_offers_only_what_it_can_do(here, monkeypatch, command, offers):
     """Whatever a repair needs, a command that lacks it does not name it."""

@@ -561,7 +561,8 @@ def test_any_leading_axes_will_do(name, data):
 
 NO_NUMBERS = [np.nan, True, np.True_, "3", b"3", None, [], [0.5], [[1], [1, 2]], {}, 1j]
 REFUSED = [
-    ("temperature", Temperature, [-1, -0.1, -np.inf, *NO_NUMBERS]),
+    # One for each row may be given too.
+    ("temperature", Temperature, [-1, -0.1, -np.inf, *(each for each in NO_NUMBERS if not isinstance(each, list))]),
     ("low", lambda low: DynamicTemperature(low, 1), [-1, -0.1, *NO_NUMBERS]),
     ("high", lambda high: DynamicTemperature(1, high), [-1, -0.1, *NO_NUMBERS]),
     ("exponent", lambda exponent: DynamicTemperature(1, 2, exponent), [-1, 0, *NO_NUMBERS]),

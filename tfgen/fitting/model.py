@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, check_instance, real_number, whole_number
 from tfgen.fitting import callback_lists, carried_state, shared_steps, snapshot, together
-from tfgen.networks import kinds
+from tfgen.networks import chain, kinds
 from tfgen.networks.source_shapes import looked_up
 from tfgen.support import forks, wording
 from tfgen.vocabulary.vocabulary import PADDING
@@ -96,7 +96,8 @@ class TrainingModel(keras.Model):
             message = f"{_CARRIES} {expected}"
             with tf.control_dependencies([tf.debugging.assert_equal(received, expected, message)]):
                 inputs = tf.identity(inputs)
-        given = self.network(inputs, training=training)
+        given = chain.applied(self.network, inputs, training)
+        (given,) = keras.tree.flatten(given)  # a Functional model may have its one output in a list
         # Keras' losses take the logits from the softmax, with from_logits=True and without.
         return keras.activations.softmax(given) if self._gives_logits else given
 

@@ -4,7 +4,6 @@ Axis letters: B batch, T time, V vocabulary.
 """
 
 import itertools
-import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from tfgen.terms.draws import uniforms
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
-from tfgen.terms.seeds import row_seeds
+from tfgen.terms.seeds import given_or_drawn
 from tfgen.terms.stops import StopStrings, as_stops
 from tfgen.vocabulary.vocabulary import END, PADDING, OnUnknown, Vocabulary
 
@@ -50,28 +49,17 @@ class Writer:
         self._nothing = _Reading(nothing, self._network.start(1), no_logits, np.empty(0), nothing)
         self._readings: list[_Reading] = []
 
-    def generate(
-        self,
-        prompt: str | Sequence[str] = "",
-        *,
-        n: int = 1,
-        echo: bool = True,
-        seed: int | Sequence[int] | None = None,
-        **call: Any,
-    ) -> list[Any]:
+    def generate(self, prompt: Any = "", *, n: int = 1, echo: bool = True, seed: Any = None, **call: Any) -> list[Any]:
         """Give `n` texts, or those of each of several prompts; the other arguments are those of `stream`."""
-        prompts = [prompt] if isinstance(prompt, str) else prompt
-        seeds = row_seeds(random.getrandbits(62) if seed is None else seed, len(prompts) * n)
-        written = []
-        for number, each in enumerate(prompts):
-            rows = zip(*self._write(each, seeds[number * n : (number + 1) * n], **call), strict=True)
+        prompts, written = [prompt] if isinstance(prompt, str) else prompt, []
+        for each, seeds in zip(prompts, np.split(given_or_drawn(seed, len(prompts) * n), len(prompts)), strict=True):
+            rows = zip(*self._write(each, seeds, **call), strict=True)
             written.append([(each if echo else "") + "".join(pieces) for pieces in rows])
         return written[0] if isinstance(prompt, str) else written
 
     def stream(self, prompt: str = "", *, seed: int | None = None, **call: Any) -> Iterator[str]:
         """Give a text token by token; for the arguments, as far as there are any, see `tfgen.writing.Writer`."""
-        seeds = row_seeds(random.getrandbits(62) if seed is None else seed, 1)
-        return (text for (text,) in self._write(prompt, seeds, **call) if text)
+        return (text for (text,) in self._write(prompt, given_or_drawn(seed, 1), **call) if text)
 
     def score(self, text: str, *, unknown: OnUnknown = "error") -> Score:
         """Tell how likely the model finds a text, see `tfgen.writing.Writer`."""
@@ -99,8 +87,7 @@ class Writer:
         """Check everything, then write to the end: the new text of each row, token by token."""
         chain = chains.default_chain(**settings)
         limits = Limits(length, min_length, as_stops(stop, self.vocabulary.normalized), max_time=max_time)
-        ids = self.vocabulary.encode(prompt, unknown)
-        reading = self._read(ids)
+        reading = self._read(self.vocabulary.encode(prompt, unknown))
         if np.isnan(reading.logits).any() or not np.isfinite(reading.logits).any():
             raise InputError(NO_DISTRIBUTION)
         return self._drawn(reading, chain, limits, seeds)

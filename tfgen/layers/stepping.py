@@ -135,7 +135,7 @@ def _check_options(layer: Any) -> None:
 
 def unwrapped(layers: list[Any]) -> list[Any]:
     """Give what layers do to each timestep: without `TimeDistributed` around one, and a softmax after the head."""
-    layers = [_within(layer) for layer in layers]
+    layers = [within(layer) for layer in layers]
     if len(layers) < 2 or not is_softmax(layers[-1]) or isinstance(layers[-1], keras.layers.Dense):
         return layers
     if is_softmax(layers[-2]):
@@ -145,13 +145,14 @@ def unwrapped(layers: list[Any]) -> list[Any]:
 
 def is_softmax(layer: Any) -> bool:
     """Whether what a layer gives is a softmax along the last axis."""
-    layer = _within(layer)
+    layer = within(layer)
     if isinstance(layer, keras.layers.Softmax):
         return layer.axis in (-1, 2)
     return getattr(layer, "activation", None) is keras.activations.softmax
 
 
-def _within(layer: Any) -> Any:
+def within(layer: Any) -> Any:
+    """Give the layer that works on each timestep: what a `TimeDistributed` holds, or the layer itself."""
     is_wrapped = isinstance(layer, keras.layers.TimeDistributed)
     return layer.layer if is_wrapped and isinstance(layer.layer, _PER_TIMESTEP) else layer
 

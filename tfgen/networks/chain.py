@@ -28,6 +28,19 @@ def layers_of(network: Any) -> list[Any]:
     return stepping.unwrapped([*in_a_row(network)])
 
 
+def applied(network: Any, inputs: Any, training: bool) -> Any:
+    """Call a network; of a chain, what a `TimeDistributed` holds by itself.
+
+    Keras' wrapper takes as many timesteps as there are rows where a graph does not know their number, as in batches of
+    several lengths.
+    """
+    if not any(stepping.within(layer) is not layer for layer in network.layers):
+        return network(inputs, training=training)
+    for layer in in_a_row(network):
+        inputs = stepping.within(layer)(inputs)  # Keras hands on `training` from the call around it
+    return inputs
+
+
 def gives_logits(network: Any) -> bool:
     """Whether a model, which is a chain, ends without a softmax."""
     *_, last = in_a_row(network)
@@ -44,9 +57,10 @@ def plain(network: Any) -> keras.Sequential:
         A new `keras.Sequential` from ids (B, T) to probabilities (B, T, V).
 
     Raises:
-        InputError: It is no chain.
+        InputError: It is no chain, or its last layer is no head.
     """
     *body, head = layers_of(network)
+    stepping.check_head(head)
     ids = keras.Input((None,), batch_size=network.inputs[0].shape[0], dtype="int32", name="ids")
     rebuilt = [type(layer).from_config(layer.get_config()) for layer in body]
     last = type(head).from_config({**head.get_config(), "activation": "softmax"})
@@ -75,7 +89,7 @@ def check_plain(network: Any) -> None:
 
 def in_a_row(network: Any) -> Iterator[Any]:
     """Give the layers of a model as they are in it."""
-    known = isinstance(network, keras.Model) and hasattr(network, "input_shape")
+    known = isinstance(network, keras.Model) and hasattr(network, "inputs")
     if not known or not network.built or not getattr(network, "layers", None):
         raise InputError(
             "the network must be a built keras.Sequential, or a Functional model that is a chain of layers; received "

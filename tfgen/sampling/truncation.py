@@ -159,7 +159,7 @@ class TopNSigma(Transform):
         InputError: `n` is outside its range.
 
     >>> TopNSigma(1.0)([[0.0, 1.0, 2.0]]).numpy()
-    array([[-inf,  -inf,   2.]], dtype=float32)
+    array([[-inf, -inf,   2.]], dtype=float32)
     """
 
     n: tf.Tensor
@@ -196,7 +196,7 @@ class XTC(Transform):
     Raises:
         InputError: A setting is outside its range.
 
-    >>> tf.nn.softmax(XTC(0.5, 0.2)(tf.math.log([[0.5, 0.3, 0.2]]))).numpy().round(3)
+    >>> tf.nn.softmax(XTC(0.5, 0.15)(tf.math.log([[0.5, 0.3, 0.2]]))).numpy().round(3)
     array([[0.25, 0.15, 0.6 ]], dtype=float32)
     """
 

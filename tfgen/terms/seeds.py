@@ -1,5 +1,6 @@
 """Seeds: each row of a batch has its own source of draws."""
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,3 +35,8 @@ def row_seeds(seed: int | Sequence[int], rows: int) -> npt.NDArray[np.int64]:
     if len(seeds) != rows:
         raise InputError(f"there must be one seed, or one for each of {rows} rows; received {len(seeds)} seeds.")
     return np.stack([seeds.astype(np.int64), np.zeros(rows, np.int64)], axis=1)
+
+
+def given_or_drawn(seed: int | Sequence[int] | None, rows: int) -> npt.NDArray[np.int64]:
+    """Give each row its own source of draws, see `row_seeds`; None stands for a number of Python's `random`."""
+    return row_seeds(random.getrandbits(62) if seed is None else seed, rows)

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import inspect
 import os
-import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
@@ -28,6 +27,7 @@ from tfgen.sampling.chain import Chain, chain_of
 from tfgen.support import forks, wording
 from tfgen.terms.limits import Limits
 from tfgen.terms.scores import Score
+from tfgen.terms.seeds import given_or_drawn
 from tfgen.terms.stops import StopStrings, as_stops
 from tfgen.vocabulary.vocabulary import END, OnUnknown, Vocabulary
 from tfgen.writing import places
@@ -271,7 +271,7 @@ class Writer:
         """
         number, copies = len(prompts.texts), prompts.copies
         ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
-        seeds = self._seeds(prompts.seed, number * copies)
+        seeds = given_or_drawn(prompts.seed, number * copies)
         most = 1 if len(seeds) == 1 else self._most_rows(chain)
         step = max(most // copies, 1) if whole else most
         for begin in range(0, number, step):
@@ -295,10 +295,6 @@ class Writer:
         leaves = tf.nest.flatten(states)
         of_row = sum(leaf.dtype.size * leaf.shape.num_elements() for leaf in leaves) + _LOGIT * self.model.size
         return max(min(_BYTES // of_row, _ROWS), 1)
-
-    @staticmethod
-    def _seeds(seed: int | Sequence[int] | None, rows: int) -> npt.NDArray[np.int64]:
-        return sampling.row_seeds(random.getrandbits(62) if seed is None else seed, rows)
 
     def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:
         """Give the ids of a prompt: it begins after an end of text, so that an empty one is a row like any other."""
@@ -438,7 +434,7 @@ class Writer:
         copies = whole_number("n", n, 1)
         given = _texts("prompt", prompt)
         texts, context, _ = self._in_context(given, not isinstance(prompt, str), source, unknown)
-        seeds = self._seeds(seed, len(texts) * copies)
+        seeds = given_or_drawn(seed, len(texts) * copies)
         rows = []
         for i, text in enumerate(texts):
             begun, of_text = self._begun(text, unknown), rows_of(context, tf.constant([i]))
