@@ -285,6 +285,7 @@ def test_arrays_from_the_command_line(exported, tmp_path):
             assert done.stdout == generator.generate("the", length=20, temperature=0, source=source) + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIENTS)
 def test_an_encoder_that_is_damaged_is_refused(name, exported, tmp_path):
     _, directory = exported("a text", name)

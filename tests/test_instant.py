@@ -221,6 +221,7 @@ def test_rows_do_not_depend_on_how_many_there_are(writer, rows, length, seed):
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_refused_in_the_same_words():
     generator = support.generator(0)
     generator.network.set_weights([weight * np.nan for weight in generator.network.get_weights()])

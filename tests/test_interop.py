@@ -346,6 +346,7 @@ def test_trained_by_keras_and_back():
     )
 
 
+@pytest.mark.slow
 def test_a_network_of_kerass_own_layers_is_taken_as_it_is():
     size = len(VOCABULARY)
     layers = [

@@ -154,7 +154,7 @@ def test_a_fingerprint_is_the_models(name):
     assert model_of(name).fingerprint() == prints[name] != model_of(name).fingerprint(b"salt")
 
 
-@every_model
+@every_writer
 def test_prompts_are_read_in_pieces(name, monkeypatch):
     monkeypatch.setattr(prefill, "width_of", lambda rows: tf.constant(3))
     model, context = model_of(name), context_of(model_of(name), 3)
@@ -221,7 +221,7 @@ def test_a_session_is_saved_and_resumed_and_forked(name, tmp_path):
         writer_of(other).resume(tmp_path / "session")
 
 
-@every_writer
+@every_graph
 def test_scores_are_log_probabilities(name):
     writer = writer_of(name)
     texts = ["abc", "e" * 40, "d"]

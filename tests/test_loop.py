@@ -307,6 +307,7 @@ def test_scores_change_no_text():
     assert recorded(WARM, "ab", 20, 0).keys() == {"ids"}
 
 
+@pytest.mark.slow
 def test_there_are_no_more_alternatives_than_tokens():
     record = recorded(GREEDY, "a", 2, 10 * V)
     assert record["alternatives"].shape == (1, 2, V)

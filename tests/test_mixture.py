@@ -18,6 +18,7 @@ def members():
     return [TextGenerator.build(VOCABULARY, units=5, batch_size=2, seed=1), counts]
 
 
+@pytest.mark.slow
 def test_probabilities_are_the_weighted_sum():
     both = members()
     mixed = TextGenerator.mix(both, weights=[0.7, 0.3])

@@ -296,6 +296,7 @@ def test_a_save_that_fails_half_way_leaves_the_old_file_and_nothing_else(
     assert model.read_bytes() == model_bytes
 
 
+@pytest.mark.slow
 def test_a_saved_file_is_never_seen_unfinished(model, monkeypatch):
     generator = model_files.load(model)
     seen, save = [], keras.Model.save

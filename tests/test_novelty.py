@@ -161,6 +161,7 @@ def test_a_large_corpus_is_quick():
     assert len(report.longest[0].text) == 5000
 
 
+@pytest.mark.slow
 def test_does_not_import_tensorflow():
     check = "import sys, tfgen.novelty, tfgen.cli.novelty; print({'tensorflow', 'keras'} & set(sys.modules))"
     environment = {"PYTHONPATH": str(pathlib.Path(tfgen.__file__).parents[1])}

@@ -289,6 +289,7 @@ class Around(keras.callbacks.Callback):
         return result
 
 
+@pytest.mark.slow
 def test_any_callback_may_run_around_fit_the_first_one_outermost():
     diary = []
     around = [Around("a", diary), keras.callbacks.CallbackList([Around("b", diary)])]
@@ -315,6 +316,7 @@ def test_a_schedule_may_be_of_another_length_if_the_number_of_epochs_is_another(
     assert snapshot.differences(before, now, new_length=True, new_rate=False) == []
 
 
+@pytest.mark.slow
 def test_what_callbacks_have_stopped_stays_stopped(tmp_path):
     class StopAt(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -210,6 +210,7 @@ def loaded_fixture(saved):
 six_digits = st.builds(lambda digits, places: digits / 10**places, st.integers(0, 999_999), st.integers(0, 6))
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     prompts=st.lists(st.text(st.sampled_from("the quick foxΩ"), max_size=9), min_size=1, max_size=4),

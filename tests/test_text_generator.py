@@ -94,6 +94,7 @@ def test_greedy_text_takes_the_likeliest_token_each_time(generator: TextGenerato
     assert [generator.generate("cab", length=8, temperature=0, seed=seed) for seed in (None, 1, 2)] == [by_hand] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"temperature": 0}, {"temperature": 1.3}, {"top_k": 3, "top_p": 0.9}])
 def test_prompts_of_any_lengths_in_one_batch_write_what_each_writes_alone(
     generator: TextGenerator, settings: dict[str, Any]
@@ -304,6 +305,7 @@ def test_every_script_survives_training_saving_and_writing(script: str, tmp_path
     assert set(text) == set(SCRIPTS[script]), "all its own characters, and no other"
 
 
+@pytest.mark.slow
 def test_words_are_read_and_written_whole(tmp_path: Path) -> None:
     corpus = SimpleNamespace(documents=[" to be, or not to be, that is the question"], ends=True)
     words = Vocabulary.from_corpus(corpus, split="word")
@@ -378,6 +380,7 @@ def test_padding_adds_nothing_to_the_gradients(learner: TextGenerator, padding: 
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_weighted_metrics_leave_padding_out(generator: TextGenerator) -> None:
     learner = generator.with_batch_size(None)
     learner.compile("sgd", "sparse_categorical_crossentropy", weighted_metrics=["sparse_categorical_crossentropy"])
@@ -427,6 +430,7 @@ def test_a_seed_for_everything_makes_a_text_without_a_seed_repeatable():
     assert written[0] == written[1] != written[2]
 
 
+@pytest.mark.slow
 def test_fit_takes_its_arguments_by_place_as_keras_does():
     generator = TextGenerator.build(Vocabulary.from_texts(["abc"]), units=3)
     generator.compile("sgd", "sparse_categorical_crossentropy")

@@ -182,6 +182,7 @@ def test_a_type_that_does_not_hold_every_id_is_refused_before_any_text_is_read(
         assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 @given(st.sampled_from([1, 125, 126, 253, 254, 32765, 32766, 65533, 65534]), st.sampled_from("bBhHiIlLqQ"))
 @settings(deadline=None, max_examples=40)
 def test_a_type_is_taken_if_and_only_if_no_id_is_wrapped_around(size: int, kind: str) -> None:
