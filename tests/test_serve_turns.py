@@ -74,7 +74,7 @@ def test_texts_of_many_are_those_that_python_writes(writer):
     until(turns, clients)
     for client in clients:
         assert client.texts == client.expected()
-    assert max(turn.rows for turn in done) > 20
+    assert max(turn.rows for turn in done) > 2 * 6  # of one client alone there are six at most
     assert sum(turn.tokens for turn in done) == sum(len(text) for client in clients for text in client.texts)
     assert not turns._groups
 
