@@ -3,6 +3,7 @@
 import functools
 import gzip
 import io
+import itertools
 import os
 import pathlib
 import re
@@ -328,13 +329,14 @@ def test_numbers_that_are_absurd_for_this_text_are_refused(here, option, value, 
 def test_the_advice_for_a_text_shorter_than_one_window_works(here, cut):
     (here.folder / "short.txt").write_text("a rose is a rose is a rose")
     arguments = ["train", "short.txt", "--units", "2", "--epochs", "1", "--no-sample", "--cut", cut]
+    advised = {}
     for _ in range(3):  # each repairs one thing; there may be two
-        code, _, err = here(*arguments, "--overwrite")
+        code, _, err = here(*arguments, *itertools.chain(*advised.items()), "--overwrite")
         if code == 0:
             break
         advice = re.search(r"lower (\w+) to (\d+)", err)
         assert advice, err
-        arguments += [f"--{advice[1].replace('_', '-')}", advice[2]]
+        advised[f"--{advice[1].replace('_', '-')}"] = advice[2]
     assert code == 0
     assert (here.folder / "short.keras").exists()
 

@@ -64,7 +64,8 @@ def test_64_texts_of_10_000_words_are_scored_in_little_memory():
     scores = generator.score([text] * 64)
     # All distributions at once would be 1 GB in float64, and there are some of them.
     assert peak() - before < 300 << 20
-    assert len({score.log_probabilities.tobytes() for score in scores}) == 1
+    for score in scores:  # of batches of several sizes
+        np.testing.assert_allclose(score.log_probabilities, scores[0].log_probabilities, atol=1e-5)
 
 
 @pytest.mark.slow
