@@ -274,6 +274,7 @@ def test_the_length_penalty_decides_between_short_and_long():
         assert scores[0, 0] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @examples(15)
 def test_a_memory_goes_with_its_beam(seed):

@@ -61,6 +61,7 @@ def test_each_row_has_the_text_of_its_seed(model, prompts, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"prompts.txt", "out.jsonl"}
 
 
+@pytest.mark.slow
 def test_what_is_written_is_not_written_again(model, prompts, tmp_path, monkeypatch):
     bulk.answer(model, prompts, tmp_path / "whole.jsonl", REQUEST)
     answered = []

@@ -112,6 +112,7 @@ READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_leaves_state_and_weights_as_they_are(generator: TextGenerator, reader: str) -> None:
     state, before = moved(generator), learned(generator)

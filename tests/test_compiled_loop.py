@@ -62,6 +62,7 @@ def up_to_the_end(row):
     return text[: text.index(END) + 1] if END in text else text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_decoder_writes_what_a_loop_by_hand_writes(network, decoder, seed):
     ids = ids_after(decoder, PROMPTS, seed, sampling.default_chain(0.9, 4, 0.95), 40)
@@ -92,6 +93,7 @@ def test_prompts_of_different_lengths_share_a_batch(decoder, sampler):
     assert len({tuple(row) for row in together.tolist()}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [sampling.default_chain(0.8), WITH_MEMORY], ids=["without memory", "with memory"])
 def test_chunks_of_the_decoder_give_one_text(decoder, sampler):
     whole = ids_after(decoder, PROMPTS, 8, sampler, 20, min_length=18)

@@ -25,6 +25,7 @@ def kinds():
     yield "sources", TextGenerator.build(OLD, units=5, seed=1, encoder=encoder, attention=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", [pytest.param(each, id=name) for name, each in kinds()])
 def test_every_weight_is_kept_and_new_ones_are_the_mean(generator):
     chance = np.random.default_rng(0)

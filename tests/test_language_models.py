@@ -180,7 +180,7 @@ def log_p_of(model, context, text, possible=slice(None)):
     return log_p[np.arange(len(text)), ids[0, 1:]]
 
 
-@every_writer
+@every_graph
 def test_texts_alone_and_together_and_streamed_and_in_a_session(name):
     writer = writer_of(name)
     source = source_of(writer.model, 3)

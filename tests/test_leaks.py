@@ -58,6 +58,7 @@ def graphs():
     return sum(isinstance(each, FuncGraph) for each in gc.get_objects())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
 def test_no_gradient_of_a_graph_is_registered_for_ever(kind):
     def train():

@@ -88,6 +88,7 @@ def test_prompts_of_unlike_lengths_are_read_apart_and_written_together(monkeypat
     assert writer.generate(prompts, length=3, num_beams=2) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
 def test_texts_do_not_depend_on_how_many_are_written_at_once(generator, monkeypatch, most):
     requests = [

@@ -100,6 +100,7 @@ def test_texts_that_may_hold_lines_have_a_line_between_them(here, model, names):
 # --- copies ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_whole_documents_are_drawn_again(here, names):
     (here.folder / "names.txt").write_text("\n".join(NAMES))
     more = ("-n", "40", "--seed", "1", "--temperature", "1")

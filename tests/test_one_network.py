@@ -37,7 +37,7 @@ MODELS = {
     "listed": lambda: functional(listed=True),
     "stateful logits": lambda: sequential(DENSE(V), batch_size=2),
 }
-SLOW = [name for name in MODELS if name not in ("softmax", "stateful logits", "listed")]
+SLOW = [name for name in MODELS if name != "stateful logits"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in MODELS])

@@ -218,6 +218,7 @@ def test_what_is_not_supported_is_refused_at_once_and_named(pattern, said):
         Pattern(pattern)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["[ab]*a[ab]{20}", "(?:a?){9000}", "[ab]{20000}", "(((((a?){9}){9}){9}){9}){9}"])
 def test_an_explosion_is_refused_quickly(pattern):
     begin = time.monotonic()

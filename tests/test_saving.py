@@ -98,6 +98,7 @@ def test_it_writes_and_scores_as_before(generator: TextGenerator, loaded: TextGe
     np.testing.assert_array_equal(loaded.score(text).log_probabilities, generator.score(text).log_probabilities)
 
 
+@pytest.mark.slow
 def test_training_goes_on_bit_for_bit(generator: TextGenerator, path: Path) -> None:
     gone_on, loaded = generator.with_batch_size(2), load(path)
     for each in (gone_on, loaded):

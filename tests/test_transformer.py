@@ -106,6 +106,7 @@ def test_gelu_and_its_gradient_are_those_of_keras(numbers):
     np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_generator_is_saved_and_loaded(tmp_path):
     generator = TextGenerator.build(VOCABULARY, cell="transformer", units=8, layers=1, heads=2, window=4, dropout=0.1)
     generator.compile(AdamW(0.01), "sparse_categorical_crossentropy")
