@@ -15,8 +15,6 @@ from tfgen.bulk.requests import TOGETHER, Request
 from tfgen.errors import InputError, path_of, whole_number
 from tfgen.machines import cluster
 
-_GROUPS = 64  # that are handed over to Ray at once
-
 
 def generate(
     dataset: Any,

@@ -34,13 +34,7 @@ from tfgen.support import interrupts
 @click.option(
     "--seed", type=options.whole(0, 2**61), default=0, show_default=True, help="Of the first row; then one more."
 )
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip", "unknown"]),
-    default="error",
-    show_default=True,
-    help="What to do with characters that the model has never seen.",
-)
+@options.unknown
 @click.option("--workers", type=options.whole(1, 10**4), help="Work in so many processes, with Ray.  [in this one]")
 @click.option("--address", metavar="HOST:PORT", help="With --workers: in this Ray, on its machines.")
 @click.option("--overwrite", is_flag=True, help="Replace the output, or another run that was stopped.")

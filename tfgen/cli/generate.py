@@ -51,13 +51,7 @@ _TOGETHER = 256  # prompts, or sources, that are written from at once
     'Write from each line of this file; "-" reads standard input.',
 )
 @click.option("--seed", type=options.whole(0, 2**62), help="The same seed writes the same text.")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip", "unknown"]),
-    default="error",
-    show_default=True,
-    help="What to do with characters of the prompt that the model has never seen.",
-)
+@options.unknown
 @click.option("--echo/--no-echo", default=True, help="Whether to begin with the prompt.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell the seed on standard error, nor anything else.")
 @click.option(

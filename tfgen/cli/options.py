@@ -138,6 +138,13 @@ settings = group(
 )
 
 # Each is a setting of sampling.default_chain.
+unknown = click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip", "unknown"]),
+    default="error",
+    show_default=True,
+    help="What to do with characters that the model has never seen.",
+)
 temperature = click.option("--temperature", type=Real(0), default=0.8, show_default=True, help="0 takes the likeliest.")
 temperatures = click.option(
     "--temperature",

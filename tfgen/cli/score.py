@@ -35,13 +35,7 @@ _CONTEXT = 20
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("text")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip", "unknown"]),
-    default="error",
-    show_default=True,
-    help="What to do with characters that the model has never seen.",
-)
+@options.unknown
 @click.option(
     "--json",
     "as_json",

@@ -24,7 +24,6 @@ from tfgen.writing.strategies import BeamSearch, Drawing, first_beams
 from tfgen.writing.traces import Piece, joined, traced
 
 _WHOLE = tf.TensorSpec([], tf.int32)
-_REAL = tf.TensorSpec([], tf.float64)
 _UNIFORMS = tf.TensorSpec([None, None], tf.float64)
 # Length, least length, number of beams, and penalty.
 _SEARCH = [_WHOLE, _WHOLE, _WHOLE, tf.TensorSpec([], tf.float64)]
