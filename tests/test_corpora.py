@@ -160,6 +160,53 @@ WINDOWS = "Plain.\nIt’s “raining” – says Zoë, and she’s right.\n" * 3
 CHINESE = "今天天气很好，我们去公园散步。\n你好，世界。\n" * 3
 
 
+OTHERS = {
+    "cp1252": "Le café était fermé ; « à bientôt », dit-elle d’un air gêné.\n",
+    "latin-1": "El niño comió piñas en la montaña; ¿qué más quería? ¡Él también!\n",
+    "cp1250": "Zażółć gęślą jaźń, powiedział książę wśród łąk.\n",
+    "cp1251": "Привет, мир. Это проверка.\n",
+    "cp1253": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι.\n",
+    "cp1254": "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar.\n",
+}
+
+
+@pytest.mark.parametrize("encoding", OTHERS)
+def test_the_encoding_in_wide_use_is_advised_first(encoding):
+    message = refusal_of_bytes((OTHERS[encoding] * 20).encode(encoding))
+    assert f"the line reads in {encoding.replace('latin-1', 'cp1252')} {OTHERS[encoding][:20]!r}"[:-1] in message
+
+
+def test_apostrophes_of_windows_alone_are_no_cyrillic():
+    assert "the line reads in cp1252 'It’s'" in refusal_of_bytes(b"Plain text.\n" * 20 + b"It\x92s\n")
+
+
+UTF_8 = "naïve café déjà vu\n" * 40
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "advice"),
+    [
+        (UTF_8.encode() + b"It\x92s\n" + UTF_8.encode(), "utf-8", "what is around it is utf-8: repair the byte"),
+        (UTF_8.encode() + "漢".encode()[:2], "utf-8", "it ends inside a character"),
+        (UTF_8.encode() + "é".encode()[:1], "utf-8", "it ends inside a character"),
+        (b"plain\n" * 40 + "漢".encode()[:2], "utf-8", "it ends inside a character"),
+        (UTF_8.encode("utf-16")[:-1], "utf-16", "it ends inside a character"),
+        (("\ufeff" + UTF_8).encode("utf-16-le")[:-1], "utf-16-le", "it ends inside a character"),
+        (b"plain caf\xe9", "utf-8", "if it is a text file, give its encoding"),
+    ],
+)
+def test_one_wrong_byte_makes_no_other_encoding(data, encoding, advice):
+    message = refusal_of_bytes(data, encoding=encoding)
+    assert advice in message
+    assert ("--errors" in message) == ("encoding=" not in message)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_recognised(encoding):
+    message = refusal_of_bytes("Rain and sun\n".encode(encoding))
+    assert message.endswith(f"give its encoding (encoding={encoding!r}, --encoding {encoding}).")
+
+
 @pytest.mark.parametrize(("text", "encoding"), [(WINDOWS, "cp1252"), (CHINESE, "gb18030"), (CHINESE, "gbk")])
 def test_other_encodings_are_advised_with_a_line_as_each_reads_it(text, encoding):
     message = refusal_of_bytes(text.encode(encoding))
