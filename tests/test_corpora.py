@@ -346,6 +346,7 @@ def test_what_is_passed_over_in_a_folder_is_counted(tmp_path):
     (folder / "linked").symlink_to(elsewhere)
     (folder / "sub" / "again").symlink_to(elsewhere)
     (folder / "sub" / "up").symlink_to(folder)
+    (folder / "device").symlink_to(os.devnull)
     os.mkfifo(folder / "pipe")
     corpus = load_corpus(folder)
     assert sorted(corpus.documents) == ["A", "B", "W"]
@@ -353,7 +354,7 @@ def test_what_is_passed_over_in_a_folder_is_counted(tmp_path):
         "binary_files": 2,
         "hidden_files": 3,
         "dangling_links": 1,
-        "special_files": 1,
+        "special_files": 2,
         "repeated_folders": 2,
     }
 
@@ -387,6 +388,31 @@ def test_globs(tmp_path, monkeypatch):
     assert load_corpus("**/*.txt").documents == ("A", "B", "C")
     assert load_corpus("a*").ends is False
     assert "'*.csv'" in refusal("*.csv")
+
+
+def test_a_glob_looks_into_linked_folders_once_and_counts_what_it_passes_over(tmp_path, monkeypatch):
+    for name in ("a", "a/b", "elsewhere"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, text=name)
+    for number in range(3):  # by which there are 3**40 paths
+        (tmp_path / "a" / "b" / f"up{number}").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "a" / "gone.txt").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "a" / "pipe.txt")
+    monkeypatch.chdir(tmp_path / "a")
+    for pattern in ("**/*.txt", "./**/t*t.txt", f"{tmp_path}/a/**/*.txt", f"{tmp_path}/a/**/**/*.txt", "../a/**"):
+        corpus = load_corpus(pattern)
+        assert sorted(corpus.documents) == ["a", "a/b", "elsewhere"], pattern
+    assert load_corpus("*.txt").noticed == {"dangling_links": 1, "special_files": 1}
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/zero").exists(), reason="this system has no device without an end")
+def test_a_device_without_an_end_is_refused(monkeypatch):
+    assert "is a device, which may have no end" in refusal("/dev/zero")
+    with pathlib.Path("/dev/zero").open() as zeros:
+        monkeypatch.setattr(sys, "stdin", zeros)
+        assert "standard input is a device" in refusal("-")
+    assert "is empty" in refusal(os.devnull)
 
 
 def test_a_path_that_looks_like_a_glob_or_a_name_is_a_path_first(tmp_path, monkeypatch):
