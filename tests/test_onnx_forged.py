@@ -1,4 +1,4 @@
-"""The JavaScript client of ONNX exports refuses what is no export, before it runs any of it; ONNX Runtime is not needed."""
+"""The JavaScript client of ONNX exports refuses what is no export; it needs no ONNX Runtime for that."""
 
 import hashlib
 import json

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -230,7 +231,7 @@ def _is_free(goal: Path) -> bool:
     try:
         return not any(goal.iterdir())
     except OSError:
-        return not goal.exists()
+        return not os.path.lexists(goal)
 
 
 def _taken(goal: StrPath) -> str:
@@ -238,15 +239,21 @@ def _taken(goal: StrPath) -> str:
     return f"{str(goal)!r} exists and holds something else; choose another directory."
 
 
+def is_readable_again(text: TextFile | NamedCorpus) -> bool:
+    """Whether a text can be read as often as wanted, unlike standard input and pipes."""
+    return isinstance(text, NamedCorpus) or (text.path is not None and text.path.is_file())
+
+
 def _copied(text: TextSource, work: Workspace) -> TextSource:
-    """Copy standard input to disk, since it cannot be read twice."""
+    """Copy standard input and pipes to disk, since they cannot be read twice."""
 
-    def copied(each: TextFile | NamedCorpus) -> TextFile | NamedCorpus:
-        if isinstance(each, TextFile) and each.path is None:
-            return TextFile(work.copy(workspace.INPUT, each.read()), each.place)
-        return each
+    def copied(number: int, each: TextFile | NamedCorpus) -> TextFile | NamedCorpus:
+        if is_readable_again(each):
+            return each
+        ending = compressed.uncompressed_name(each.path).suffix if each.path else ""
+        return TextFile(work.copy(f"{workspace.INPUT}{number}{ending}", each.read()), each.place)
 
-    return dataclasses.replace(text, texts=tuple(map(copied, text.texts)))
+    return dataclasses.replace(text, texts=tuple(copied(*each) for each in enumerate(text.texts)))
 
 
 def _files(text: TextSource) -> list[Path]:
