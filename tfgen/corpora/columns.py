@@ -264,7 +264,7 @@ def _rows(
     )
     before = 1 if separator else 0
     line = before + 1
-    while (row := _next_row(reader, f"{place}, line {line}")) is not None:
+    while (row := next_row(reader, f"{place}, line {line}")) is not None:
         if row:
             if dialect.quoting is None:
                 _check_no_rows_within(row, delimiter, f"{place}, line {line}")
@@ -309,7 +309,12 @@ def _is_like(row: list[str], cells: list[str], but: int) -> bool:
     return all(bool(_NUMBER.fullmatch(row[i])) == bool(_NUMBER.fullmatch(cells[i])) for i in others)
 
 
-def _next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
+def next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
+    """Give the next row of a `csv.reader`, of cells of any size; None at the end.
+
+    Raises:
+        InputError: It cannot be read; `place` says where.
+    """
     try:
         with _fields_of_any_size():
             return next(reader, None)
