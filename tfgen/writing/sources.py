@@ -131,8 +131,8 @@ class Sources:
         of_row = sum(math.prod(size or places for size in leaf.shape[1:]) for leaf in tf.nest.flatten(context))
         if of_row * rows > _MOST:
             raise InputError(
-                f"of {wording.number(rows, 'source')}, each taken as long as the longest, {of_row * rows:,} numbers "
-                f"must be held (the limit is {_MOST:,}); give shorter ones, or fewer at once."
+                f"{wording.number(rows, 'source')}, each taken as long as the longest, would make {of_row * rows:,} "
+                f"numbers to keep (the limit is {_MOST:,}); give shorter ones, or fewer at once."
             )
 
     def _arrays(self, source: Any) -> tuple[Any, bool]:
