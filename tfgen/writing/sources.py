@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -89,7 +89,7 @@ class Sources:
             return Encoded(checked_context(self._model, source, texts), texts, texts == 1)
         if self._model.source_ids is None:
             batch, one = self._arrays(source)
-            batches = [*_cut(batch)]
+            batches: list[tuple[Sequence[int], Any]] = [*_cut(batch)]
         else:
             given, one = sources.texts(source), isinstance(source, str)
             batches = [*self._of_like_lengths(given, unknown)]
