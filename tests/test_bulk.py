@@ -175,12 +175,33 @@ def test_tables_hold_any_text(tmp_path_factory, texts):
         assert [*tables.rows(path, ["prompt"])] == rows, ending
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_lines_end_as_in_every_reader(tmp_path, end, mark):
+    long = "b" * 200_000  # the csv module itself would take no more than 131,072
+    contents = {
+        "a.txt": ["a\x0b\x85\u2028", long],
+        "a.jsonl": ['{"prompt": "a\x7f\x85\u2028"}', json.dumps({"prompt": long})],
+        "a.csv": ["prompt", "a\x0b\x85\u2028", long],
+    }
+    for name, lines in contents.items():
+        (tmp_path / name).write_bytes((mark + "".join(line + end for line in lines)).encode())
+        first, second = tables.rows(tmp_path / name, "prompt")
+        assert first["prompt"] in ("a\x0b\x85\u2028", "a\x7f\x85\u2028"), name
+        assert second == {"prompt": long}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.txt", b"ab\nq\n", "in row 2, .*'q'"),
         ("a.txt", b"", "has no row"),
-        ("a.txt", b"a\xff\n", "line 1 of .* is not UTF-8"),
+        ("a.txt", b"a\xff\n", "is not UTF-8 at byte 1"),
+        ("a.jsonl", b"[" * 100_000, "line 1 of .* is not JSON"),
+        ("a.csv", b'prompt\n"a" b\n', "line 2: .* expected after"),
+        ("a.csv", b'prompt\n"a', "line 2: unexpected end of data"),
+        ("a.csv", b"prompt,b\na\n", "line 2 has 1 cell, and the first row 2"),
+        ("a.txt", b"x" * (2**24 + 1), "has a line or row of more than 16,777,216 characters"),
         ("a.jsonl", b"{}\n", "row 1 of .* has no text 'prompt'; its texts are nothing"),
         ("a.jsonl", b'{"text": "a"}\n', "its texts are 'text'"),
         ("a.jsonl", b"[1]\n", "line 1 of .* must be a JSON object"),

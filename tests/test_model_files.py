@@ -196,6 +196,8 @@ def test_complex_weights_are_refused_and_not_halved(tmp_path, model_bytes):
     path = tmp_path / "complex.keras"
     assert "complex numbers" in refusal(path, packed(files | {"model.weights.h5": data.getvalue()}), model_files.load)
     refusal(path, path.read_bytes(), instant_reading.read)
+    with pytest.raises(ValueError, match="the file holds complex numbers in '/"):
+        keras.saving.load_model(path)
 
 
 def test_weights_that_unpack_to_gigabytes_are_refused_unread(tmp_path, model_bytes):

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ _PICTURES = {
 }
 _SHOWN = {**_PICTURES, ord("\n"): "\n", ord("\t"): "\t"}
 _ESCAPED = {code: f"\\u{code:04x}" for code in (0x7F, *_OBEYED)}  # JSON itself escapes those below U+0020
+
+
+_LAST_END = re.compile(r"(\r\n|\n|\r)\Z")
 
 
 def visible(text: str) -> str:
@@ -149,4 +153,4 @@ def _text(file: BinaryIO, place: str) -> str:
         raise InputError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None
-    return text.removesuffix("\n") if not text.endswith("\r\n") else text.removesuffix("\r\n")
+    return _LAST_END.sub("", text)

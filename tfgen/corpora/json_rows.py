@@ -12,6 +12,7 @@ from tfgen.errors import InputError
 from tfgen.support.wording import listing
 
 _BLANK = " \t\r\n"
+_LONGEST_WORD = len("-Infinity")  # and so many characters before the end of a cut one an error may be named
 
 
 def rows(text: Iterable[str], place: str, columns: Sequence[str], a_line: bool) -> Iterator[tuple[int, list[str]]]:
@@ -84,6 +85,10 @@ def _each_line(text: Iterable[str], place: str) -> Iterator[tuple[int, dict[str,
 
 
 def _parsed(line: str, place: str) -> Any:
+    if line.startswith("\ufeff"):
+        raise InputError(
+            f"{place} begins with a byte order mark (U+FEFF), as where files were joined; remove the character."
+        )
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
@@ -151,7 +156,8 @@ class _Objects:
             try:
                 value, end = self._decoder.raw_decode(self._held, self._at)
             except json.JSONDecodeError as error:
-                if self._more():  # it may be that only a part of it is here yet
+                # It may be that only a part of it is here yet; so much more is read that it is not parsed too often.
+                if self._is_at_end(error) and self._more(len(self._held) - self._at):
                     continue
                 line = self.line + self._held.count("\n", self._at, error.pos)
                 raise InputError(f"{self._place}, line {line} is not JSON: {error.msg}; check the file.") from error
@@ -163,9 +169,18 @@ class _Objects:
             self._at = end
             return begins, value
 
-    def _more(self) -> bool:
-        piece = next(self._pieces, "")
-        self._held, self._at = self._held[self._at :] + piece, 0
-        if len(self._held) > files.LONGEST_RECORD + len(piece):
-            raise InputError(files.too_long(self._place))
-        return piece != ""
+    def _is_at_end(self, error: json.JSONDecodeError) -> bool:
+        """Whether what is wrong with the value may be that the text ends too early."""
+        is_cut = error.msg.startswith("Unterminated string")
+        return is_cut or error.pos + _LONGEST_WORD >= len(self._held.rstrip(_BLANK))
+
+    def _more(self, least: int = 1) -> bool:
+        """Read on by so many characters, or as many as are left."""
+        pieces, length = [self._held[self._at :]], 0
+        while length < least and (piece := next(self._pieces, "")):
+            pieces.append(piece)
+            length += len(piece)
+            if len(pieces[0]) + length > files.LONGEST_RECORD + len(piece):
+                raise InputError(files.too_long(self._place))
+        self._held, self._at = "".join(pieces), 0
+        return length > 0

@@ -317,6 +317,8 @@ def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
         return document
     if reading.control == "replace":
         return document._replace(text=replace_forbidden(document.text))
+    if not offset and (advice := encodings.unmarked_advice(document.text)):
+        raise InputError(f"{document.place} holds {found}", advice)
     raise InputError(
         f"{document.place} holds {found}",
         [("", "remove it"), ("control", "have it replaced by U+FFFD (control='replace', --control replace)")],
