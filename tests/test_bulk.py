@@ -186,7 +186,7 @@ def test_lines_end_as_in_every_reader(tmp_path, end, mark):
     }
     for name, lines in contents.items():
         (tmp_path / name).write_bytes((mark + "".join(line + end for line in lines)).encode())
-        first, second = tables.rows(tmp_path / name, "prompt")
+        first, second = tables.rows(tmp_path / name, ["prompt"])
         assert first["prompt"] in ("a\x0b\x85\u2028", "a\x7f\x85\u2028"), name
         assert second == {"prompt": long}
 
