@@ -8,13 +8,14 @@ import signal
 import subprocess
 import time
 
+import keras
 import pytest
 from cli_support import ENVIRONMENT, TFGEN, here_fixture  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from ray_support import processes_of, ray_folder_fixture  # noqa: F401 - a fixture
 
-from tfgen import TextGenerator, Vocabulary, bulk
+from tfgen import TextGenerator, Vocabulary, bulk, networks
 from tfgen.bulk import runs, tables
 from tfgen.errors import InputError
 
@@ -95,6 +96,74 @@ def test_scores(model, tmp_path):
     assert [float(row["nats"]) for row in rows] == [score.nats for score in expected]
 
 
+def translator():
+    letters = Vocabulary.from_texts(["abc"], ends=True)
+    encoder = networks.text_encoder(letters, cell="rnn", units=2, embedding=2, seed=1)
+    return TextGenerator.build(letters, cell="rnn", units=4, encoder=encoder, seed=1)
+
+
+@pytest.fixture(name="translating", scope="module")
+def translating_fixture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "from-texts.keras"
+    translator().save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_rows_are_written_from_their_sources(translating, tmp_path, here):
+    model = translator()
+    sources, texts = ["ab", "", "ccc"], ["c", "ab", "abc"]
+    rows = [{"written": source, "text": text} for source, text in zip(sources, texts, strict=True)]
+    tables.write(tmp_path / "in.csv", rows)
+    for column, prompts in ((None, ["", "", ""]), ("text", texts)):
+        request = bulk.Request(column=column, source_column="written", seed=3, settings={"length": 9})
+        bulk.answer(translating, tmp_path / "in.csv", tmp_path / "out.jsonl", request, overwrite=True)
+        written = [row["text"] for row in read(tmp_path / "out.jsonl")]
+        assert written == model.generate(prompts, source=sources, length=9, seed=[3, 4, 5])
+    (tmp_path / "in.txt").write_text("ab\n\nccc\n")
+    options = ("--source", "written", "--length", 9, "--seed", 3, "--temperature", 1, "-o", tmp_path / "lines.jsonl")
+    assert here("bulk", translating, tmp_path / "in.txt", *options)[0] == 0
+    lines = read(tmp_path / "lines.jsonl")
+    assert [row["written"] for row in lines] == sources
+    assert [row["text"] for row in lines] == model.generate(source=sources, length=9, seed=[3, 4, 5])
+    options = ("--score", "--source", "written", "-o", tmp_path / "scores.jsonl")
+    assert here("bulk", translating, tmp_path / "in.csv", *options)[0] == 0
+    expected = [score.nats for score in model.score(texts, source=sources)]
+    assert [row["nats"] for row in read(tmp_path / "scores.jsonl")] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "message"),
+    [
+        ({}, "written,prompt\na,b\n", "writes from a source: name the column that has them"),
+        ({"source_column": "said"}, "written,prompt\na,b\n", "row 1 of .* has no text 'said'"),
+        ({"source_column": "written"}, "written\na\n", "row 1 of .* has no text 'prompt'"),
+        ({"source_column": "written"}, "written,prompt\na,b\nZ,b\n", "in the source of row 2, .*'Z'"),
+        ({"source_column": "written", "column": None}, "written\n", "has no row"),
+    ],
+)
+def test_sources_that_cannot_be_read_are_refused_before_anything_is_written(
+    translating, tmp_path, given, content, message
+):
+    (tmp_path / "in.csv").write_text(content)
+    with pytest.raises(InputError, match=message):
+        bulk.answer(translating, tmp_path / "in.csv", tmp_path / "out.csv", bulk.Request(**given))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_a_column_of_sources_goes_with_a_model_that_reads_texts(model, prompts, tmp_path):
+    asked = bulk.Request(source_column="written")
+    with pytest.raises(InputError, match="has no encoder and writes without a source: omit the column of sources"):
+        bulk.answer(model, prompts, tmp_path / "out.jsonl", asked)
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    letters = Vocabulary.from_texts(["ab"])
+    TextGenerator.build(letters, cell="rnn", units=2, encoder=encoder).save(tmp_path / "seen.keras")
+    with pytest.raises(InputError, match="writes from arrays, which no row holds"):
+        bulk.answer(tmp_path / "seen.keras", prompts, tmp_path / "out.jsonl", asked)
+    with pytest.raises(InputError, match="a column must be named"):
+        bulk.Request(column=None)
+
+
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=8)
 
 
@@ -107,7 +176,7 @@ def test_tables_hold_any_text(tmp_path_factory, texts):
             continue
         path = folder / f"rows{ending}"
         tables.write(path, rows)
-        assert [*tables.rows(path, "prompt")] == rows, ending
+        assert [*tables.rows(path, ["prompt", "other"])] == rows, ending
 
 
 @pytest.mark.parametrize(

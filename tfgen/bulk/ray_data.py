@@ -20,7 +20,8 @@ def generate(
     dataset: Any,
     model: str | os.PathLike[str],
     *,
-    column: str = "prompt",
+    column: str | None = "prompt",
+    source_column: str | None = None,
     seed: int = 0,
     unknown: str = "error",
     workers: int = 2,
@@ -29,9 +30,10 @@ def generate(
     """Write on from a prompt a row.
 
     Args:
-        dataset: A `ray.data.Dataset` with a column of prompts.
+        dataset: A `ray.data.Dataset` with a column of prompts, or of sources.
         model: A `.keras` file.
-        column: The column.
+        column: The column of prompts; None where all are empty.
+        source_column: The column of sources, for a model that writes from texts.
         seed: Row r draws from the seed `seed` + r, where r is its place in the dataset.
         unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
         workers: How many actors.
@@ -43,11 +45,17 @@ def generate(
     Raises:
         InputError: An argument is out of its range, the dataset has no such column, or Ray is not installed.
     """
-    return _mapped(dataset, model, Request(False, column, seed, unknown, settings), workers)
+    return _mapped(dataset, model, Request(False, column, seed, unknown, settings, source_column), workers)
 
 
 def score(
-    dataset: Any, model: str | os.PathLike[str], *, column: str = "text", unknown: str = "error", workers: int = 2
+    dataset: Any,
+    model: str | os.PathLike[str],
+    *,
+    column: str = "text",
+    source_column: str | None = None,
+    unknown: str = "error",
+    workers: int = 2,
 ) -> Any:
     """Score a text a row.
 
@@ -55,6 +63,7 @@ def score(
         dataset: A `ray.data.Dataset` with a column of texts.
         model: A `.keras` file.
         column: The column.
+        source_column: The column of sources, for a model that writes from texts.
         unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
         workers: How many actors.
 
@@ -65,7 +74,7 @@ def score(
     Raises:
         InputError: As for `generate`.
     """
-    return _mapped(dataset, model, Request(True, column, 0, unknown), workers)
+    return _mapped(dataset, model, Request(True, column, 0, unknown, source_column=source_column), workers)
 
 
 class _Rows:
@@ -78,8 +87,9 @@ class _Rows:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         numbers = batch.pop("id")
-        texts = [str(text) for text in batch[self._request.column]]
-        answers = self._answering.rows(texts, numbers)
+        read = {name: map(str, batch[name]) for name in self._request.columns}
+        rows = [dict(zip(read, row, strict=True)) for row in zip(*read.values(), strict=True)]
+        answers = self._answering.rows(rows, numbers)
         return {**batch, **{name: [each[name] for each in answers] for name in answers[0]}}
 
 
@@ -112,8 +122,9 @@ def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, worke
         raise InputError(f"dataset must be a ray.data.Dataset; received {type(dataset).__name__}.")
     workers = whole_number("workers", workers, 1)
     content = path_of("model", model).read_bytes()
-    if request.column not in dataset.columns():
-        raise InputError(f"the dataset has the columns {dataset.columns()}; received column={request.column!r}.")
+    for name in request.columns:
+        if name not in dataset.columns():
+            raise InputError(f"the dataset has the columns {dataset.columns()}; received {name!r}.")
     # The place of a row, whoever reads it.
     numbered = dataset.zip(data.range(dataset.count()))
     return _by_actors(numbered, _Rows, content, request, workers, TOGETHER)

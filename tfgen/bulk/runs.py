@@ -37,7 +37,7 @@ def answer(
     overwrite: bool = False,
     show: Callable[[int, int], Any] = lambda done, rows: None,
 ) -> int:
-    """Answer each row of a file: write on from its prompt, or score its text.
+    """Answer each row of a file: write on from its prompt, or from its source, or score its text.
 
     A call that was stopped goes on where it was when it is made again.
 
@@ -67,8 +67,7 @@ def answer(
             f"{str(output)!r} exists",
             [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
         )
-    vocabulary = Vocabulary.from_config(model_files.read_config(model)["vocabulary"])
-    count = _checked(source, request, vocabulary)
+    count = _checked(source, request, *_vocabularies(model, request))
     run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
     parts, groups = Parts(output), -(-count // TOGETHER)
     with parts.begun(run, overwrite):
@@ -98,15 +97,33 @@ def _hash(path: Path) -> str:
 
 
 def _grouped(source: Path, request: Request) -> Iterator[Group]:
-    every = tables.rows(source, request.column)
+    every = tables.rows(source, request.columns)
     return enumerate(iter(lambda: [*itertools.islice(every, TOGETHER)], []))
 
 
-def _checked(source: Path, request: Request, vocabulary: Vocabulary) -> int:
+def _vocabularies(model: Path, request: Request) -> tuple[Vocabulary, Vocabulary | None]:
+    """Give the vocabulary of a model and that of its sources, and refuse one that answers no such request."""
+    config = model_files.read_config(model)
+    network, of_sources = config.get("network") or {}, None
+    if network.get("class_name") == "EncoderDecoder":
+        encoder = network["config"]["encoder"]
+        if encoder.get("class_name") not in ("TextEncoder", "TextReader"):
+            raise InputError(f"{str(model)!r} writes from arrays, which no row holds: use generate(source=...).")
+        if request.source_column is None:
+            raise InputError(
+                f"{str(model)!r} writes from a source: name the column that has them (--source, source_column=)."
+            )
+        of_sources = Vocabulary.from_config(encoder["config"]["vocabulary"])
+    elif request.source_column is not None:
+        raise InputError(f"{str(model)!r} has no encoder and writes without a source: omit the column of sources.")
+    return Vocabulary.from_config(config["vocabulary"]), of_sources
+
+
+def _checked(source: Path, request: Request, vocabulary: Vocabulary, of_sources: Vocabulary | None) -> int:
     """Count the rows, and refuse those that cannot be answered."""
     count = 0
     for _, rows in _grouped(source, request):
-        request.check(vocabulary, [row[request.column] for row in rows], count)
+        request.check(vocabulary, of_sources, rows, count)
         count += len(rows)
     if not count:
         raise InputError(f"{str(source)!r} has no row; give a text a row.")
@@ -127,15 +144,15 @@ class Answering:
             self._writer = model_files.load(model).writer
         self._request = request
 
-    def rows(self, texts: Sequence[str], numbers: Sequence[int]) -> list[dict[str, Any]]:
+    def rows(self, rows: Sequence[tables.Row], numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Answer rows (R,) with their numbers."""
-        return self._request.answers(self._writer, texts, numbers)
+        return self._request.answers(self._writer, rows, numbers)
 
     def group(self, group: Group) -> Group:
         """Add the answers to the rows of a group."""
         number, rows = group
         first = number * TOGETHER
-        answers = self.rows([row[self._request.column] for row in rows], range(first, first + len(rows)))
+        answers = self.rows(rows, range(first, first + len(rows)))
         return number, [{**row, **of_row} for row, of_row in zip(rows, answers, strict=True)]
 
 

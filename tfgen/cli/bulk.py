@@ -25,7 +25,10 @@ from tfgen.support import interrupts
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .jsonl, .csv or .parquet file.")
 @click.option("--score", is_flag=True, help="Tell how likely MODEL finds each text, in the place of writing on.")
-@click.option("--column", help="The column that is read.  [prompt; with --score: text]")
+@click.option("--column", help="The column that is read.  [prompt; with --score: text; with --source: none]")
+@click.option(
+    "--source", "source_column", metavar="COLUMN", help="The column of the sources, for a model that writes from texts."
+)
 @click.option("--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens, at most.")
 @options.temperature
 @options.sampling
@@ -44,6 +47,7 @@ def bulk(
     output: Path,
     score: bool,
     column: str | None,
+    source_column: str | None,
     seed: int,
     unknown: str,
     workers: int | None,
@@ -52,7 +56,7 @@ def bulk(
     **settings: Any,
 ) -> None:
     """Write on from each row of SOURCE with MODEL: a .txt file with a prompt a line, or the column of a .jsonl, .csv or
-    .parquet file.
+    .parquet file. With --source each row is written from what that column says; of a .txt file, from its lines.
 
     Rows stay in their order, and have their text and its seed as new columns. A run that was stopped goes on when the
     same command is given again; the number of workers changes nothing in the texts.
@@ -66,7 +70,9 @@ def bulk(
         raise click.UsageError("--address is where --workers run: give that too, or omit it.")
     settings = {name: list(value) if name == "stop" else value for name, value in settings.items() if value}
     settings |= {"echo": given.params["echo"], "temperature": given.params["temperature"]}
-    request = Request(score, column or ("text" if score else "prompt"), seed, unknown, {} if score else settings)
+    if column is None and not (source_column and not score):
+        column = "text" if score else "prompt"
+    request = Request(score, column, seed, unknown, {} if score else settings, source_column)
     with interrupts.deferred():
         if workers is None:
             tensorflow_log.import_tensorflow()
