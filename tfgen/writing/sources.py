@@ -97,7 +97,7 @@ class Sources:
         """Give the ids of texts (B, S), and whether there was one text and no list."""
         texts = sources.texts(source)
         try:
-            return tf.constant(self._model.source_ids(texts, unknown)), isinstance(source, str)
+            return tf.constant(self._model.source_ids(texts, unknown)), isinstance(sources.plain(source), str)
         except InputError as error:
             raise error.within("in the source") from None
 
