@@ -91,7 +91,7 @@ class Sources:
             batch, one = self._arrays(source)
             batches: list[tuple[Sequence[int], Any]] = [*_cut(batch)]
         else:
-            given, one = sources.texts(source), isinstance(source, str)
+            given, one = sources.texts(source), isinstance(sources.plain(source), str)
             batches = [*self._of_like_lengths(given, unknown)]
         if not batches:
             return Encoded(_empty(self._model.context), 0, False)
