@@ -206,6 +206,14 @@ def test_weights_that_unpack_to_gigabytes_are_refused_unread(tmp_path, model_byt
     assert "claims 16,777,216 for its model.weights.h5" in message
 
 
+def test_a_configuration_of_many_small_values_is_refused_before_memory_is_taken(tmp_path, model_bytes):
+    files = unpacked(model_bytes)
+    files["config.json"] = b'{"x": [' + b'{"a":1},' * 3_000_000 + b"0]," + files["config.json"].strip()[1:]
+    before = forget_peak()
+    refusal(tmp_path / "many.keras", packed(files), model_files.read_config)
+    assert peak() - before < 100 << 20
+
+
 def test_a_member_that_is_stored_cannot_claim_more_than_the_file(tmp_path, model_bytes):
     data = bytearray(model_bytes)
     for entry in [place for place in range(len(data)) if data.startswith(b"PK\x01\x02", place)]:

@@ -4,7 +4,6 @@
 """
 
 import io
-import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfgen.errors import InputError, damage, path_of
-from tfgen.support import forks, hdf5, plain_files, wording
+from tfgen.support import bounded_json, forks, hdf5, plain_files, wording
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
@@ -67,7 +66,7 @@ def _contents(path: Path) -> tuple[Any, int]:
         weights = archive.getinfo(_WEIGHTS)
         for each in (entry, weights):
             _check_claim(path, each)
-        return json.loads(archive.read(entry)), weights.file_size
+        return bounded_json.loads(archive.read(entry)), weights.file_size
 
 
 def _check_claim(path: Path, entry: zipfile.ZipInfo) -> None:

@@ -11,7 +11,7 @@ import click
 
 from tfgen.bulk.requests import Request
 from tfgen.bulk.runs import answer
-from tfgen.cli import options, tensorflow_log
+from tfgen.cli import options, tensorflow_log, terminal
 from tfgen.support import interrupts
 
 
@@ -88,7 +88,7 @@ def bulk(
             )
         finally:
             shown.close()
-    click.echo(f"{output} has {count:,} rows.")
+    terminal.say(f"{output} has {count:,} rows.")
 
 
 class _Progress:
@@ -105,7 +105,7 @@ class _Progress:
             self._open = True
             click.echo(f"\r{done:,} of {rows:,} rows", nl=False, err=True)
         elif tenth > self._tenth:
-            click.echo(f"{done:,} of {rows:,} rows", err=True)
+            terminal.say(f"{done:,} of {rows:,} rows", err=True)
         self._tenth = tenth
 
     def close(self) -> None:

@@ -50,6 +50,12 @@ def for_output(text: str) -> str:
     return visible(text) if sys.stdout.isatty() else text
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Write a line to standard output, or to standard error: raw into a pipe or file, visible on a terminal."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(visible(text) if stream.isatty() else text, err=err, nl=nl)
+
+
 _PIECE = 1 << 20  # bytes
 _LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from tfgen.corpora import ag_news, compressed, json_rows, line_ends
-from tfgen.corpora.corpus import Document
+from tfgen.corpora.corpus import BLANK_ROWS, Document
 from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
 from tfgen.support.wording import listing
@@ -23,9 +23,6 @@ from tfgen.support.wording import listing
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 _JSON = (*_JSON_LINES, ".json")
-
-BLANK_ROWS = "blank_rows"
-"""Under this name it is counted how many rows were left out because a cell was blank."""
 
 # The first line of a table that Excel is to open; other programs fill it up to the width of the table.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)\1*"?[\r\n]*', re.IGNORECASE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfgen.corpora import files, line_ends
@@ -37,8 +37,8 @@ def rows(text: Iterable[str], place: str, columns: Sequence[str], a_line: bool) 
     first: dict[str, Any] | None = None
     for number, record in _each_line(text, place) if a_line else _each_object(text, place):
         first = record if first is None else first
-        values = [_value(record, column) for column in columns]
-        found.update(column for column, value in zip(columns, values, strict=True) if value is not _MISSING)
+        values = [value_of(record, column) for column in columns]
+        found.update(column for column, value in zip(columns, values, strict=True) if value is not MISSING)
         where = f"{place}, line {number}"
         yield number, [_cell(value, where, column) for column, value in zip(columns, values, strict=True)]
     for column in columns:
@@ -46,24 +46,29 @@ def rows(text: Iterable[str], place: str, columns: Sequence[str], a_line: bool) 
             raise InputError(f"{place} has no column {column!r} in any row; the first one has {listing(first)}.")
 
 
-_MISSING = object()
+MISSING = object()
 
 
-def _value(record: dict[str, Any], column: str) -> Any:
+def value_of(record: Mapping[str, Any], column: str) -> Any:
+    """Give what an object has under a key, or under a path of keys, such as `a.b`; `MISSING` if it has none.
+
+    >>> value_of({"a": {"b": "Rain"}}, "a.b"), value_of({"a": None}, "a.b"), value_of({"a": 1}, "a.b") is MISSING
+    ('Rain', None, True)
+    """
     if column in record:
         return record[column]
     value: Any = record
     for key in column.split("."):
         if value is None:
             return None
-        if not isinstance(value, dict) or key not in value:
-            return _MISSING
+        if not isinstance(value, Mapping) or key not in value:
+            return MISSING
         value = value[key]
     return value
 
 
 def _cell(value: Any, place: str, column: str) -> str:
-    if value is None or value is _MISSING:
+    if value is None or value is MISSING:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):  # a label is often a number: 3 is "3"
         return str(value)

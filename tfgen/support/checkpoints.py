@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError, damage, whole_number
-from tfgen.support import atomic_files, plain_files
+from tfgen.support import atomic_files, bounded_json, plain_files
 from tfgen.support.locks import Lock
 
 _NAME = re.compile(r"checkpoint-(\d{8,18})-([0-9a-f]{64})\.npz")
@@ -224,7 +224,7 @@ def unpacked(content: bytes) -> Any:
             raise ValueError("it claims more than it holds.")
         if entries["tree.npy"].file_size > _LARGEST_TREE:
             raise ValueError("the tree is too large.")
-        tree = json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
+        tree = bounded_json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
         return _decode(tree, [_array(archive.read(entries[f"{i}.npy"])) for i in range(len(entries))])
 
 
