@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import Corpus, TextGenerator, Vocabulary, cli
+from tfgen.cli import prompts
+from tfgen.errors import InputError
 from tfgen.vocabulary import separators
 
 NAMES = ["Anna", "Bert", "Carl", "Dora"]
@@ -174,3 +176,13 @@ def test_every_command_has_two_examples_that_can_be_given(here, name):
 def test_what_was_probably_meant_is_said(here, model):
     assert "Did you mean 'generate'?" in here.refused("genrate", model)
     assert "'--temperature'" in here.refused("generate", model, "--temprature", "1")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_prompts_holds_as_many_as_it_has_lines(tmp_path, end):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(f"one{end}{end}two{end}".encode())
+    assert prompts.read({}, (), path) == ["one", "", "two"]
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="holds no prompt"):
+        prompts.read({}, (), path)

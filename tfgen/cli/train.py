@@ -151,7 +151,7 @@ def train(
         if settings["cell"] == "ngram":
             with interrupts.deferred():
                 count(text, settings, output, shown)
-            click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
+            terminal.say(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {quote(_first(prompts))}")
             return
         with together.agreeing() if together else contextlib.nullcontext():
             wanted = {name: value for name, value in settings.items() if value is not None}
@@ -178,7 +178,7 @@ def train(
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
         beginning = f"--source {quote(_example(text))}"
-    click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+    terminal.say(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
 
 
 def _check_workers(corpus: tuple[str, ...], settings: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ def _in_processes(output: Path, workers: int, address: str | None, found: Stoppe
         group.train_together(worker.work, sys.argv[1:], workers=workers, folder=folder, address=address)
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
-            click.echo(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
+            terminal.say(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
         raise
 
 
@@ -285,7 +285,7 @@ def _read(
             vocabulary = vocabulary.extended(Vocabulary.from_pieces(text.pieces(), text.ends, *counted))
         known = {"vocabulary": vocabulary, "unknown": counting["unknown"]}
     known = {name: value for name, value in known.items() if value is not None}
-    return preparing.prepare_corpus(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **how)
+    return preparing.prepare_corpus(as_source(corpus), show=lambda stage: terminal.say(stage, err=True), **known, **how)
 
 
 def _read_pairs(
@@ -313,7 +313,7 @@ def _read_pairs(
     if grow:
         raise click.UsageError(f"a table of more than {_LARGE:,} bytes is prepared: omit --grow-vocabulary.")
     known = {name: value for name, value in known.items() if value is not None}
-    return prepare_pairs(as_source(corpus), show=lambda stage: click.echo(stage, err=True), **known, **columns)
+    return prepare_pairs(as_source(corpus), show=lambda stage: terminal.say(stage, err=True), **known, **columns)
 
 
 def _example(pairs: Pairs | PreparedPairs) -> str:
@@ -406,7 +406,7 @@ def _grown(generator: TextGenerator, corpus: Text, counting: dict[str, Any]) -> 
         of_sources = extended(read, corpus.sources)
         new_of_sources = of_sources.tokens[len(read) :]
     new = vocabulary.tokens[len(known) :] + new_of_sources
-    click.echo(f"new {known.split}s: {wording.listing(dict.fromkeys(new))}")
+    terminal.say(f"new {known.split}s: {wording.listing(dict.fromkeys(new))}")
     return generator.with_vocabulary(vocabulary, of_sources) if new else generator
 
 
@@ -563,7 +563,7 @@ class TrainingRun:
             kept = self._keep_interrupted(existed)
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-                click.echo(f"\nInterrupted. {kept}To go on:\n  {self.continue_command}", err=True)
+                terminal.say(f"\nInterrupted. {kept}To go on:\n  {self.continue_command}", err=True)
             raise
         finally:  # a bar that stays up hides the cursor
             with contextlib.suppress(OSError):
@@ -641,7 +641,7 @@ def _against(counts: str, floor: Floor, job: Job) -> str:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"tfgen: {message}", err=True)
+    terminal.say(f"tfgen: {message}", err=True)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
