@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ TURN = 100
 
 
 class Turns:
-    """Tells after the first step, and after every hundredth, what CPU seconds it took; and waits for a line to go on.
+    """Tells after the first steps, and after every hundredth, what CPU seconds they took; and waits for a line.
 
     The first of them are those from the start of the process on, of its imports and of compiling.
     """
@@ -67,13 +66,14 @@ class Turns:
     def __init__(self, waits: bool) -> None:
         """Take whether somebody sends lines."""
         self._waits = waits
-        self._told = 0.0
+        self._told: float | None = None
 
     def after_step(self, step: int) -> None:
         """Tell, if it is time to."""
-        if self._waits and (step == 0 or (step + 1) % TURN == 0):
+        if self._waits and (self._told is None or (step + 1) % TURN == 0):
             now = time.process_time()
-            print(json.dumps({"first" if step == 0 else "turn": now - self._told}), flush=True)
+            took = {"first": now} if self._told is None else {"turn": now - self._told}
+            print(json.dumps(took), flush=True)
             sys.stdin.readline()
             self._told = time.process_time()
 
@@ -108,16 +108,12 @@ def transformer(path: str, seed: int = 0, waits: bool = False) -> dict[str, floa
     generator = TextGenerator.build(vocabulary, cell="transformer", units=128, layers=4, heads=4, window=64)
     rates = keras.optimizers.schedules.CosineDecay(0.0, 1900, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
     optimizer = AdamW(rates, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
-    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=[metrics.NatsPerCharacter()])
+    nats = [metrics.NatsPerCharacter()]
+    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=nats, steps_per_execution=TURN // 5)
     drawn = np.random.default_rng(seed).integers(len(training) - 64, size=(2000, 12))
 
-    def windows() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for places in drawn:
-            rows = training[places[:, np.newaxis] + np.arange(65)]
-            yield rows[:, :-1], rows[:, 1:]
-
-    spec = tf.TensorSpec((12, 64), tf.int32)
-    batches = tf.data.Dataset.from_generator(windows, output_signature=(spec, spec))
+    rows = training[drawn[..., np.newaxis] + np.arange(65)]
+    batches = tf.data.Dataset.from_tensor_slices((rows[..., :-1], rows[..., 1:]))
     told = Turns(waits)
     after_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: told.after_step(step))
     generator.fit(batches, verbose=0, callbacks=[after_step])
@@ -221,14 +217,16 @@ def beside(path: str, seeds: int) -> None:
                 process.stdin.write("\n")
                 process.stdin.flush()
                 of_process.append(json.loads(process.stdout.readline()))
+            shown = [f"{each[-1]['turn']:.2f}" for each in told if "turn" in each[-1]]
+            print(f"seed {seed}, turn {len(told[0]) - 1}, CPU seconds: {', '.join(shown)}", file=sys.stderr, flush=True)
         for of_row, (first, *parts, end) in zip(rows.values(), told, strict=True):
             training = [part["turn"] for part in parts]
             whole = first["first"] + sum(training)
-            step = statistics.median(training[1:]) / TURN  # the first turn has a step less
+            step = statistics.median(training[1:]) / TURN  # the first turn has fewer
             of_row.append({**end, "first": first["first"], "whole": whole, "ms": 1e3 * step})
     columns = ("first", "ms", "whole", "fresh 64", "fresh 256", "carried")
     print(
-        "| | to the first step | ms a step | in all | fresh 64 | fresh 256 | carried |\n|---|---|---|---|---|---|---|"
+        "| | to the first steps | ms a step | in all | fresh 64 | fresh 256 | carried |\n|---|---|---|---|---|---|---|"
     )
     for name, of_name in rows.items():
         values = [statistics.median(each[column] for each in of_name) for column in columns if column in of_name[0]]
