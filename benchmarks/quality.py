@@ -5,6 +5,7 @@ Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for fig
        python benchmarks/quality.py TEXT transformer [SEEDS]  # nanoGPT's configuration in PyTorch and here, in turns
        python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
        python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
+       python benchmarks/quality.py TEXT costs MODEL.keras     # what that costs a character, half a minute
 
 The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
 protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
@@ -167,25 +168,46 @@ def counts(path: str) -> None:
         print(f"| {order} | {number:,} | {size:.1f} | {counted - begun:.1f} | {loss:.4f} | {each:.1f} |", flush=True)
 
 
-def adapting(path: str, model: str) -> None:
-    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+def of_mixture(path: str, model: str) -> tuple[dict[str, Any], str]:
+    """Load a mixture of a network and counts: it and its members by name, and the text that none has learned from."""
     turns.use_threads()
     from tfgen import TextGenerator, load_corpus, model_files
 
     mixed = model_files.load(model)
     text = load_corpus(path).documents[0]
-    held_out = text[len(text) - round(0.1 * len(text)) :]
     members = [TextGenerator(mixed.vocabulary, each) for each in mixed.network.members]
-    print("| | protocol | whole | its play | the other play | µs a character |\n|---|---|---|---|---|---|")
-    for name, generator in [*zip(("network", "counts"), members, strict=True), ("mixture", mixed)]:
+    generators = dict(zip(("network", "counts"), members, strict=True)) | {"mixture": mixed}
+    return generators, text[len(text) - round(0.1 * len(text)) :]
+
+
+def adapting(path: str, model: str) -> None:
+    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+    generators, held_out = of_mixture(path, model)
+    print("| | protocol | whole | its play | the other play |\n|---|---|---|---|---|")
+    for name, generator in generators.items():
         for adapt in (False, True):
-            generator.score(held_out[:3000], adapt=adapt)  # compiles
-            begun = time.process_time()
             nats = -generator.score(held_out, adapt=adapt).log_probabilities
-            each = 1e6 * (time.process_time() - begun) / len(nats)
             known = round(0.71 * len(nats))
             losses = " | ".join(f"{part.mean():.4f}" for part in (nats, nats[:known], nats[known:]))
-            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
+            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} |", flush=True)
+
+
+def costs(path: str, model: str) -> None:
+    """Print a Markdown table of what a character costs them, in CPU microseconds: medians of four parts, in turn."""
+    generators, held_out = of_mixture(path, model)
+    parts = [held_out[begin : begin + 12_000] for begin in range(0, 48_000, 12_000)]
+    kinds = [(name, adapt) for name in generators for adapt in (False, True)]
+    each: dict[tuple[str, bool], list[float]] = {kind: [] for kind in kinds}
+    for part in [parts[0], *parts]:  # compiles first
+        for name, adapt in kinds:
+            begun = time.process_time()
+            generators[name].score(part, adapt=adapt)
+            each[name, adapt].append(1e6 * (time.process_time() - begun) / len(part))
+    print("| | static | adapted | times as much |\n|---|---|---|---|")
+    for name in generators:
+        static, adapted = each[name, False][1:], each[name, True][1:]
+        medians = f"{statistics.median(static):.0f} | {statistics.median(adapted):.0f}"
+        print(f"| {name} | {medians} | {turns.ratio(adapted, static):.2f} |", flush=True)
 
 
 def begun(path: str, name: str, seed: int = 0, *more: str) -> subprocess.Popen:
@@ -236,8 +258,8 @@ def beside(path: str, seeds: int) -> None:
 
 def main(path: str, which: str = "soon", model: str = "") -> None:
     """Print a Markdown table."""
-    if which == "adapting":
-        adapting(path, model)
+    if which in ("adapting", "costs"):
+        {"adapting": adapting, "costs": costs}[which](path, model)
         return
     if which == "counts":
         counts(path)
