@@ -61,7 +61,10 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
     for call, message in (
         (lambda: TextGenerator.mix([network]), "at least two generators"),
         (lambda: TextGenerator.mix([network, other]), "one vocabulary"),
-        (lambda: TextGenerator.mix([network, mixed]), "without an encoder and counts; received"),
+        (
+            lambda: TextGenerator.mix([network, mixed]),
+            "a mixture has no mixtures in it; received one as a member",
+        ),
         (lambda: TextGenerator.mix([network, counts], weights=[1, 1]), "must sum to 1"),
         (lambda: TextGenerator.mix([network, counts], weights=[0.5, 0.5], on="a"), "received both"),
         (lambda: mixed.fit(np.ones((2, 3)), np.ones((2, 3))), "a mixture is not trained by fit"),

@@ -392,10 +392,10 @@ def _checked_members(members: Any) -> list[TextGenerator]:
         raise InputError(f"mix takes a list of at least two generators; received {wording.shown(members)}.")
     for each in members:
         check_instance("each member", each, TextGenerator, "a tfgen.TextGenerator")
-        if isinstance(each.network, EncoderDecoder | mixture.Mixture):
-            raise InputError(
-                f"a mixture has networks without an encoder and counts; received {wording.shown(each.network)}."
-            )
+        if isinstance(each.network, EncoderDecoder):
+            raise InputError("a mixture has models without sources; received one that has an encoder: leave it out.")
+        if isinstance(each.network, mixture.Mixture):
+            raise InputError("a mixture has no mixtures in it; received one as a member: give what it was mixed of.")
         known, first = each.vocabulary, members[0].vocabulary
         if (known.tokens, known.split, known.ends) != (first.tokens, first.split, first.ends):
             raise InputError(
