@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import keras
+import numpy as np
 import pytest
 from cli_support import ENVIRONMENT, TFGEN, here_fixture  # noqa: F401 - a fixture
 from hypothesis import given
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from ray_support import processes_of, ray_folder_fixture  # noqa: F401 - a fixture
 
 from tfgen import TextGenerator, Vocabulary, bulk, networks
-from tfgen.bulk import runs, tables
+from tfgen.bulk import ray_data, runs, tables
 from tfgen.errors import InputError
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
@@ -120,6 +121,11 @@ def test_rows_are_written_from_their_sources(translating, tmp_path, here):
         bulk.answer(translating, tmp_path / "in.csv", tmp_path / "out.jsonl", request, overwrite=True)
         written = [row["text"] for row in read(tmp_path / "out.jsonl")]
         assert written == model.generate(prompts, source=sources, length=9, seed=[3, 4, 5])
+    batch = {"id": np.arange(3), "written": np.array(sources, object)}  # as an actor of Ray Data has it
+    request = bulk.Request(column=None, source_column="written", seed=3, settings={"length": 9})
+    answered = ray_data._Rows(translating.read_bytes(), request)(batch)
+    assert answered.keys() == {"written", "text", "seed"}
+    assert answered["text"] == model.generate(source=sources, length=9, seed=[3, 4, 5])
     (tmp_path / "in.txt").write_text("ab\n\nccc\n")
     options = ("--source", "written", "--length", 9, "--seed", 3, "--temperature", 1, "-o", tmp_path / "lines.jsonl")
     assert here("bulk", translating, tmp_path / "in.txt", *options)[0] == 0
