@@ -9,6 +9,7 @@ Usage: python benchmarks/signals.py [SIGNALS [SEED]]
 """
 
 import collections
+import os
 import random
 import signal
 import subprocess
@@ -53,6 +54,8 @@ def ended_by(process: subprocess.Popen, number: int) -> tuple[str, str]:
         return ENDED, ""
     if process.returncode == -number and not error and not out:
         return "before the program spoke", ""
+    if "KeyboardInterrupt" in error and f"{os.sep}tfgen{os.sep}" not in error:
+        return "while Python itself started", ""
     where = "while training" if "training:" in out else "before training"
     if process.returncode == -number == -signal.SIGKILL:
         return where, ""
