@@ -252,10 +252,12 @@ def test_sources_of_unlike_lengths_are_encoded_apart_and_what_is_held_is_bounded
     # Copies of one source are written in batches for which there is room.
     monkeypatch.setattr(writer_, "_BYTES", 4000)
     assert generator.generate(source=sources, temperature=0, length=4, n=3) == [[text] * 3 for text in expected]
-    monkeypatch.setattr(sources_, "_MOST", 1500)
+    monkeypatch.setattr(sources_, "_MOST", 1000)
     assert generator.generate(source=sources[1:], temperature=0, length=4) == expected[1:]
-    with pytest.raises(InputError, match=r"^of 4 sources, .* 1,\d+ numbers must be held"):
+    with pytest.raises(InputError, match=r"^for 4 texts, each with .* \d,\d+ numbers must be held"):
         generator.generate(source=sources)
+    with pytest.raises(InputError, match=r"^for 99 texts, "):
+        generator.generate(["a"] * 99, source="xyz" * 6)
 
 
 def test_attention_comes_out_token_by_token():
