@@ -69,7 +69,7 @@ FORGED = [
     *({"state": value} for value in (None, {}, "x", [None], ["x"], [[]])),
     *(
         {"state": [{**STATE, "shape": shape}]}
-        for shape in (None, "x", [], [1], [1, -1], [1, 10**11], [1, 2.5], [1, 2, 3])
+        for shape in (None, "x", [], [1, -1], [1, 0], [1, 10**11], [1, 2.5], [1, 2**20, 2**20], [1, "3"])
     ),
     *({"state": [{**STATE, **each}]} for each in ({"dtype": "object"}, {"next": "nothing"}, {"name": "nothing"})),
     *({"state": [{**STATE, **each}]} for each in ({"next": None}, {"name": ["state_0"]})),

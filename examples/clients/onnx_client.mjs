@@ -45,12 +45,15 @@ function checkManifest(manifest) {
   if (encoder?.vocabulary !== undefined) checkVocabulary(encoder.vocabulary, ["unknown", "end", "closed_by"]);
 }
 
-/** Whether this describes vectors, one a row, which the next step takes under another name. */
+const ARRAYS = { float32: Float32Array, int32: Int32Array };
+const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
+
+/** Whether this describes a tensor, of a place a row, which the next step takes under another name. */
 function isState(each) {
   const { name, next, shape, dtype } = each ?? {};
-  const size = Array.isArray(shape) && shape.length === 2 ? shape[1] : 0;
-  const named = typeof name === "string" && typeof next === "string" && dtype === "float32";
-  return named && Number.isInteger(size) && size > 0 && size <= LARGEST_STATE;
+  const named = typeof name === "string" && typeof next === "string" && Object.hasOwn(ARRAYS, dtype);
+  const sizes = Array.isArray(shape) && shape.length > 0 ? shape.slice(1) : [0];
+  return named && sizes.every((size) => Number.isInteger(size) && size > 0) && product(sizes) <= LARGEST_STATE;
 }
 
 /** Refuse a model of other inputs and outputs than its manifest describes. */
@@ -88,7 +91,8 @@ export class Writer {
     Object.assign(this, { ort, session, encoding, states: state, sources: encoder?.vocabulary });
     const { tokens, end, writable } = vocabulary;
     Object.assign(this, { tokens, end, writable });
-    const zeros = ({ shape }) => new ort.Tensor("float32", new Float32Array(shape[1]), [1, shape[1]]);
+    const zeros = ({ shape: [, ...sizes], dtype }) =>
+      new ort.Tensor(dtype, new ARRAYS[dtype](product(sizes)), [1, ...sizes]);
     this.zeros = Object.fromEntries(state.map((each) => [each.name, zeros(each)]));
     this.ids = reader(vocabulary);
     this.sourceIds = this.sources && reader(this.sources);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,21 @@ def ending(path: Path, known: tuple[str, ...]) -> str:
     return path.suffix
 
 
-def rows(path: Path, column: str) -> Iterator[Row]:
-    """Give the rows of a file in order; of a .txt each line is a row with that one column.
+def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Give the rows of a file in order; of a .txt each line is a row with the one column.
 
     Raises:
-        InputError: The file cannot be read, or a row has no text in the column.
+        InputError: The file cannot be read, or a row has no text in one of the columns.
     """
     kind = ending(path, READ)
-    found = {".txt": _lines, ".jsonl": _objects, ".csv": _cells, ".parquet": _parquet}[kind](path, column)
+    if kind == ".txt" and len(columns) > 1:
+        raise InputError(f"{str(path)!r} has one text a line, and {wording.listing(columns)} are read: give a table.")
+    found = {".txt": _lines, ".jsonl": _objects, ".csv": _cells, ".parquet": _parquet}[kind](path, columns[0])
     for number, row in enumerate(found, start=1):
-        if not isinstance(row.get(column), str):
-            known = wording.listing([name for name, value in row.items() if isinstance(value, str)])
-            raise InputError(f"row {number:,} of {str(path)!r} has no text {column!r}; its texts are {known}.")
+        for column in columns:
+            if not isinstance(row.get(column), str):
+                known = wording.listing([name for name, value in row.items() if isinstance(value, str)])
+                raise InputError(f"row {number:,} of {str(path)!r} has no text {column!r}; its texts are {known}.")
         yield row
 
 

@@ -16,7 +16,7 @@ from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError, check_instance, path_of
 from tfgen.prepared import workspace
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
-from tfgen.prepared.preparing import Counting, identities, is_readable_again, prepare_text
+from tfgen.prepared.preparing import Counting, identities, is_read_once, prepare_text
 from tfgen.support import owners, wording
 from tfgen.vocabulary.vocabulary import OnUnknown, Split, Vocabulary
 
@@ -103,7 +103,7 @@ def prepare_pairs(
     countings = [
         Counting.checked(split, max_tokens, min_count, each, unknown) for each in (source_vocabulary, vocabulary)
     ]
-    if pipe := next((each for each in sides[0].texts if not is_readable_again(each)), None):
+    if pipe := next(filter(is_read_once, sides[0].texts), None):
         raise InputError(f"{pipe.place} is a pipe, and pairs are read several times; write them to a file first.")
     before = identities(sides[0])
     with _home(directory) as places:

@@ -15,7 +15,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, TypeGuard, get_args
 
 import numpy as np
 
@@ -239,16 +239,16 @@ def _taken(goal: StrPath) -> str:
     return f"{str(goal)!r} exists and holds something else; choose another directory."
 
 
-def is_readable_again(text: TextFile | NamedCorpus) -> bool:
-    """Whether a text can be read as often as wanted, unlike standard input and pipes."""
-    return isinstance(text, NamedCorpus) or (text.path is not None and text.path.is_file())
+def is_read_once(text: TextFile | NamedCorpus) -> TypeGuard[TextFile]:
+    """Whether a text can be read a single time, as standard input and pipes."""
+    return isinstance(text, TextFile) and (text.path is None or not text.path.is_file())
 
 
 def _copied(text: TextSource, work: Workspace) -> TextSource:
     """Copy standard input and pipes to disk, since they cannot be read twice."""
 
     def copied(number: int, each: TextFile | NamedCorpus) -> TextFile | NamedCorpus:
-        if is_readable_again(each):
+        if not is_read_once(each):
             return each
         ending = compressed.uncompressed_name(each.path).suffix if each.path else ""
         return TextFile(work.copy(f"{workspace.INPUT}{number}{ending}", each.read()), each.place)

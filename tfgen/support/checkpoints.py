@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -115,21 +116,29 @@ class Checkpoints:
             self.directory.rmdir()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
         """Keep other processes from writing to the directory while the block runs; a kill frees it.
+
+        Args:
+            patience: For so many seconds another process that writes to it is waited for.
 
         Raises:
             InputError: Another process writes to it.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = Lock(self.directory / _LOCK, make=True)
-        except BlockingIOError:
-            raise InputError(self._in_use()) from None
-        with lock:
+        with self._lock(time.monotonic() + patience) as lock:
             if not lock.is_current():  # a process that ended removed the file meanwhile
                 raise InputError(self._in_use())
             yield
+
+    def _lock(self, deadline: float) -> Lock:
+        while True:
+            try:
+                return Lock(self.directory / _LOCK, make=True)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise InputError(self._in_use()) from None
+            time.sleep(0.2)
 
     def check_free(self) -> None:
         """Check that no other process writes to the directory, changing nothing.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -91,9 +91,9 @@ class Sources:
             return Encoded(checked_context(self._model, source, texts), texts, texts == 1)
         if self._model.source_ids is None:
             batch, one = self._arrays(source)
-            batches = [*_cut(batch)]
+            batches: list[tuple[Sequence[int], Any]] = [*_cut(batch)]
         else:
-            given, one = sources.texts(source), isinstance(source, str)
+            given, one = sources.texts(source), isinstance(sources.plain(source), str)
             batches = [*self._of_like_lengths(given, unknown)]
         if not batches:
             return Encoded(_empty(self._model.context), 0, False)
@@ -133,8 +133,8 @@ class Sources:
         of_row = sum(math.prod(size or places for size in leaf.shape[1:]) for leaf in tf.nest.flatten(context))
         if of_row * rows > _MOST:
             raise InputError(
-                f"for {wording.number(rows, 'text')}, each with a source as long as the longest, {of_row * rows:,} "
-                f"numbers must be held (the limit is {_MOST:,}); give shorter sources, or fewer at once."
+                f"{wording.number(rows, 'source')}, each taken as long as the longest, would make {of_row * rows:,} "
+                f"numbers to keep (the limit is {_MOST:,}); give shorter ones, or fewer at once."
             )
 
     def _arrays(self, source: Any) -> tuple[Any, bool]:
