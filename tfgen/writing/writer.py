@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
+from tfgen.layers import graphs
 from tfgen.networks.adapting import Learner, learner_of
 from tfgen.networks.model import LanguageModel, state_of_a_row
 from tfgen.sampling.chain import Chain, chain_of
@@ -234,7 +235,7 @@ class Writer:
     @functools.cached_property
     def _attention(self) -> Any:
         model: Any = self.model
-        return tf.function(model.attention, reduce_retracing=True, autograph=False)
+        return graphs.compiled(model.attention, reduce_retracing=True)
 
     def _search(
         self, prompts: _Prompts, limits: Limits, chain: Chain, beams: int, length_penalty: float, echo: bool
