@@ -201,3 +201,6 @@ def test_a_file_of_prompts_holds_as_many_as_it_has_lines(tmp_path, end):
     path.write_bytes(b"")
     with pytest.raises(InputError, match="holds no prompt"):
         prompts.read({}, (), path)
+    path.write_bytes(f"a{end}".encode() * 1_000_001)
+    with pytest.raises(InputError, match="has more than 1,000,000 lines"):
+        prompts.read({}, (), path)
