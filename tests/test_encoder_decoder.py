@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from tfgen import Corpus, InputError, TextGenerator, Vocabulary, callbacks, datasets, metrics, model_files, networks
 from tfgen.vocabulary import PADDING
+from tfgen.writing import like_lengths
+from tfgen.writing import sources as sources_
+from tfgen.writing import writer as writer_
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
 OF_SOURCES = Vocabulary.from_texts(["xyz"], ends=True)
@@ -254,6 +257,25 @@ def test_many_sources_are_encoded_in_pieces():
     assert together[0] == generator.generate(source=pictures[0], temperature=0, length=3)
     assert together[599] == generator.generate(source=pictures[599], temperature=0, length=3)
     assert generator.generate(source=pictures.astype(np.float64)[0], temperature=0, length=3) == together[0]
+
+
+def test_sources_of_unlike_lengths_are_encoded_apart_and_what_is_held_is_bounded(monkeypatch):
+    generator, sources = untrained(), ["xyz" * 6, "z", "", "yx" * 3]
+    expected = [generator.generate(source=source, temperature=0, length=4) for source in sources]
+    monkeypatch.setattr(like_lengths, "_TOKENS", 8)
+    assert generator.generate(source=sources, temperature=0, length=4) == expected
+    assert generator.score(["ab"] * 4, source=sources)[0].nats == pytest.approx(
+        generator.score("ab", source=sources[0]).nats, abs=1e-5
+    )
+    # Copies of one source are written in batches for which there is room.
+    monkeypatch.setattr(writer_, "_BYTES", 4000)
+    assert generator.generate(source=sources, temperature=0, length=4, n=3) == [[text] * 3 for text in expected]
+    monkeypatch.setattr(sources_, "_MOST", 1400)
+    assert generator.generate(source=sources[1:], temperature=0, length=4) == expected[1:]
+    with pytest.raises(InputError, match=r"^4 sources, .* 1,\d+ numbers to keep"):
+        generator.generate(source=sources)
+    with pytest.raises(InputError, match=r"^99 sources, "):
+        generator.generate(["a"] * 99, source="xyz" * 6)
 
 
 def test_attention_comes_out_token_by_token():

@@ -18,7 +18,7 @@ from typing import Any
 from tfgen import model_files
 from tfgen.bulk import tables
 from tfgen.bulk.parts import Parts
-from tfgen.bulk.requests import TOGETHER, Request
+from tfgen.bulk.requests import TOGETHER, Request, readers
 from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.support import interrupts
 from tfgen.vocabulary.vocabulary import Vocabulary
@@ -37,13 +37,13 @@ def answer(
     overwrite: bool = False,
     show: Callable[[int, int], Any] = lambda done, rows: None,
 ) -> int:
-    """Answer each row of a file: write on from its prompt, or from its source, or score its text.
+    """Answer each row of a file: write on from its prompt, or score its text.
 
     A call that was stopped goes on where it was when it is made again.
 
     Args:
         model: A `.keras` file.
-        source: A .txt file with one text a line, or a .jsonl, .csv or .parquet file with a column of texts.
+        source: A .txt file with one text a line, or a .jsonl, .csv or .parquet file with the columns that are read.
         output: A .jsonl, .csv or .parquet file: the rows of the source, in their order, with the answers as columns.
         request: What is asked for.
         workers: In how many processes, with Ray; None works in this one. The answers are the same.
@@ -67,7 +67,7 @@ def answer(
             f"{str(output)!r} exists",
             [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
         )
-    count = _checked(source, request, *_vocabularies(model, request))
+    count = _checked(source, request, readers(model, request))
     run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
     parts, groups = Parts(output), -(-count // TOGETHER)
     with parts.begun(run, overwrite):
@@ -101,29 +101,11 @@ def _grouped(source: Path, request: Request) -> Iterator[Group]:
     return enumerate(iter(lambda: [*itertools.islice(every, TOGETHER)], []))
 
 
-def _vocabularies(model: Path, request: Request) -> tuple[Vocabulary, Vocabulary | None]:
-    """Give the vocabulary of a model and that of its sources, and refuse one that answers no such request."""
-    config = model_files.read_config(model)
-    network, of_sources = config.get("network") or {}, None
-    if network.get("class_name") == "EncoderDecoder":
-        encoder = network["config"]["encoder"]
-        if encoder.get("class_name") not in ("TextEncoder", "TextReader"):
-            raise InputError(f"{str(model)!r} writes from arrays, which no row holds: use generate(source=...).")
-        if request.source_column is None:
-            raise InputError(
-                f"{str(model)!r} writes from a source: name the column that has them (--source, source_column=)."
-            )
-        of_sources = Vocabulary.from_config(encoder["config"]["vocabulary"])
-    elif request.source_column is not None:
-        raise InputError(f"{str(model)!r} has no encoder and writes without a source: omit the column of sources.")
-    return Vocabulary.from_config(config["vocabulary"]), of_sources
-
-
-def _checked(source: Path, request: Request, vocabulary: Vocabulary, of_sources: Vocabulary | None) -> int:
+def _checked(source: Path, request: Request, known: dict[str, Vocabulary]) -> int:
     """Count the rows, and refuse those that cannot be answered."""
     count = 0
     for _, rows in _grouped(source, request):
-        request.check(vocabulary, of_sources, rows, count)
+        request.check(known, rows, count)
         count += len(rows)
     if not count:
         raise InputError(f"{str(source)!r} has no row; give a text a row.")
