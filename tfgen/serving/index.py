@@ -8,7 +8,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 _STYLE = (
@@ -35,7 +35,7 @@ for (const link of document.querySelectorAll("a")) {
 _CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _ASK = """curl {address}/v1/completions \\
     -H 'Content-Type: application/json'{token} \\
-    -d '{{"model": "{model}", "prompt": "", "max_tokens": 200, "seed": 1}}'"""
+    -d '{{"model": "{model}", {given}, "max_tokens": 200, "seed": 1}}'"""
 
 
 class Page(NamedTuple):
@@ -57,16 +57,21 @@ def of_model(text: str) -> Page:
     return Page(text, f"{said}; frame-ancestors 'none'")
 
 
-def first(models: Mapping[str, Page | None], address: str, needs_token: bool) -> Page:
+def first(
+    models: Mapping[str, Page | None], address: str, needs_token: bool, from_sources: Collection[str] = ()
+) -> Page:
     """Make the page at the address of the server.
 
     Args:
         models: Their pages by name; None for a model that no page holds.
         address: Under which it was asked for, without a path.
         needs_token: Whether requests do.
+        from_sources: The names of those that write from a source, without which they refuse a request.
     """
+    name = next(iter(models))
     token = " -H 'Authorization: Bearer TOKEN'" if needs_token else ""
-    ask = _ASK.format(address=address, token=token, model=next(iter(models)))
+    given = '"source": ""' if name in from_sources else '"prompt": ""'
+    ask = _ASK.format(address=address, token=token, model=name, given=given)
     items = "".join(f"<li>{_item(name, page is not None)}</li>" for name, page in models.items())
     script = f'<p id="said" role="status"></p><script>{_SCRIPT}</script>' if needs_token else ""
     text = (
