@@ -178,10 +178,10 @@ def test_candidates_are_ranked(here, model, more):
 
 
 @pytest.mark.parametrize("name", cli._COMMANDS)
-def test_every_command_has_two_examples_that_can_be_given(here, name):
+def test_every_command_has_a_few_examples_that_can_be_given(here, name):
     shown = here.done(name, "--help").partition("Examples:\n")[2]
     examples = [shlex.split(line) for line in shown.splitlines()]
-    assert len(examples) == 2
+    assert len(examples) in (2, 3)
     for _, called, *arguments in examples:
         assert called == name
         cli.cli.get_command(None, name).make_context(name, arguments)
