@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
        python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
-       python benchmarks/quality.py TEXT transformer # nanoGPT's configuration in PyTorch and in tfgen, three seeds
+       python benchmarks/quality.py TEXT transformer [SEEDS]  # nanoGPT's configuration in PyTorch and here, in turns
        python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
        python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
 
@@ -54,20 +54,43 @@ def _log_p(generator: Any, rows: np.ndarray) -> np.ndarray:
     return scoring.score_tokens(generator.writer.model, tf.constant(rows, tf.int32), ())[0].numpy()
 
 
-def nanogpt(path: str, seed: int = 0) -> dict[str, float]:
+# So many steps of one peer, and then as many of the other.
+TURN = 100
+
+
+class Turns:
+    """Tells after the first step, and after every hundredth, what CPU seconds it took; and waits for a line to go on.
+
+    The first of them are those from the start of the process on, of its imports and of compiling.
+    """
+
+    def __init__(self, waits: bool) -> None:
+        """Take whether somebody sends lines."""
+        self._waits = waits
+        self._told = 0.0
+
+    def after_step(self, step: int) -> None:
+        """Tell, if it is time to."""
+        if self._waits and (step == 0 or (step + 1) % TURN == 0):
+            now = time.process_time()
+            print(json.dumps({"first" if step == 0 else "turn": now - self._told}), flush=True)
+            sys.stdin.readline()
+            self._told = time.process_time()
+
+
+def nanogpt(path: str, seed: int = 0, waits: bool = False) -> dict[str, float]:
     """Train nanoGPT's configuration in PyTorch."""
     import nanogpt
 
     text = Path(path).read_text("utf-8")
-    characters = sorted(set(text))
-    ids = np.searchsorted(characters, list(text))
+    characters, ids = np.unique(np.frombuffer(text.encode("utf-32-le"), np.uint32), return_inverse=True)
     cut = int(0.9 * len(ids))
     begun = time.perf_counter()
-    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1, seed)
+    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1, seed, Turns(waits).after_step)
     return {"cpu": seconds, "wall": time.perf_counter() - begun, "fresh 64": fresh}
 
 
-def transformer(path: str, seed: int = 0) -> dict[str, float]:
+def transformer(path: str, seed: int = 0, waits: bool = False) -> dict[str, float]:
     """Train nanoGPT's configuration as a `TextGenerator`: the same sizes, batches and rates, compiling included."""
     turns.use_threads()
     import keras
@@ -95,7 +118,9 @@ def transformer(path: str, seed: int = 0) -> dict[str, float]:
 
     spec = tf.TensorSpec((12, 64), tf.int32)
     batches = tf.data.Dataset.from_generator(windows, output_signature=(spec, spec))
-    generator.fit(batches, verbose=0)
+    told = Turns(waits)
+    after_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: told.after_step(step))
+    generator.fit(batches, verbose=0, callbacks=[after_step])
     return {
         **{"cpu": time.process_time() - begun, "wall": time.perf_counter() - wall},
         **{f"fresh {length}": loss_fresh(generator, held_out, length) for length in (64, 256)},
@@ -167,21 +192,48 @@ def adapting(path: str, model: str) -> None:
             print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
 
 
-def measured(path: str, name: str, seed: int = 0) -> dict[str, float]:
-    """Train one row in a process of its own, of one thread."""
+def begun(path: str, name: str, seed: int = 0, *more: str) -> subprocess.Popen:
+    """Start to train one row in a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, path, turns.PEER, name, str(seed)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, __file__, path, turns.PEER, name, str(seed), *more]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def beside(path: str) -> dict[str, list[dict[str, float]]]:
-    """Train nanoGPT's configuration in PyTorch and here, in turn, from three seeds."""
-    rows: dict[str, list[dict[str, float]]] = {"nanoGPT": [], "transformer": []}
-    for seed in range(3):
-        for name, of_name in rows.items():
-            of_name.append(measured(path, name, seed))
-    return rows
+def measured(path: str, name: str) -> dict[str, float]:
+    """Train one row."""
+    process = begun(path, name)
+    told, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"The row {name!r} has failed.")
+    return json.loads(told.splitlines()[-1])
+
+
+def beside(path: str, seeds: int) -> None:
+    """Print a Markdown table of nanoGPT's configuration in PyTorch and here, which take turns: medians of the seeds."""
+    rows: dict[str, list[dict[str, float]]] = {"nanoGPT in PyTorch": [], "`--cell transformer`": []}
+    for seed in range(seeds):
+        processes, told = [], []
+        for name in ("nanoGPT", "transformer"):  # one after the other: starting up takes both cores
+            processes.append(begun(path, name, seed, "waits"))
+            told.append([json.loads(processes[-1].stdout.readline())])
+        while "turn" in told[-1][-1] or "first" in told[-1][-1]:
+            for process, of_process in zip(processes, told, strict=True):
+                process.stdin.write("\n")
+                process.stdin.flush()
+                of_process.append(json.loads(process.stdout.readline()))
+        for of_row, (first, *parts, end) in zip(rows.values(), told, strict=True):
+            training = [part["turn"] for part in parts]
+            whole = first["first"] + sum(training)
+            step = statistics.median(training[1:]) / TURN  # the first turn has a step less
+            of_row.append({**end, "first": first["first"], "whole": whole, "ms": 1e3 * step})
+    columns = ("first", "ms", "whole", "fresh 64", "fresh 256", "carried")
+    print(
+        "| | to the first step | ms a step | in all | fresh 64 | fresh 256 | carried |\n|---|---|---|---|---|---|---|"
+    )
+    for name, of_name in rows.items():
+        values = [statistics.median(each[column] for each in of_name) for column in columns if column in of_name[0]]
+        shown = [f"{value:.{1 if place < 3 else 3}f}" for place, value in enumerate(values)]
+        print(f"| {name} | {' | '.join([*shown, *['-'] * (len(columns) - len(shown))])} |", flush=True)
 
 
 def main(path: str, which: str = "soon", model: str = "") -> None:
@@ -193,16 +245,17 @@ def main(path: str, which: str = "soon", model: str = "") -> None:
         counts(path)
         return
     print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
+    if which == "transformer":
+        beside(path, int(model or 3))
+        return
     names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
-    rows = beside(path) if which == "transformer" else {}
     columns = ("fresh 64", "fresh 256", "carried")
     print(
         "| | CPU seconds | of nanoGPT's | wall seconds | " + " | ".join(columns) + " |\n|---|---|---|---|---|---|---|"
     )
     yardstick = None
-    for name in rows or names:
-        of_name = rows.get(name) or [measured(path, name)]
-        row = {key: statistics.median(each[key] for each in of_name) for key in of_name[0]}
+    for name in names:
+        row = measured(path, name)
         yardstick = row["cpu"] if name == "nanoGPT" else yardstick
         share = f"{row['cpu'] / yardstick:.2f}" if yardstick else "-"
         losses = " | ".join(f"{row[column]:.3f}" if column in row else "-" for column in columns)
@@ -213,7 +266,7 @@ PEERS = {"nanoGPT": nanogpt, "transformer": transformer}
 
 if __name__ == "__main__":
     if sys.argv[2:3] == [turns.PEER]:
-        path, _, name, seed = sys.argv[1:]
-        print(json.dumps(PEERS[name](path, int(seed)) if name in PEERS else tfgen(path, name)))
+        path, _, name, seed, *more = sys.argv[1:]
+        print(json.dumps(PEERS[name](path, int(seed), bool(more)) if name in PEERS else tfgen(path, name)))
     else:
         main(*sys.argv[1:])

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import Corpus, TextGenerator, Vocabulary, cli
+from tfgen.cli import prompts
+from tfgen.errors import InputError
 from tfgen.vocabulary import separators
 
 NAMES = ["Anna", "Bert", "Carl", "Dora"]
@@ -189,3 +191,13 @@ def test_what_was_probably_meant_is_said(here, model):
     assert "Did you mean 'generate'?" in here.refused("genrate", model)
     assert "'--temperature'" in here.refused("generate", model, "--temprature", "1")
     assert "'hot' is not a valid number." in here.refused("generate", model, "--temperature", "hot")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_prompts_holds_as_many_as_it_has_lines(tmp_path, end):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(f"one{end}{end}two{end}".encode())
+    assert prompts.read({}, (), path) == ["one", "", "two"]
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="holds no prompt"):
+        prompts.read({}, (), path)

@@ -89,8 +89,12 @@ def offering(setting: str, repair: str, beside: str) -> Iterator[None]:
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that there is too little memory: Python's, or TensorFlow's, which is not imported here."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    """Whether an error says that there is too little memory.
+
+    It may be Python's, TensorFlow's, which is not imported here, or that of a library for which there is no room.
+    """
+    is_unmapped = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or is_unmapped
 
 
 def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) -> int:

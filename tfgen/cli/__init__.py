@@ -123,5 +123,5 @@ def _settings() -> set[str]:
 
 def _fail(message: str, code: int) -> int:
     with contextlib.suppress(OSError):  # the terminal may be gone
-        click.echo(f"tfgen: {' '.join(message.split())}", err=True)
+        terminal.say(f"tfgen: {' '.join(message.split())}", err=True)
     return code

@@ -9,7 +9,7 @@ import click
 
 from tfgen import export as exporting
 from tfgen import model_files
-from tfgen.cli import options, tensorflow_log
+from tfgen.cli import options, tensorflow_log, terminal
 from tfgen.cli.terminal import quote
 from tfgen.errors import InputError
 from tfgen.export import directories
@@ -59,13 +59,13 @@ def export(model: Path, place: Path, format_: str, weights: Weights | None, over
     directories.check(place, overwrite)
     generator = _exported(model, place, format_, None, overwrite)
     found = {path.relative_to(place): path.stat().st_size for path in place.rglob("*") if path.is_file()}
-    click.echo(f"{place}: {format_}, {sum(found.values()):,} bytes")
+    terminal.say(f"{place}: {format_}, {sum(found.values()):,} bytes")
     for name, size in sorted(found.items()):
-        click.echo(f"  {size:>13,}  {name}")
+        terminal.say(f"  {size:>13,}  {name}")
     reads_texts = getattr(generator.writer.model, "source_ids", None)
     if format_ in _TRY and (reads_texts or not generator.writer.model.context):  # no line of a shell holds a picture
         source = 'sources=[""];' if reads_texts else ""
-        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(place), source=source)}")
+        terminal.say(f"\nTry:\n  {_TRY[format_].format(directory=quote(place), source=source)}")
 
 
 def _exported(model: Path, place: Path, format_: str, weights: Weights | None, overwrite: bool) -> Any:
@@ -92,4 +92,4 @@ def _export_page(model: Path, config: dict[str, Any], place: Path, weights: Weig
     else:
         page = assembling.assembled(vocabulary, layers, place.stem, weights or "int8", config.get("provenance"))
         files.write(page, place, overwrite)
-    click.echo(f"{place}: {exporting.PAGE}, {place.stat().st_size:,} bytes\n\nOpen it in any browser.")
+    terminal.say(f"{place}: {exporting.PAGE}, {place.stat().st_size:,} bytes\n\nOpen it in any browser.")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from tfgen import model_files
-from tfgen.cli import tensorflow_log
+from tfgen.cli import tensorflow_log, terminal
 from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.corpora import Corpus
 from tfgen.corpora.pairs import Pairs
@@ -61,5 +59,5 @@ def _grown(generator: TextGenerator, corpus: Text, counting: dict[str, Any]) -> 
         of_sources = extended(read, corpus.sources)
         new_of_sources = of_sources.tokens[len(read) :]
     new = vocabulary.tokens[len(known) :] + new_of_sources
-    click.echo(f"new {known.split}s: {wording.listing(dict.fromkeys(new))}")
+    terminal.say(f"new {known.split}s: {wording.listing(dict.fromkeys(new))}")
     return generator.with_vocabulary(vocabulary, of_sources) if new else generator

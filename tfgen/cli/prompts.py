@@ -34,6 +34,8 @@ def read(config: Mapping[str, Any], given: tuple[str, ...], file: Path | None) -
     prompts = list(given) or [""]
     if file is not None:
         prompts = line_ends.split(terminal.read_text(file))
+        if prompts == [""]:
+            raise InputError(f"{str(file)!r} holds no prompt; write one a line, or omit --prompts for the empty one.")
     elif "-" in prompts:
         prompts[prompts.index("-")] = sources.as_read_by(config, terminal.read_standard_input())
     for number, prompt in enumerate(prompts, start=1):

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -31,6 +32,9 @@ _SHOWN = {**_PICTURES, ord("\n"): "\n", ord("\t"): "\t"}
 _ESCAPED = {code: f"\\u{code:04x}" for code in (0x7F, *_OBEYED)}  # JSON itself escapes those below U+0020
 
 
+_LAST_END = re.compile(r"(\r\n|\n|\r)\Z")
+
+
 def visible(text: str) -> str:
     """Give a text as a terminal can show it: pictures of the control characters that it would obey."""
     return text.translate(_SHOWN)
@@ -44,6 +48,12 @@ def on_one_line(text: str) -> str:
 def for_output(text: str) -> str:
     """Give a text as it is written to standard output: raw into a pipe or file, visible on a terminal."""
     return visible(text) if sys.stdout.isatty() else text
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Write a line to standard output, or to standard error: raw into a pipe or file, visible on a terminal."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(visible(text) if stream.isatty() else text, err=err, nl=nl)
 
 
 _PIECE = 1 << 20  # bytes
@@ -149,4 +159,4 @@ def _text(file: BinaryIO, place: str) -> str:
         raise InputError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None
-    return text.removesuffix("\n") if not text.endswith("\r\n") else text.removesuffix("\r\n")
+    return _LAST_END.sub("", text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tfgen.cli import terminal
 from tfgen.cli.given import options_given
 from tfgen.cli.options import as_source
 from tfgen.cli.prepare import reading_of_pairs, source_vocabulary_of, vocabulary_of
@@ -86,4 +87,4 @@ def example(pairs: Pairs | PreparedPairs) -> str:
 
 
 def _show(stage: str) -> None:
-    click.echo(stage, err=True)
+    terminal.say(stage, err=True)

@@ -142,7 +142,7 @@ def train(
     beginning = quote(_first(prompts))
     if isinstance(text, Pairs | PreparedPairs):
         beginning = f"--source {quote(texts.example(text))}"
-    click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
+    terminal.say(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} {beginning}")
 
 
 def _to_resume(
@@ -217,7 +217,7 @@ def _in_processes(output: Path, workers: int, address: str | None, found: Stoppe
         group.train_together(worker.work, sys.argv[1:], workers=workers, folder=folder, address=address)
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
-            click.echo(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
+            terminal.say(f"\nAll workers have ended. To go on:\n  {command} --resume", err=True)
         raise
 
 

@@ -8,10 +8,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from tfgen import model_files, plots
-from tfgen.cli import endings, stopped_runs
+from tfgen.cli import endings, stopped_runs, terminal
 from tfgen.cli.prepare import described, was_counted
 from tfgen.cli.stopped_runs import StoppedRun
 from tfgen.cli.texts import example
@@ -190,7 +188,7 @@ class TrainingRun:
             kept = self._keep_interrupted(existed)
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-                click.echo(f"\nInterrupted. {kept}To go on:\n  {self.continue_command}", err=True)
+                terminal.say(f"\nInterrupted. {kept}To go on:\n  {self.continue_command}", err=True)
             raise
         finally:  # a bar that stays up hides the cursor
             with contextlib.suppress(OSError):
@@ -260,7 +258,7 @@ def _counts(order: int | None) -> str:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"tfgen: {message}", err=True)
+    terminal.say(f"tfgen: {message}", err=True)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

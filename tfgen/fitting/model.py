@@ -122,6 +122,16 @@ class TrainingModel(keras.Model):
                 warnings.filterwarnings("ignore", message=".*from_logits=True.*")
             return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
 
+    def make_train_function(self, force: bool = False) -> Any:
+        """Make what `fit` calls for each step, and before it the variables of the optimizer.
+
+        Keras makes them in the first step, and TensorFlow then traces the step a second time: that is half of what a
+        short training takes.
+        """
+        if self.trainable_variables and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data: Any) -> Any:
         """Train on one batch, some rows of it from the zero state."""
         carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations, self.workers)

@@ -32,6 +32,23 @@ def twice_gelu(x: tf.Tensor) -> Any:
     return x * share, gradient
 
 
+def _gradient_of_twice_gelu(x: tf.Tensor, of_result: tf.Tensor) -> tf.Tensor:
+    square = tf.square(x)
+    share = 1 + tf.tanh(x * (_SLOPE + _SLOPE * _CUBIC * square))
+    slope = x * (_SLOPE + 3 * _SLOPE * _CUBIC * square)
+    return of_result * (share * (1 + (2 - share) * slope))
+
+
+_compiled_twice_gelu = tf.function(_twice_gelu, jit_compile=True, autograph=False, reduce_retracing=True)
+_compiled_gradient = tf.function(_gradient_of_twice_gelu, jit_compile=True, autograph=False, reduce_retracing=True)
+
+
+@tf.custom_gradient
+def compiled_twice_gelu(x: tf.Tensor) -> Any:
+    """Give what `twice_gelu` does, in one pass each way, which XLA compiles anew for each shape, and keeps for ever."""
+    return _compiled_twice_gelu(x), lambda of_result: _compiled_gradient(x, of_result)
+
+
 class Normalization(keras.layers.Layer):
     """Normalises the features of each token (Ba et al. 2016, arXiv:1607.06450), with GPT-2's epsilon of 1e-5."""
 
@@ -97,7 +114,8 @@ class Block(keras.layers.Layer):
         attended = tf.transpose(self._drop(weights, training) @ values, [0, 2, 1, 3])
         x = inputs + self._drop(self._multiply(self.projection, tf.reshape(attended, tf.shape(inputs))), training)
         # TensorFlow keeps every graph in which a gradient of one's own was traced.
-        return x + self._drop(self._found(x, twice_gelu if training else _twice_gelu), training)
+        activation = _activation_of(inputs.shape[1]) if training else _twice_gelu
+        return x + self._drop(self._found(x, activation), training)
 
     def read(
         self, inputs: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, seen: tf.Tensor
@@ -175,3 +193,8 @@ class Block(keras.layers.Layer):
 
     def _drop(self, x: tf.Tensor, training: bool) -> tf.Tensor:
         return keras.random.dropout(x, self.dropout, seed=self._generator) if training and self.dropout else x
+
+
+def _activation_of(length: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Give what to train with: where all rows have one length, there are so few shapes that XLA may compile it."""
+    return twice_gelu if length is None else compiled_twice_gelu

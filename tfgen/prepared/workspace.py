@@ -34,7 +34,8 @@ class Workspace(atomic_files.Directory):
         """After an error keep the notes, if there are any, for the next run; else remove everything."""
         if kind is not None and any((self._path / name).exists() for name in (COUNTED, WRITTEN)):
             with contextlib.suppress(OSError):
-                (self._path / INPUT).unlink(missing_ok=True)
+                for copied in self._path.glob(f"{INPUT}*"):
+                    copied.unlink()
             self.release()
         else:
             super().__exit__()

@@ -53,7 +53,7 @@ class Asked:
 
     Attributes:
         model: The name of one.
-        prompts: At least one.
+        prompts: At least one; as many as there are sources, if several of these were given with one prompt.
         n: Texts of each prompt.
         length: New tokens of a text, at most.
         seed: Of the draws; None for any.
@@ -124,9 +124,13 @@ def asked(body: Any, bounds: Bounds) -> Asked:
         if given.get(name, harmless) != harmless:
             raise Refused(400, f"{name} is not supported; remove it.", param=name)
     fields = _Fields(given)
+    source = fields.of("source", _source)
+    prompts = tuple(fields.of("prompt", _prompts) or ("",))
+    if isinstance(source, list) and not isinstance(given.get("prompt"), list):  # as in Python, one stands for all
+        prompts *= len(source)
     request = Asked(
         model=fields.of("model", lambda value: _text("model", value)),
-        prompts=tuple(fields.of("prompt", _prompts) or ("",)),
+        prompts=prompts,
         n=fields.of("n", lambda value: whole_number("n", value, 1, bounds.texts)) or 1,
         length=fields.of("max_tokens", lambda value: whole_number("max_tokens", value, 1, bounds.length))
         or min(16, bounds.length),
@@ -137,7 +141,7 @@ def asked(body: Any, bounds: Bounds) -> Asked:
         echo=fields.flag("echo"),
         stream=fields.flag("stream"),
         usage=bool(fields.of("stream_options", _usage)),
-        source=fields.of("source", _source),
+        source=source,
         unknown=fields.of("unknown", _unknown) or "error",
         seconds=fields.of("max_time", lambda value: real_number("max_time", value, above=0, at_most=bounds.seconds))
         or bounds.seconds,
@@ -184,9 +188,10 @@ def about(param: str | None = None) -> Iterator[None]:
 
 def _check(request: Asked, given: dict[str, Any], bounds: Bounds) -> None:
     if request.texts > bounds.texts:
+        of = "sources" if isinstance(request.source, list) else "prompts"
         raise Refused(
             400,
-            f"a request may ask for {bounds.texts} texts; received {len(request.prompts)} prompts times n={request.n}.",
+            f"a request may ask for {bounds.texts} texts; received {len(request.prompts)} {of} times n={request.n}.",
             param="n",
         )
     if request.echo and request.logprobs is not None:
