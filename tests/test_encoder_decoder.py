@@ -274,6 +274,8 @@ def test_sources_of_unlike_lengths_are_encoded_apart_and_what_is_held_is_bounded
     assert generator.generate(source=sources[1:], temperature=0, length=4) == expected[1:]
     with pytest.raises(InputError, match=r"^4 sources, .* 1,\d+ numbers to keep"):
         generator.generate(source=sources)
+    with pytest.raises(InputError, match=r"^99 sources, "):
+        generator.generate(["a"] * 99, source="xyz" * 6)
 
 
 def test_attention_comes_out_token_by_token():

@@ -85,6 +85,26 @@ with interrupts.handled(), interrupts.deferred():
     assert done.returncode == -number
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [(["-m", "tfgen", "--version"], "SIG_DFL"), (["-c", "import tfgen"], "default_int_handler")],
+)
+def test_ctrl_c_is_a_page_of_traceback_in_programs_of_others_alone(tmp_path, command, expected):
+    """What is imported with tfgen says which handler there is by then."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, signal, sys\n"
+        "class Says(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tfgen.errors':\n"
+        "            print(repr(signal.getsignal(signal.SIGINT)), file=sys.stderr)\n"
+        "sys.meta_path.insert(0, Says())\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    )
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])}
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
+    assert expected in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_stopped_before_it_has_learned_saves_nothing_and_begins_anew(here, monkeypatch, number):
