@@ -27,7 +27,7 @@ from tfgen.errors import InputError
 from tfgen.prepared import preparing
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
 from tfgen.prepared.pairs import PreparedPairs, are_prepared_pairs, open_prepared_pairs, prepare_pairs
-from tfgen.support import interrupts, wording
+from tfgen.support import interrupts, kept_epochs, wording
 from tfgen.support.checkpoints import Checkpoints
 from tfgen.terms.costs import cost
 from tfgen.vocabulary import separators
@@ -76,6 +76,7 @@ _LARGE = 64 << 20  # bytes: a smaller text is read faster than a cache would be 
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
+@click.option("--keep-epochs", is_flag=True, help="Keep some weights of the way, which a page then shows.")
 @click.option("--workers", type=options.whole(1, 10**4), help="Train in so many processes, which share each batch.")
 @click.option("--address", metavar="HOST:PORT", help="With --workers: in this Ray, on its machines.")
 @options.corpus
@@ -96,6 +97,7 @@ def train(
     plot: Path | None,
     source: str | None,
     ngrams: int | None,
+    keep_epochs: bool,
     workers: int | None,
     address: str | None,
     **settings: Any,
@@ -173,6 +175,7 @@ def train(
             found=found,
             retry=retry,
             ngrams=ngrams,
+            keep_epochs=keep_epochs,
             is_chief=together is None or together.is_chief,
         ).run(text)
     beginning = quote(_first(prompts))
@@ -429,6 +432,7 @@ class TrainingRun:
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
         ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
+        keep_epochs: Whether weights of the way are kept beside the model file.
         is_chief: Whether this process, of several that train together, shows, draws and writes.
     """
 
@@ -446,6 +450,7 @@ class TrainingRun:
     found: StoppedRun | None = None
     retry: int = 0
     ngrams: int | None = None
+    keep_epochs: bool = False
     is_chief: bool = True
 
     def run(self, corpus: Text) -> None:
@@ -466,6 +471,8 @@ class TrainingRun:
         alone = self.job.generator.workers.size == 1
         if self.checkpoints and not self.found and alone:
             self.checkpoints.clear()
+        if self.is_chief and not self.found:
+            kept_epochs.clear(kept_epochs.directory(self.output))  # which would be of another model
         job, existed = self.job, _identity(self.output)
         message, curve = self._attempt(job, existed, False, floor)
         for _ in range(self.retry):
@@ -551,6 +558,8 @@ class TrainingRun:
         ]
         if self.prompts:
             watching.append(self._samples())
+        if self.keep_epochs:
+            watching.append(callbacks.KeepEpochs(kept_epochs.directory(self.output)))
         if self.checkpoints:
             directory = self.checkpoints.directory
             watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))
