@@ -5,6 +5,7 @@ Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for fig
        python benchmarks/quality.py TEXT transformer [SEEDS]  # nanoGPT's configuration in PyTorch and here, in turns
        python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
        python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
+       python benchmarks/quality.py TEXT costs MODEL.keras     # what that costs a character, half a minute
 
 The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
 protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
@@ -17,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ TURN = 100
 
 
 class Turns:
-    """Tells after the first step, and after every hundredth, what CPU seconds it took; and waits for a line to go on.
+    """Tells after the first steps, and after every hundredth, what CPU seconds they took; and waits for a line.
 
     The first of them are those from the start of the process on, of its imports and of compiling.
     """
@@ -67,13 +67,14 @@ class Turns:
     def __init__(self, waits: bool) -> None:
         """Take whether somebody sends lines."""
         self._waits = waits
-        self._told = 0.0
+        self._told: float | None = None
 
     def after_step(self, step: int) -> None:
         """Tell, if it is time to."""
-        if self._waits and (step == 0 or (step + 1) % TURN == 0):
+        if self._waits and (self._told is None or (step + 1) % TURN == 0):
             now = time.process_time()
-            print(json.dumps({"first" if step == 0 else "turn": now - self._told}), flush=True)
+            took = {"first": now} if self._told is None else {"turn": now - self._told}
+            print(json.dumps(took), flush=True)
             sys.stdin.readline()
             self._told = time.process_time()
 
@@ -108,16 +109,12 @@ def transformer(path: str, seed: int = 0, waits: bool = False) -> dict[str, floa
     generator = TextGenerator.build(vocabulary, cell="transformer", units=128, layers=4, heads=4, window=64)
     rates = keras.optimizers.schedules.CosineDecay(0.0, 1900, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
     optimizer = AdamW(rates, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
-    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=[metrics.NatsPerCharacter()])
+    nats = [metrics.NatsPerCharacter()]
+    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=nats, steps_per_execution=TURN // 5)
     drawn = np.random.default_rng(seed).integers(len(training) - 64, size=(2000, 12))
 
-    def windows() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for places in drawn:
-            rows = training[places[:, np.newaxis] + np.arange(65)]
-            yield rows[:, :-1], rows[:, 1:]
-
-    spec = tf.TensorSpec((12, 64), tf.int32)
-    batches = tf.data.Dataset.from_generator(windows, output_signature=(spec, spec))
+    rows = training[drawn[..., np.newaxis] + np.arange(65)]
+    batches = tf.data.Dataset.from_tensor_slices((rows[..., :-1], rows[..., 1:]))
     told = Turns(waits)
     after_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: told.after_step(step))
     generator.fit(batches, verbose=0, callbacks=[after_step])
@@ -171,25 +168,46 @@ def counts(path: str) -> None:
         print(f"| {order} | {number:,} | {size:.1f} | {counted - begun:.1f} | {loss:.4f} | {each:.1f} |", flush=True)
 
 
-def adapting(path: str, model: str) -> None:
-    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+def of_mixture(path: str, model: str) -> tuple[dict[str, Any], str]:
+    """Load a mixture of a network and counts: it and its members by name, and the text that none has learned from."""
     turns.use_threads()
     from tfgen import TextGenerator, load_corpus, model_files
 
     mixed = model_files.load(model)
     text = load_corpus(path).documents[0]
-    held_out = text[len(text) - round(0.1 * len(text)) :]
     members = [TextGenerator(mixed.vocabulary, each) for each in mixed.network.members]
-    print("| | protocol | whole | its play | the other play | µs a character |\n|---|---|---|---|---|---|")
-    for name, generator in [*zip(("network", "counts"), members, strict=True), ("mixture", mixed)]:
+    generators = dict(zip(("network", "counts"), members, strict=True)) | {"mixture": mixed}
+    return generators, text[len(text) - round(0.1 * len(text)) :]
+
+
+def adapting(path: str, model: str) -> None:
+    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+    generators, held_out = of_mixture(path, model)
+    print("| | protocol | whole | its play | the other play |\n|---|---|---|---|---|")
+    for name, generator in generators.items():
         for adapt in (False, True):
-            generator.score(held_out[:3000], adapt=adapt)  # compiles
-            begun = time.process_time()
             nats = -generator.score(held_out, adapt=adapt).log_probabilities
-            each = 1e6 * (time.process_time() - begun) / len(nats)
             known = round(0.71 * len(nats))
             losses = " | ".join(f"{part.mean():.4f}" for part in (nats, nats[:known], nats[known:]))
-            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
+            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} |", flush=True)
+
+
+def costs(path: str, model: str) -> None:
+    """Print a Markdown table of what a character costs them, in CPU microseconds: medians of four parts, in turn."""
+    generators, held_out = of_mixture(path, model)
+    parts = [held_out[begin : begin + 12_000] for begin in range(0, 48_000, 12_000)]
+    kinds = [(name, adapt) for name in generators for adapt in (False, True)]
+    each: dict[tuple[str, bool], list[float]] = {kind: [] for kind in kinds}
+    for part in [parts[0], *parts]:  # compiles first
+        for name, adapt in kinds:
+            begun = time.process_time()
+            generators[name].score(part, adapt=adapt)
+            each[name, adapt].append(1e6 * (time.process_time() - begun) / len(part))
+    print("| | static | adapted | times as much |\n|---|---|---|---|")
+    for name in generators:
+        static, adapted = each[name, False][1:], each[name, True][1:]
+        medians = f"{statistics.median(static):.0f} | {statistics.median(adapted):.0f}"
+        print(f"| {name} | {medians} | {turns.ratio(adapted, static):.2f} |", flush=True)
 
 
 def begun(path: str, name: str, seed: int = 0, *more: str) -> subprocess.Popen:
@@ -221,14 +239,16 @@ def beside(path: str, seeds: int) -> None:
                 process.stdin.write("\n")
                 process.stdin.flush()
                 of_process.append(json.loads(process.stdout.readline()))
+            shown = [f"{each[-1]['turn']:.2f}" for each in told if "turn" in each[-1]]
+            print(f"seed {seed}, turn {len(told[0]) - 1}, CPU seconds: {', '.join(shown)}", file=sys.stderr, flush=True)
         for of_row, (first, *parts, end) in zip(rows.values(), told, strict=True):
             training = [part["turn"] for part in parts]
             whole = first["first"] + sum(training)
-            step = statistics.median(training[1:]) / TURN  # the first turn has a step less
+            step = statistics.median(training[1:]) / TURN  # the first turn has fewer
             of_row.append({**end, "first": first["first"], "whole": whole, "ms": 1e3 * step})
     columns = ("first", "ms", "whole", "fresh 64", "fresh 256", "carried")
     print(
-        "| | to the first step | ms a step | in all | fresh 64 | fresh 256 | carried |\n|---|---|---|---|---|---|---|"
+        "| | to the first steps | ms a step | in all | fresh 64 | fresh 256 | carried |\n|---|---|---|---|---|---|---|"
     )
     for name, of_name in rows.items():
         values = [statistics.median(each[column] for each in of_name) for column in columns if column in of_name[0]]
@@ -238,8 +258,8 @@ def beside(path: str, seeds: int) -> None:
 
 def main(path: str, which: str = "soon", model: str = "") -> None:
     """Print a Markdown table."""
-    if which == "adapting":
-        adapting(path, model)
+    if which in ("adapting", "costs"):
+        {"adapting": adapting, "costs": costs}[which](path, model)
         return
     if which == "counts":
         counts(path)

@@ -106,6 +106,26 @@ def test_gelu_and_its_gradient_are_those_of_keras(twice_gelu, numbers):
     np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), rtol=1e-6, atol=1e-9)
 
 
+@given(st.lists(st.floats(-3, 3), min_size=6, max_size=6))
+@examples(10)
+def test_normalisation_and_its_gradient_are_those_of_keras(numbers):
+    rng = np.random.default_rng(0)
+    x = tf.constant(np.reshape(numbers, (1, 2, 3)) + rng.normal(size=(4, 2, 3)), tf.float64)
+    scale, offset = tf.constant(rng.normal(size=(2, 3)), tf.float64)
+    layer = keras.layers.LayerNormalization(epsilon=1e-5, dtype="float64")
+    layer.build(x.shape)
+    layer.set_weights([scale, offset])
+    weights = tf.constant(rng.normal(size=x.shape), tf.float64)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([x, scale, offset])
+        ours, theirs = transformer_block.normalized(x, scale, offset), layer(x)
+        one, other = (tf.reduce_sum(weights * each) for each in (ours, theirs))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+    of_theirs = tape.gradient(other, [x, *(weight.value for weight in layer.trainable_weights)])
+    for of_ours, of_their in zip(tape.gradient(one, [x, scale, offset]), of_theirs, strict=True):
+        np.testing.assert_allclose(of_ours, of_their, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.slow
 def test_a_generator_is_saved_and_loaded(tmp_path):
     generator = TextGenerator.build(VOCABULARY, cell="transformer", units=8, layers=1, heads=2, window=4, dropout=0.1)
