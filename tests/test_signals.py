@@ -90,7 +90,6 @@ with interrupts.handled(), interrupts.deferred():
     [
         (["-m", "tfgen", "--version"], "SIG_DFL"),
         (["-mtfgen", "--version"], "SIG_DFL"),
-        (["-m", "pydoc", "tfgen"], "default_int_handler"),
         (["-c", "import tfgen"], "default_int_handler"),
         (["-c", "import tfgen", "-m", "tfgen"], "default_int_handler"),
     ],
