@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfgen
-from tfgen.cli import stopped_runs, train
+from tfgen.cli import stopped_runs, training_run
 from tfgen.support import interrupts
 
 TRAIN = ["fox.txt", "--cell", "rnn", "--units", "4", "--length", "16", "--batch-size", "4", "--epochs", "1"]
@@ -116,14 +116,14 @@ def test_what_is_stopped_before_it_has_learned_saves_nothing_and_begins_anew(her
     (here.folder / "fox.txt").write_text(TEXT)
     old = b"a model of long ago"
     (here.folder / "fox.keras").write_bytes(old)
-    describe = train.TrainingRun._describe
+    describe = training_run.TrainingRun._describe
 
     def stopped(*described):
         describe(*described)
         os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.TrainingRun, "_describe", stopped)
+        patch.setattr(training_run.TrainingRun, "_describe", stopped)
         code, _, err = here("train", *TRAIN, "--overwrite")
     assert code == 128 + number
     assert err.splitlines()[-1] == ("tfgen: interrupted" if number == signal.SIGINT else "tfgen: stopped by SIGTERM")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def read(config: Mapping[str, Any], given: tuple[str, ...], file: Path | None) -
     return prompts
 
 
-def check(prompts: list[str], vocabulary: Vocabulary, unknown: OnUnknown) -> None:
+def check(prompts: Sequence[str], vocabulary: Vocabulary, unknown: OnUnknown = "error") -> None:
     """Refuse a prompt that the model cannot read, before it writes on from another one.
 
     Raises:
@@ -53,7 +53,7 @@ def check(prompts: list[str], vocabulary: Vocabulary, unknown: OnUnknown) -> Non
         try:
             vocabulary.encode(prompt, unknown)
         except InputError as error:
-            raise error.within(f"in {_named(number, prompts)}") if len(prompts) > 1 else error from None
+            raise error.within(f"in {_named(number, prompts)}") from None
 
 
 def notes(prompts: list[str], vocabulary: Vocabulary) -> list[str]:
@@ -62,10 +62,10 @@ def notes(prompts: list[str], vocabulary: Vocabulary) -> list[str]:
     if vocabulary.split != "word" or not spaced:
         return []
     return [
-        f"{_named(spaced[0], prompts)} ends in a space: words of this model begin with the space before them, so a "
-        "prompt ends with a word."
+        f"{_named(spaced[0], prompts)} ends in a space: words of this model begin with the space before them: "
+        "leave it out."
     ]
 
 
-def _named(number: int, prompts: list[str]) -> str:
+def _named(number: int, prompts: Sequence[str]) -> str:
     return "the prompt" if len(prompts) == 1 else f"prompt {number:,}"

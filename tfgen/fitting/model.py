@@ -128,7 +128,7 @@ class TrainingModel(keras.Model):
         Keras makes them in the first step, and TensorFlow then traces the step a second time: that is half of what a
         short training takes.
         """
-        if self.trainable_variables and not self.optimizer.built:
+        if self.compiled and self.trainable_variables and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.layers import graphs
 from tfgen.networks.model import checked_context
 from tfgen.networks.source_shapes import adjusted, described, looked_up
 from tfgen.support import interrupts, wording
@@ -52,7 +53,7 @@ class Sources:
         self._model = model
         self._encode: Callable[[Any], Any] | None = None
         if hasattr(model, "encode"):
-            self._encode = tf.function(model.encode, [model.source], autograph=False)
+            self._encode = graphs.compiled(model.encode, input_signature=[model.source])
 
     def context(self, source: Any, texts: int, several: bool, unknown: OnUnknown) -> tuple[Any, int, bool]:
         """Give the context of some texts.
