@@ -89,6 +89,7 @@ with interrupts.handled(), interrupts.deferred():
     ("command", "expected"),
     [
         (["-m", "tfgen", "--version"], "SIG_DFL"),
+        (["-mtfgen", "--version"], "SIG_DFL"),
         (["-c", "import tfgen"], "default_int_handler"),
         (["-c", "import tfgen", "-m", "tfgen"], "default_int_handler"),
     ],

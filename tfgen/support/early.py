@@ -9,10 +9,14 @@ import sys
 
 
 def is_command() -> bool:
-    """Whether this process was started as `python -m tfgen` or as `tfgen`, and not by a program that imports tfgen."""
-    if sys.argv[0] == "-m":  # so long as Python looks for the module
-        return sys.orig_argv[sys.orig_argv.index("-m") + 1] == "tfgen"
-    return sys.argv[0].rpartition(os.sep)[2] in ("tfgen", "tfgen.exe")
+    """Whether this process was started as `python -m tfgen` or `tfgen`, and not by a program that imports tfgen."""
+    started = "".join(getattr(sys, "argv", [])[:1])  # where Python is a part of another program there is none
+    if started != "-m":
+        return started.rpartition(os.sep)[2] in ("tfgen", "tfgen.exe")
+    # So it is named so long as Python looks for the module; the name may be a part of the option, as in `-mtfgen`.
+    words = iter(sys.orig_argv[1:])
+    option = next((word for word in words if word.startswith("-") and "m" in word), "")
+    return (option.partition("m")[2] or next(words, "")) == "tfgen"
 
 
 def end_at_once() -> None:
