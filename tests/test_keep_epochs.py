@@ -22,7 +22,7 @@ def trained(directory, epochs, **options):
     vocabulary = tfgen.Vocabulary.from_texts([TEXT])
     generator = tfgen.TextGenerator.build(vocabulary, cell="rnn", units=4, batch_size=2, seed=1)
     train, _ = tfgen.datasets.streams(tfgen.Corpus.from_texts([TEXT]), vocabulary, batch_size=2, length=16)
-    generator.compile("adam")
+    generator.compile("adam", "sparse_categorical_crossentropy")
     weights = [generator.network.get_weights()]
     seen = callbacks.KeepEpochs(directory)
     generator.fit(train, epochs=epochs, callbacks=[seen], verbose=0, **options)

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from tfgen.page.assembling import CONNECTS
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}"
-    "pre{overflow-x:auto;padding:1rem;border:1px solid;border-radius:6px}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:1rem;border:1px solid;border-radius:6px}"
 )
 _LEAD = """
 for (const link of document.querySelectorAll("a")) link.hash = location.hash;
