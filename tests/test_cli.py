@@ -91,7 +91,7 @@ def test_training_into_a_pipe_is_plain_lines(trained):
 def test_training_ends_with_why_what_is_kept_and_what_the_file_writes(trained, here):
     folder, out = trained
     ending, written = re.search(
-        r"\n\n(All 2 .+)\n.+\n\nThe saved model writes:\n\n(.+)\n\nThe model is", out, re.S
+        r"\n\n(Both epochs .+)\n.+\n\nThe saved model writes:\n\n(.+)\n\nThe model is", out, re.S
     ).groups()
     kept = r"Both epochs are done; epoch ([12]) is kept, validation [\d.]+ nats \([\d.]+ bits\)\."
     (epoch,) = re.fullmatch(kept, ending).groups()
