@@ -184,6 +184,15 @@ def test_a_link_to_nothing_is_no_free_place(folder, tmp_path):
         preparing.prepare_corpus(folder / "a.txt", directory=folder / "out", show=lambda stage: pytest.fail(stage))
 
 
+def test_a_link_to_an_empty_directory_is_filled(folder):
+    (folder / "out").mkdir()
+    (folder / "link").symlink_to("out")
+    (folder / "a.txt").write_text("abc")
+    preparing.prepare_corpus(folder / "a.txt", directory=folder / "link")
+    assert (folder / "link").is_symlink()
+    assert open_prepared(folder / "out").characters == 3
+
+
 def test_what_was_killed_before_it_knew_what_it_does_is_removed_by_the_next_run(folder):
     """Which may be a copy of all of standard input."""
     program = """

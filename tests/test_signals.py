@@ -87,7 +87,11 @@ with interrupts.handled(), interrupts.deferred():
 
 @pytest.mark.parametrize(
     ("command", "expected"),
-    [(["-m", "tfgen", "--version"], "SIG_DFL"), (["-c", "import tfgen"], "default_int_handler")],
+    [
+        (["-m", "tfgen", "--version"], "SIG_DFL"),
+        (["-c", "import tfgen"], "default_int_handler"),
+        (["-c", "import tfgen", "-m", "tfgen"], "default_int_handler"),
+    ],
 )
 def test_ctrl_c_is_a_page_of_traceback_in_programs_of_others_alone(tmp_path, command, expected):
     """What is imported with tfgen says which handler there is by then."""

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from tfgen.cli import sources, terminal
-from tfgen.corpora import line_ends
 from tfgen.corpora.corpus import find_forbidden
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import OnUnknown, Vocabulary
@@ -33,7 +32,7 @@ def read(config: Mapping[str, Any], given: tuple[str, ...], file: Path | None) -
         raise click.UsageError('standard input is read once: give "-" once.')
     prompts = list(given) or [""]
     if file is not None:
-        prompts = line_ends.split(terminal.read_text(file))
+        prompts = terminal.lines_of(terminal.read_text(file), repr(str(file)))
         if prompts == [""]:
             raise InputError(f"{str(file)!r} holds no prompt; write one a line, or omit --prompts for the empty one.")
     elif "-" in prompts:

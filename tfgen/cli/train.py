@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the learning curve as this picture."
 )
+@click.option("--keep-epochs", is_flag=True, help="Keep some weights of the way, which a page then shows.")
 @click.option("--workers", type=options.whole(1, 10**4), help="Train in so many processes, which share each batch.")
 @click.option("--address", metavar="HOST:PORT", help="With --workers: in this Ray, on its machines.")
 @options.corpus
@@ -80,6 +81,7 @@ def train(
     plot: Path | None,
     source: str | None,
     ngrams: int | None,
+    keep_epochs: bool,
     workers: int | None,
     address: str | None,
     **settings: Any,
@@ -137,6 +139,7 @@ def train(
                 found=found,
                 retry=retry,
                 ngrams=ngrams,
+                keep_epochs=keep_epochs,
                 is_chief=together is None or together.is_chief,
             ).run(text)
     beginning = quote(_first(prompts))

@@ -17,7 +17,7 @@ from tfgen.corpora.pairs import Pairs
 from tfgen.errors import InputError
 from tfgen.prepared.corpus import Prepared
 from tfgen.prepared.pairs import PreparedPairs
-from tfgen.support import interrupts, wording
+from tfgen.support import interrupts, kept_epochs, wording
 from tfgen.support.checkpoints import Checkpoints
 from tfgen.terms.costs import cost
 
@@ -52,6 +52,7 @@ class TrainingRun:
         found: The run to resume; None begins anew.
         retry: How often to continue at half the learning rate if the loss diverges.
         ngrams: Mix the network with n-grams of so many tokens, counted on the training part; None does not.
+        keep_epochs: Whether weights of the way are kept beside the model file.
         is_chief: Whether this process, of several that train together, shows, draws and writes.
     """
 
@@ -69,6 +70,7 @@ class TrainingRun:
     found: StoppedRun | None = None
     retry: int = 0
     ngrams: int | None = None
+    keep_epochs: bool = False
     is_chief: bool = True
 
     def run(self, corpus: Text) -> None:
@@ -89,6 +91,8 @@ class TrainingRun:
         alone = self.job.generator.workers.size == 1
         if self.checkpoints and not self.found and alone:
             self.checkpoints.clear()
+        if self.is_chief and not self.found:
+            kept_epochs.clear(kept_epochs.directory(self.output))  # which would be of another model
         job, existed = self.job, _identity(self.output)
         message, curve = self._attempt(job, existed, False, floor)
         for _ in range(self.retry):
@@ -176,6 +180,8 @@ class TrainingRun:
         ]
         if self.prompts:
             watching.append(self._samples())
+        if self.keep_epochs:
+            watching.append(callbacks.KeepEpochs(kept_epochs.directory(self.output)))
         if self.checkpoints:
             directory = self.checkpoints.directory
             watching.append(callbacks.Resume(directory, self.every, new_rate=new_rate, warn=_warn))

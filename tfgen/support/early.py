@@ -10,9 +10,9 @@ import sys
 
 def is_command() -> bool:
     """Whether this process was started as `python -m tfgen` or as `tfgen`, and not by a program that imports tfgen."""
-    given = sys.orig_argv[1:]
-    at = given.index("-m") if "-m" in given else len(given)
-    return given[at + 1 : at + 2] == ["tfgen"] or sys.argv[0].rpartition(os.sep)[2] in ("tfgen", "tfgen.exe")
+    if sys.argv[0] == "-m":  # so long as Python looks for the module
+        return sys.orig_argv[sys.orig_argv.index("-m") + 1] == "tfgen"
+    return sys.argv[0].rpartition(os.sep)[2] in ("tfgen", "tfgen.exe")
 
 
 def end_at_once() -> None:
