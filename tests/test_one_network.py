@@ -118,6 +118,14 @@ def first_logits(directory, step):
     return runner(**given)["logits"][0]
 
 
+def test_ids_without_targets_are_refused_in_one_line():
+    generator, ids = TextGenerator(VOCABULARY, sequential(DENSE(V))), np.full((4, 3), 5)
+    generator.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for x in (ids, tf.constant(ids), tf.data.Dataset.from_tensor_slices(ids).batch(2)):
+        with pytest.raises(InputError, match=r"fit needs targets.*give fit\(ids, targets\)"):
+            generator.fit(x, verbose=0)
+
+
 def test_what_is_no_chain_says_what_would_be_one():
     ids = keras.Input((None,), dtype="int32")
     x = LAYERS.LSTM(4, return_sequences=True)(LAYERS.Embedding(V, 4)(ids))
