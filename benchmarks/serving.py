@@ -1,10 +1,14 @@
-"""How long a request to `tfgen serve` takes, at several rates.
+"""How long a request to `tfgen serve` takes, at several rates; or what memory the server has after many.
 
 Usage: python benchmarks/serving.py MODEL [SECONDS]
+       python benchmarks/serving.py MODEL --requests COUNT
 
 Each request asks for 50 characters at temperature 0.8, with a connection and a seed of its own, so that all share a
 batch. They come at random instants (a Poisson process), for SECONDS (20) at each rate, whether or not those before were
 answered. Client and server share the machine, which is Linux.
+
+With --requests, eight clients ask one after another for 5 tokens, with prompts, numbers of texts and settings that
+differ; one of ten wants what is refused, and one of ten leaves before its answer.
 """
 
 import concurrent.futures
@@ -21,7 +25,7 @@ RATES = (5, 20, 50)
 LENGTH = 50
 
 
-def main(model: str, seconds: float = 20) -> None:
+def main(model: str, seconds: str = "20", count: str = "10000") -> None:
     """Print a Markdown table."""
     command = [sys.executable, "-m", "tfgen", "serve", model, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -30,12 +34,48 @@ def main(model: str, seconds: float = 20) -> None:
             name = re.search(r'"id":"(.*?)"', ask(port, "GET", "/v1/models"))[1]
             for seed in range(20):
                 one(port, name, seed)
+            if seconds == "--requests":
+                tell_memory(port, name, int(count))
+                return
             print("| requests/s | answered | p50, ms | p95, ms | p99, ms | texts in a turn | processor, ms a request |")
             print("|---|---|---|---|---|---|---|")
             for rate in RATES:
                 print(measured(port, name, rate, float(seconds)), flush=True)
         finally:
             server.terminate()
+
+
+def tell_memory(port, name, count):
+    print("| requests | resident memory of the server, MB |")
+    print("|---|---|")
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        for done in range(0, count + 1, max(count // 10, 1)):
+            if done:
+                list(clients.map(lambda i: any_kind(port, name, i), range(done - count // 10, done)))
+            print(f"| {done:,} | {resident(port):.0f} |", flush=True)
+
+
+def any_kind(port, name, number):
+    body = {"model": name, "prompt": "", "max_tokens": 5, "n": 1 + number % 3, "temperature": 0.5 + number % 7 / 10}
+    if number % 10 == 3:
+        body["max_tokens"] = -1
+    if number % 10 == 6:
+        body["max_tokens"], body["stream"] = 4000, True
+    if number % 4 == 1:
+        body["top_k"] = 5 + number % 9
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    if "stream" in body:
+        answer.read(20)
+    else:
+        answer.read()
+    connection.close()
+
+
+def resident(port):
+    text = ask(port, "GET", "/metrics")
+    return float(re.search(r"^process_resident_memory_bytes (\S+)$", text, re.MULTILINE)[1]) / 1e6
 
 
 def measured(port, name, rate, seconds):

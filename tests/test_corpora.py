@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tfgen.corpora import Corpus, compressed, files, line_ends, load_corpus
 from tfgen.errors import InputError
+from tfgen.prepared import prepare_corpus
 
 
 def write(folder: pathlib.Path, **texts: str) -> None:
@@ -377,6 +378,16 @@ def test_paragraphs_and_what_lies_between_matches_are_documents(size, keep):
 def test_a_document_is_one_thing():
     assert "--lines (lines=) and --paragraphs (paragraphs=)" in refusal("x", lines=True, paragraphs=True)
     assert "split_on must be a regular expression; received '('" in refusal("x", split_on="(")
+
+
+def test_standard_input_is_named_once():
+    assert "received it 2 times" in refusal(["-", "-"])
+
+
+def test_what_was_prepared_is_no_folder_of_text(tmp_path):
+    write(tmp_path, a="abc")
+    prepare_corpus(tmp_path / "a.txt", directory=tmp_path / "ids")
+    assert "was prepared, and holds ids and no text" in refusal(tmp_path / "ids")
 
 
 def test_globs(tmp_path, monkeypatch):

@@ -274,6 +274,8 @@ def test_sources_of_unlike_lengths_are_encoded_apart_and_what_is_held_is_bounded
     assert generator.generate(source=sources[1:], temperature=0, length=4) == expected[1:]
     with pytest.raises(InputError, match=r"^4 sources, .* 1,\d+ numbers to keep"):
         generator.generate(source=sources)
+    with pytest.raises(InputError, match=r"^99 sources, "):
+        generator.generate(["a"] * 99, source="xyz" * 6)
 
 
 def test_attention_comes_out_token_by_token():
@@ -284,6 +286,12 @@ def test_attention_comes_out_token_by_token():
         for text in written:
             assert text.attention.shape == (len(text.tokens), len(source) + 1)
             np.testing.assert_allclose(text.attention.sum(axis=1), 1, atol=1e-5)
+            if "\x03" not in text.tokens:
+                new = text.text.removeprefix("ab")
+                again = generator.writer.attention(new, prompt="ab", source=source)
+                np.testing.assert_allclose(again, text.attention[: len(again)], atol=1e-6)
+    with pytest.raises(InputError, match="does not attend"):
+        translator(False).writer.attention("a", source="x")
     assert translator(False).generate(source="x", return_scores=True).attention is None
     assert TextGenerator.build(VOCABULARY, cell="rnn", units=3).generate(return_scores=True).attention is None
 

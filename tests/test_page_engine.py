@@ -6,12 +6,14 @@ import json
 import pathlib
 import shutil
 import subprocess
+import unicodedata
 
 import instant_support as support
 import numpy as np
 import pytest
 
 import tfgen
+from tfgen.corpora.forms import in_form
 from tfgen.instant.writer import Writer
 from tfgen.networks import layers_of
 from tfgen.page.contents import contents
@@ -23,10 +25,10 @@ if shutil.which("node") is None:
 
 ENGINE = pathlib.Path(tfgen.__file__).parent / "page" / "engine.mjs"
 _ASK = f"""
-const {{ Model, Reading, draws, END }} = await import({json.dumps(ENGINE.as_uri())});
+const {{ Model, Reading, draws, inForm, END }} = await import({json.dumps(ENGINE.as_uri())});
 let asked = "";
 for await (const piece of process.stdin) asked += piece;
-const {{ header, weights, seeds, steps, texts, read }} = JSON.parse(asked);
+const {{ header, weights, seeds, steps, texts, read, forms }} = JSON.parse(asked);
 const model = header && new Model(header, Uint8Array.from(Buffer.from(weights, "base64")));
 const logits = (ids, n) => {{
   const reading = new Reading(model);
@@ -37,19 +39,32 @@ console.log(JSON.stringify({{
   draws: seeds.map((seed) => steps.map(draws(BigInt(seed)))),
   texts: texts.map(([prompt, length, seed, settings]) => model.write(prompt, length, BigInt(seed), settings)),
   read: read.map(([ids, n]) => logits(ids, n)),
+  forms: forms.map(([text, form]) => inForm(text, form)),
 }}));
 """
-PLAIN = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+PLAIN = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "stop")
 
 
-def ask(model=None, seeds=(), steps=(), texts=(), read=()):
-    asked = {"seeds": seeds, "steps": steps, "texts": texts, "read": read}
+def ask(model=None, seeds=(), steps=(), texts=(), read=(), forms=()):
+    asked = {"seeds": seeds, "steps": steps, "texts": texts, "read": read, "forms": forms}
     if model is not None:
         asked |= {"header": model.header, "weights": base64.b64encode(model.weights).decode()}
     command = ["node", "--input-type=module", "-e", _ASK]
     done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_texts_are_brought_into_pythons_form():
+    assigned = [chr(code) for code in range(0x20, 0x2FFF) if unicodedata.category(chr(code)) != "Cn"]
+    words = ["ΟΔΟΣ ΑΣ", "İstanbul", "Zoe\u0308", "ﬁn", "ΑΣ."]
+    asked = [
+        (text, {"normalize": form, "lower": lower})
+        for text in [*words, *assigned[::7]]
+        for form in (None, "NFC", "NFKD")
+        for lower in (False, True)
+    ]
+    assert ask(forms=asked)["forms"] == [in_form(text, form["normalize"], form["lower"]) for text, form in asked]
 
 
 def described(generator, weights="float32"):

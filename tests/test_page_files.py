@@ -110,9 +110,15 @@ def test_a_page_is_exported_as_any_format(tmp_path):
 def test_what_a_page_cannot_hold_is_refused_in_one_line(tmp_path):
     words = tfgen.Vocabulary.from_texts(["a b"], split="word")
     translator = tfgen.TextGenerator.build(words, units=3, encoder=tfgen.networks.text_encoder(words, units=4))
-    with pytest.raises(tfgen.InputError, match=r"^this model cannot be a page: .*; export another format\.$"):
+    with pytest.raises(
+        tfgen.InputError,
+        match=r"^this model cannot be a page: .*; serve it with tfgen serve, or export another format\.$",
+    ):
         translator.export(tmp_path / "model", "html")
-    with pytest.raises(tfgen.InputError, match=r"^a page holds models of characters; received split='word'\.$"):
+    with pytest.raises(
+        tfgen.InputError,
+        match=r"^a page holds models of characters; received split='word': serve it with tfgen serve\.$",
+    ):
         tfgen.TextGenerator.build(words, units=3).export(tmp_path / "model", "html")
     assert not [*tmp_path.iterdir()]
 

@@ -184,6 +184,30 @@ def test_a_link_to_nothing_is_no_free_place(folder, tmp_path):
         preparing.prepare_corpus(folder / "a.txt", directory=folder / "out", show=lambda stage: pytest.fail(stage))
 
 
+def test_a_link_to_an_empty_directory_is_filled(folder):
+    (folder / "out").mkdir()
+    (folder / "link").symlink_to("out")
+    (folder / "a.txt").write_text("abc")
+    preparing.prepare_corpus(folder / "a.txt", directory=folder / "link")
+    assert (folder / "link").is_symlink()
+    assert open_prepared(folder / "out").characters == 3
+
+
+def test_what_was_killed_before_it_knew_what_it_does_is_removed_by_the_next_run(folder):
+    """Which may be a copy of all of standard input."""
+    program = """
+import os, signal, sys
+from tfgen.prepared import preparing
+preparing.prepare_corpus("-", directory="out", show=lambda stage: os.kill(os.getpid(), signal.SIGKILL))
+"""
+    killed = subprocess.run([sys.executable, "-c", program], input=b"abc" * 1000, env=ENVIRONMENT, check=False)
+    assert killed.returncode == -9
+    assert [path.name for path in folder.glob(".tfgen.*/*") if path.name.startswith("input")]
+    (folder / "a.txt").write_text("other")
+    preparing.prepare_corpus(folder / "a.txt", directory=folder / "out")
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "out"]
+
+
 COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard}
 SEVERAL = "ä line\n" * 700
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen.serving.bounds import Bounds
-from tfgen.serving.protocol import _FIELDS, _NOTHING, Asked, asked, parsed
+from tfgen.serving.protocol import _FIELDS, _NOTHING, Asked, Looked, asked, looked, parsed
 from tfgen.serving.refusals import Refused, as_json
 
 BOUNDS = Bounds()
@@ -17,7 +17,7 @@ PLAIN = {"temperature": 0.5, "top_k": 5, "top_p": 0.9, "min_p": 0.1, "typical_p"
 # A field, a value that is refused, and what the refusal is about if it is another field.
 WRONG = [
     *(("prompt", value) for value in (3, [], [3], {}, [["a"]], True, "a\0b", "a\x03b", "a\ud800b", ["a"] * 17)),
-    *(("max_tokens", value) for value in (0, -1, 4097, 1.5, "3", True, 10**30)),
+    *(("max_tokens", value) for value in (-1, 4097, 1.5, "3", True, 10**30)),
     *(("n", value) for value in (0, 17, 1.0, "1")),
     *(("temperature", value) for value in (-0.1, "1", True, [1], 1e999)),
     *(("top_p", value) for value in (0, 1.1, -1, "1")),
@@ -28,7 +28,8 @@ WRONG = [
     *((f"{kind}_penalty", value) for kind in ("frequency", "presence") for value in ("1", 101, True)),
     *(("seed", value) for value in (1.5, "1", 2**63, True)),
     *(("stop", value) for value in ("", [""], 3, ["a"] * 17, [3], [])),
-    *(("logprobs", value) for value in (-1, 6, True, "1")),
+    *(("logprobs", value) for value in (-1, 11, True, "1")),
+    *(("drawn", value) for value in (-1, 2**31, 1.5, "1", True)),
     *((name, value) for name in ("echo", "stream") for value in (1, "true", [])),
     *(("stream_options", value) for value in (3, {"include_usage": 1}, {})),
     *(("pattern", value) for value in (3, "a" * 1001, "a\0")),
@@ -46,7 +47,7 @@ def read(**body):
 
 def test_what_is_left_out_is_as_the_protocol_says():
     nothing = read()
-    assert nothing == Asked(None, ("",), 1, 16, None, (), (), None, False, False, False, None, "error", 60.0)
+    assert nothing == Asked(None, ("",), 1, 16, None, (), (), None, False, False, False, None, "error", 0, 60.0)
     assert asked(dict.fromkeys(_FIELDS), BOUNDS) == nothing
 
 
@@ -54,13 +55,14 @@ def test_all_that_can_be_asked_for():
     body = {
         "model": "fox", "prompt": ["a", "b"], "n": 3, "max_tokens": 9, "seed": -4, "stop": "x", "logprobs": None,
         "echo": True, "stream": True, "stream_options": {"include_usage": True}, "user": "me", "pattern": "a+",
-        "source": ["s", "t"], "unknown": "skip", "max_time": 2, "frequency_penalty": 0.5, "presence_penalty": -0.5,
+        "source": ["s", "t"], "unknown": "skip", "drawn": 7, "max_time": 2,
+        "frequency_penalty": 0.5, "presence_penalty": -0.5,
         "best_of": 1, "suffix": "", "logit_bias": {}, **PLAIN,
     }  # fmt: skip
     request = read(**body)
     settings = {"pattern": "a+", "frequency_penalty": 0.5, "presence_penalty": -0.5, **PLAIN}
     assert request == Asked(
-        "fox", ("a", "b"), 3, 9, -4, ("x",), request.settings, None, True, True, True, ["s", "t"], "skip", 2.0
+        "fox", ("a", "b"), 3, 9, -4, ("x",), request.settings, None, True, True, True, ["s", "t"], "skip", 7, 2.0
     )
     assert dict(request.settings) == settings
     # The order in which settings are written does not make another batch.
@@ -112,6 +114,32 @@ def test_nothing_is_an_error_of_ours(body):
         assert 1 <= request.texts <= BOUNDS.texts
 
 
-def test_echo_has_no_numbers():
+def test_echo_has_numbers_where_nothing_is_written():
     with pytest.raises(Refused, match="echo"):
         read(echo=True, logprobs=2)
+    assert read(echo=True, logprobs=2, max_tokens=0).scores
+    assert not read(echo=True).scores
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"logprobs": 0},
+        {"echo": True},
+        {"echo": True, "logprobs": 0, "n": 2},
+        {"echo": True, "logprobs": 0, "stop": "a"},
+        {"echo": True, "logprobs": 0, "stream": True},
+        {"echo": True, "logprobs": 0, "top_k": 3},
+    ],
+)
+def test_a_score_takes_nothing_that_it_has_no_use_for(body):
+    with pytest.raises(Refused, match="max_tokens=0"):
+        read(max_tokens=0, **body)
+
+
+def test_what_a_text_attended_to_is_asked_for_by_name():
+    asked_for = looked({"model": "a", "source": "s", "text": "t"}, BOUNDS)
+    assert asked_for == Looked("a", "s", "", "t", "error")
+    for wrong in ([], {"source": 3}, {"text": "a\0"}, {"more": 1}, {"unknown": "no"}, {"text": "a" * 8193}):
+        with pytest.raises(Refused):
+            looked(wrong, BOUNDS)

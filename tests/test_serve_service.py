@@ -6,6 +6,7 @@ import json
 import re
 import threading
 
+import numpy as np
 import pytest
 
 if not all(map(importlib.util.find_spec, ("starlette", "prometheus_client"))) or not any(
@@ -17,7 +18,7 @@ from starlette.testclient import TestClient
 
 from tfgen import InputError, TextGenerator, Vocabulary, sampling, serving
 from tfgen.serving.gate import Gate
-from tfgen.serving.index import first, of_model
+from tfgen.serving.index import first, of_model, opener
 from tfgen.serving.service import Service
 
 TOKEN = "a-token-of-20-letters"
@@ -94,6 +95,28 @@ def test_usage_and_reasons_say_what_was_done(served):
     assert not set(stopped["text"]) & set("abcdefghij")
 
 
+def test_a_text_goes_on_with_the_draws_that_come_then(served):
+    found, client = served
+    (whole,) = found["fox"].generate(["the "], length=40, seed=3, echo=False)
+    for cut in (1, 25):
+        asked = {"prompt": "the " + whole[:cut], "drawn": cut, "max_tokens": 40 - cut, "seed": 3}
+        assert texts(ask(client, **asked)) == [whole[cut:]]
+
+
+def test_prompts_are_scored_as_python_scores_them(served):
+    found, client = served
+    body = {"prompt": ["the quick fox", "dog."], "max_tokens": 0, "echo": True, "logprobs": 0}
+    answer = ask(client, **body).json()
+    for choice, score in zip(answer["choices"], found["fox"].score(body["prompt"]), strict=True):
+        assert choice["text"] == score.text
+        assert choice["logprobs"]["tokens"] == [*score.tokens]
+        np.testing.assert_allclose(choice["logprobs"]["token_logprobs"], score.log_probabilities, rtol=1e-6)
+    assert answer["usage"] == {"prompt_tokens": 17, "completion_tokens": 0, "total_tokens": 17}
+    assert ask(client, **{**body, "prompt": ""}).status_code == 400
+    assert ask(client, **{**body, "prompt": "a" * 101}).status_code == 400
+    assert client.service._turns.reserved == 0
+
+
 @pytest.mark.slow
 def test_the_settings_of_tfgen_do_what_they_do_in_python(served):
     found, client = served
@@ -163,6 +186,11 @@ MATRIX = [  # method, path, headers, body, status
     ("GET", "/nothing", {}, b"", 404),
     ("POST", "/", {}, b"{}", 405),
     ("POST", "/v1/models", {}, b"{}", 405),
+    ("GET", "/attention", {}, b"", 405),
+    ("POST", "/attention", {}, b'{"model": "fox", "source": "a", "text": "b"}', 400),  # which attends to nothing
+    ("POST", "/attention", {}, b'{"model": "cat"}', 404),
+    ("POST", "/attention", {"content-type": "text/plain"}, b"{}", 415),
+    ("POST", "/attention", {}, b'"' * 60000, 400),
     *((method, "/v1/completions", {}, b"", 405) for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")),
     ("POST", "/v1/completions", {}, b'{"model": "fox", "max_tokens": 1}', 200),
     ("POST", "/v1/completions", {"content-type": "application/json; charset=utf-8"}, b'{"model": "fox"}', 200),
@@ -230,22 +258,27 @@ def test_a_page_may_do_what_it_says_and_is_framed_by_none(served):
     answer = client.get("/")
     assert 'href="/pages/fox"' in answer.text
     assert TOKEN not in answer.text
-    page = client.get("/pages/fox")
+    opener = client.get("/pages/fox", headers={"authorization": "Bearer no"})
+    assert opener.status_code == 200
+    assert len(opener.text) < 5_000  # and so nothing of the model
+    page = client.get("/contents/fox")
     policy = page.headers["content-security-policy"]
     assert policy.endswith("; frame-ancestors 'none'")
     assert html.escape(policy.removesuffix("; frame-ancestors 'none'"), quote=False) in page.text
-    assert "connect-src" not in policy
+    assert re.findall(r"connect-src [^;]*", policy) == ["connect-src 'self'"]
     (script,) = re.findall(r"script-src ('sha256-[^']+')", policy)
-    assert script in answer.headers["content-security-policy"]
-    assert client.get("/pages/cat").status_code == 404
-    assert client.get("/pages/fox", headers={"authorization": "Bearer no"}).status_code == 401
+    assert script in opener.headers["content-security-policy"]
+    for place in ("pages", "contents"):
+        assert client.get(f"/{place}/cat").status_code == 404
+    assert client.get("/contents/fox", headers={"authorization": "Bearer no"}).status_code == 401
 
 
 def test_names_are_no_markup():
     name = "<script>alert(1)</script>\"'&"
-    page = first({name: of_model("")}, "http://localhost:8000", needs_token=False)
+    page = first([name], "http://localhost:8000", needs_token=False)
     assert "<script" not in page.text
     assert "script-src" not in page.policy
+    assert opener(name, of_model("")).text.count("<script") == 1
 
 
 def test_what_is_full_says_so_and_has_room_again(served):

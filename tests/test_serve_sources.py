@@ -1,7 +1,9 @@
 """The server in this process, for a model that writes from a text: sources as Python takes them, or a reason."""
 
+import html
 import importlib.util
 import json
+import re
 
 import pytest
 
@@ -15,7 +17,7 @@ from starlette.testclient import TestClient
 from tfgen import InputError, TextGenerator, Vocabulary, networks, serving
 from tfgen.serving.service import Service
 
-BOUNDS = serving.Bounds(rows=8, texts=6, prompt=100, length=50, seconds=20)
+BOUNDS = serving.Bounds(rows=8, texts=6, prompt=100, length=200, seconds=20)
 
 
 def turned():
@@ -34,7 +36,7 @@ def served_fixture():
     service = Service({"turned": model}, BOUNDS, needs_token=False)
     with TestClient(service.app, base_url="http://localhost:8000", raise_server_exceptions=False) as client:
         kind = {"content-type": "application/json"}
-        yield model, lambda **body: client.post("/v1/completions", content=json.dumps(body), headers=kind)
+        yield model, lambda **body: client.post("/v1/completions", content=json.dumps(body), headers=kind), client
 
 
 def texts(answer):
@@ -44,7 +46,7 @@ def texts(answer):
 
 @pytest.mark.slow
 def test_what_is_written_from_sources_is_what_python_writes(served):
-    model, ask = served
+    model, ask, _ = served
     # The first request of a kind is prepared with a source of its own, which may hold what the model lacks.
     answer = ask(source="aZb", unknown="skip", seed=2)
     assert texts(answer) == [model.generate(source="ab", length=16, seed=2)]
@@ -85,13 +87,20 @@ def test_what_is_written_from_sources_is_what_python_writes(served):
     ],
 )
 def test_a_source_that_does_not_fit_is_refused_in_one_line(served, body, said):
-    _, ask = served
+    _, ask, _ = served
     answer = ask(**body)
     assert answer.status_code == 400, answer.text
     message = answer.json()["error"]["message"]
     assert said in message
     assert message.endswith(".")
     assert "\n" not in message
+
+
+@pytest.mark.slow
+def test_what_the_first_page_shows_is_answered(served):
+    _, ask, client = served
+    (shown,) = re.findall(r"-d '(\{.*\})'", html.unescape(client.get("/").text))
+    assert len(texts(ask(**json.loads(shown)))) == 1
 
 
 def test_a_model_of_pictures_is_refused_before_it_is_served():

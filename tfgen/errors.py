@@ -66,6 +66,28 @@ def damage(describe: Callable[[Exception], str]) -> Iterator[None]:
         raise InputError(describe(error)) from error
 
 
+@contextlib.contextmanager
+def offering(setting: str, repair: str, beside: str) -> Iterator[None]:
+    """Offer one more way to repair what a block refuses, before the others.
+
+    Args:
+        setting: That it takes, see `InputError.repairs`.
+        repair: The way.
+        beside: Only where this setting is offered too.
+
+    >>> with offering("grow", "learn it", beside="unknown"):
+    ...     raise InputError("it holds 'q'", [("unknown", "skip it")])
+    Traceback (most recent call last):
+    tfgen.errors.InputError: it holds 'q'; learn it, or skip it.
+    """
+    try:
+        yield
+    except InputError as error:
+        if all(other != beside for other, _ in error.repairs):
+            raise
+        raise InputError(error.found, [(setting, repair), *error.repairs]) from None
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Whether an error says that there is too little memory.
 

@@ -108,7 +108,7 @@ class _Groups:
     def _answered(self, group: Any) -> Any:
         try:
             return self._answering.group(group)
-        except InputError as error:  # given back, for what is raised would be tried again
+        except (InputError, TypeError) as error:  # given back, for what is raised would be tried again
             return str(error)
 
 

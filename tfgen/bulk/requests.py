@@ -120,6 +120,8 @@ def readers(model: Path, request: Request) -> dict[str, Vocabulary]:
             f"{str(model)!r} reads arrays, not texts, as its source: use generate(source=...) from Python."
         )
     if request.source is None:
-        raise InputError(f"{str(model)!r} reads a source: name the column that holds it (--source, source=...).")
+        raise InputError(
+            f"{str(model)!r} reads a source", [("source", "name the column that holds it (--source, source=...)")]
+        )
     known = {**of_texts, request.source: encoder["config"]["vocabulary"]}
     return {column: Vocabulary.from_config(config) for column, config in known.items()}

@@ -75,7 +75,11 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "agg"
     terminal.open_streams()
     with interrupts.handled():
-        sys.exit(_run())
+        try:
+            code = _run()
+        except interrupts.Stopped as stopped:  # as it was about to end
+            code = _fail(*signals.outcome(stopped))
+        sys.exit(code)
 
 
 def _run() -> int:

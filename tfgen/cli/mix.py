@@ -9,8 +9,8 @@ import click
 
 from tfgen import model_files
 from tfgen.cli import options, tensorflow_log, terminal
+from tfgen.cli.outputs import check_output
 from tfgen.cli.terminal import quote
-from tfgen.cli.train import check_output
 from tfgen.corpora import load_corpus
 from tfgen.support import interrupts
 

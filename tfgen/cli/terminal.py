@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from tfgen.corpora import line_ends
 from tfgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 
 _PIECE = 1 << 20  # bytes
+_MOST_LINES = 1_000_000
 _LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
 
 
@@ -145,6 +147,17 @@ def read_text(path: Path) -> str:
             return _text(file, repr(str(path)))
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
+
+
+def lines_of(text: str, place: str) -> list[str]:
+    """Give the lines of a text, without their ends.
+
+    Raises:
+        InputError: There are so many that they would take far more memory than the text.
+    """
+    if line_ends.count(text) >= _MOST_LINES:
+        raise InputError(f"{place} has more than {_MOST_LINES:,} lines; give it in parts, or to tfgen bulk.")
+    return line_ends.split(text)
 
 
 def _text(file: BinaryIO, place: str) -> str:

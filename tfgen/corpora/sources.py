@@ -22,6 +22,7 @@ StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
 
 _VERSION_CONTROL = ("CVS", "RCS", "SCCS", "_darcs")  # the folders of the others are hidden
+_PREPARED = ("ids.bin", "manifest.json")
 _BINARY = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04")
 _LOOKED_AT = 8000  # bytes, as git does
 
@@ -103,6 +104,8 @@ def find(name: str, encoding: str, passed_over: Counter[str]) -> list[TextFile |
 
 
 def _files_below(folder: pathlib.Path, encoding: str, passed_over: Counter[str]) -> list[TextFile | NamedCorpus]:
+    if all((folder / name).is_file() for name in _PREPARED):
+        raise InputError(f"{str(folder)!r} was prepared, and holds ids and no text; give the text that it was made of.")
     here: Counter[str] = Counter()
     found = sorted(path for path in _walk(folder, here) if _is_text(path, encoding, here))
     if not found:

@@ -32,5 +32,6 @@ def write(writer: Writer, path: Path, overwrite: bool, weights: Weights, provena
     try:
         layers = layers_of(writer)
     except InputError as error:
-        raise InputError(f"this model cannot be a page: {wording.clause(error)}; export another format.") from None
+        advice = "serve it with tfgen serve, or export another format"
+        raise InputError(f"this model cannot be a page: {wording.clause(error)}; {advice}.") from None
     files.write(assembled(writer.vocabulary, layers, place.stem, weights, provenance), place, overwrite)

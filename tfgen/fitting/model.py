@@ -162,15 +162,16 @@ class TrainingModel(keras.Model):
         the first one is the outermost.
 
         Raises:
-            InputError: The batches do not have the batch size of a stateful network, its rows are to be shuffled, or
-                the encoder does not take the sources; a callback is none, or the network is none that learns, such as
-                counts.
+            InputError: There are no targets, the batches do not have the batch size of a stateful network, its rows are
+                to be shuffled, or the encoder does not take the sources; a callback is none, or the network is none
+                that learns, such as counts.
         """
         forks.check()
         kinds.check_learns(self.network)
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         if isinstance(given.get("x"), tf.data.Dataset):
             given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
+        _check_targets(given.get("x"), given.get("y"))
         self._keep_order(given)
         self._check_batches(given)
         validation = given.get("validation_data")
@@ -310,6 +311,23 @@ class TrainingModel(keras.Model):
             InputError: Always.
         """
         raise InputError("a TextGenerator cannot be quantized: it writes with the weights themselves.")
+
+
+def _check_targets(x: Any, y: Any) -> None:
+    """Refuse ids without targets, of which Keras would say `None values not supported`.
+
+    Raises:
+        InputError: Says what targets are.
+    """
+    if isinstance(x, tf.data.Dataset):
+        is_missing = not isinstance(x.element_spec, tuple) or len(x.element_spec) == 1
+    else:  # what gives batches one by one may give targets with them
+        is_missing = y is None and all(isinstance(each, (np.ndarray, tf.Tensor)) for each in tf.nest.flatten(x))
+    if is_missing:
+        raise InputError(
+            "fit needs targets, the token that follows each one, (B, T), and received none: give fit(ids, targets), or "
+            "batches of both, such as those of tfgen.datasets."
+        )
 
 
 def _real_targets(y: Any, sample_weight: Any) -> Any:

@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +45,34 @@ def read(path: str | os.PathLike[str], config: dict[str, Any] | None = None) -> 
     return Vocabulary.from_config(config["vocabulary"]), whole
 
 
+def read_weights(path: str | os.PathLike[str], layers: Sequence[Layer]) -> list[Layer]:
+    """Read weights that Keras has saved of a network alone, such as those that `callbacks.KeepEpochs` keeps.
+
+    Args:
+        path: A `.weights.h5` file.
+        layers: Of the network, with any arrays.
+
+    Raises:
+        InputError: It is damaged, or has the weights of another network.
+    """
+    with damage(lambda error: f"{str(path)!r} {_fault(error)}"), h5py.File(path) as file:
+        numbered: dict[str, int] = {}
+        return [_with_arrays(layer, file, numbered, "layers") for layer in layers]
+
+
 def _fault(error: Exception) -> str:
     if isinstance(error, InputError):
         return f"cannot be run without TensorFlow: {error}"
     return "is damaged, or of another version: its weights cannot be read."
 
 
-def _with_arrays(layer: Layer, file: h5py.File, numbered: dict[str, int]) -> Layer:
+def _with_arrays(layer: Layer, file: h5py.File, numbered: dict[str, int], root: str = _ROOT) -> Layer:
     """Read the arrays of the next layer: Keras numbers those of one class."""
     name = _PLACES.get(layer.class_name, layer.class_name.lower())
     numbered[name] = numbered.get(name, -1) + 1
     if not layer.shapes:
         return layer
-    place = f"{_ROOT}/{name}{f'_{numbered[name]}' * (numbered[name] > 0)}{'/cell' * layer.cell}/vars"
+    place = f"{root}/{name}{f'_{numbered[name]}' * (numbered[name] > 0)}{'/cell' * layer.cell}/vars"
     group = _linked(file, place, h5py.Group)
     if len(group) != len(layer.shapes):
         raise InputError(f"{layer.named} has {len(group)} arrays in the file, not {len(layer.shapes)}.")

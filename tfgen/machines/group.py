@@ -46,7 +46,7 @@ def train_together(
     """
     with interrupts.deferred(), cluster.connected(workers, address) as ray:
         room = int(ray.cluster_resources().get("CPU", 0))
-        if room < workers:
+        if address is not None and room < workers:
             click.echo(f"Ray has cores for {room} workers now; waiting for those of {workers}.", err=True)
         here = ray.get_runtime_context().get_node_id()
         pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)

@@ -8,39 +8,65 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from math import log
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 import tfgen
-from tfgen.page.contents import Weights, contents
+from tfgen.page.contents import Weights, contents, told
 from tfgen.portable.layers import Layer
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 GENERATOR = "tfgen"
 """How the name of a page's maker begins, in its `meta` element."""
 
-_SCRIPTS = ("english.mjs", "graphemes.mjs", "paper.mjs", "engine.mjs", "page.mjs")
+_MOST_EPOCHS, _MOST_BYTES = 9, 8_000_000  # of checkpoints in a page
+_SCRIPTS = ("english.mjs", "graphemes.mjs", "paper.mjs", "attention.mjs", "engine.mjs", "served.mjs", "page.mjs")
 _BETWEEN_MODULES = re.compile(r"^import .*?;\n|^export (?=\w)", re.MULTILINE)
+CONNECTS = "connect-src 'self'; "
+"""What the policy of a page that a server sends has beside the others; a page that is saved is without it."""
+
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
+
+
+class Served(NamedTuple):
+    """What a page knows of the server that sends it, and that can write in its place.
+
+    Attributes:
+        model: The name of the model there.
+        length: New tokens of a text, at most.
+        prompt: Tokens of a prompt, at most.
+        source: Whether the model writes from a source.
+        attends: Whether it tells what it attended to there.
+    """
+
+    model: str
+    length: int
+    prompt: int
+    source: bool
+    attends: bool
 
 
 def assembled(
     vocabulary: Vocabulary,
-    layers: Sequence[Layer],
+    layers: Sequence[Layer] | None,
     title: str,
     weights: Weights = "int8",
     provenance: Mapping[str, Any] | None = None,
+    served: Served | None = None,
+    epochs: Sequence[tuple[float, Sequence[Layer]]] = (),
 ) -> str:
     """Write a page.
 
     Args:
-        vocabulary: Of characters.
-        layers: With their arrays.
+        vocabulary: Of characters, unless the server writes.
+        layers: With their arrays; None for a page of which the server writes all.
         title: Its heading, and the name under which it saves itself.
         weights: The type that matrices are kept in.
         provenance: What is known of the training, see `TextGenerator.provenance`; what the page tells of it is the name
             and the size of the corpus, without its folder, and how well the model did.
+        served: The server that sends the page, to which alone it may connect; None for a page that connects to nothing.
+        epochs: The layers as they were on the way, each with the number of epochs by then; see `chosen_epochs`.
 
     Returns:
         HTML, to be written as UTF-8.
@@ -48,21 +74,43 @@ def assembled(
     Raises:
         InputError: As for `contents`.
     """
-    model = contents(vocabulary, layers, weights)
-    header = {**model.header, "title": title, **_about(layers, dict(provenance or {}))}
+    model = told(vocabulary) if layers is None else contents(vocabulary, layers, weights)
+    header = {**model.header, "title": title, **_about(layers or (), dict(provenance or {}))}
+    header |= {"epochs": [number for number, _ in epochs]} if epochs else {}
+    header |= {} if served is None else {"served": served._asdict()}
     script = "".join(_BETWEEN_MODULES.sub("", _part(name)) for name in _SCRIPTS)
     style = _part("page.css")
     fields = {
         "title": html.escape(title),
         "generator": f"{GENERATOR} {tfgen.__version__}",
-        "policy": _policy(script, style),
+        "policy": _policy(script, style, "" if served is None else CONNECTS),
         "style": style,
         "script": script,
         # No text of a vocabulary ends the element that it stands in.
         "model": json.dumps(header, allow_nan=False).replace("<", "\\u003c"),
         "weights": _base85(model.weights),
+        "epochs": "".join(
+            f'<script type="text/plain" class="epoch">{_base85(contents(vocabulary, each, weights).weights)}</script>\n'
+            for _, each in epochs
+        ),
     }
     return _FIELD.sub(lambda field: fields[field[1]], _part("page.html"))
+
+
+Epoch = TypeVar("Epoch")
+
+
+def chosen_epochs(kept: Sequence[Epoch], parameters: int, weights: Weights) -> list[Epoch]:
+    """Choose so many of a run's checkpoints that a page stays small: at most 9, and 8 MB together.
+
+    >>> chosen_epochs([*"abcdefghijklm"], 300_000, "int8")
+    ['a', 'b', 'd', 'e', 'g', 'i', 'j', 'l', 'm']
+    >>> chosen_epochs([*"abcdefghijklm"], 2_000_000, "float32")
+    []
+    """
+    size = parameters * {"int8": 1, "float16": 2, "float32": 4}[weights]
+    most = min(_MOST_EPOCHS, len(kept), _MOST_BYTES // size)
+    return [kept[round(i * (len(kept) - 1) / max(most - 1, 1))] for i in range(most)]
 
 
 def _base85(content: bytes) -> str:
@@ -75,13 +123,13 @@ def _base85(content: bytes) -> str:
     return (digits + np.uint64(ord("("))).astype(np.uint8).tobytes().decode("ascii").replace("<", "}")
 
 
-def _policy(script: str, style: str) -> str:
-    """Allow the script and the style of the page and nothing else: above all no connection to anything."""
+def _policy(script: str, style: str, connect: str) -> str:
+    """Allow the script and the style of the page and nothing else: no connection but to a server of its own."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style))
     script_hash, style_hash = (f"'sha256-{each}'" for each in hashes)
     return (
         f"default-src 'none'; script-src {script_hash} 'wasm-unsafe-eval'; style-src {style_hash}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"{connect}base-uri 'none'; form-action 'none'"
     )
 
 
@@ -91,20 +139,23 @@ def _part(name: str) -> str:
 
 def _about(layers: Sequence[Layer], provenance: Mapping[str, Any]) -> dict[str, Any]:
     corpus, result = (_mapping(provenance.get(name)) for name in ("corpus", "result"))
-    source, characters, nats = corpus.get("source"), corpus.get("characters"), result.get("val_nats")
-    told: dict[str, Any] = {
-        "layers": ", ".join(f"{layer.class_name}({layer.outputs})" for layer in layers if layer.kind != "dropout"),
-        "parameters": sum(array.size for layer in layers for array in layer.arrays.values()),
-        "version": tfgen.__version__,
-    }
+    source, characters = corpus.get("source"), corpus.get("characters")
+    nats = result.get("val_nats")  # a token, which need not be a character
+    bits = result.get("val_bits", nats / log(2) if isinstance(nats, (int, float)) else None)
+    facts: dict[str, Any] = {"version": tfgen.__version__}
+    if layers:
+        facts["layers"] = ", ".join(
+            f"{layer.class_name}({layer.outputs})" for layer in layers if layer.kind != "dropout"
+        )
+        facts["parameters"] = sum(array.size for layer in layers for array in layer.arrays.values())
     if isinstance(result.get("finished"), str):
-        told["trained"] = result["finished"][:10]
-    about: dict[str, Any] = {"about": told}
+        facts["trained"] = result["finished"][:10]
+    about: dict[str, Any] = {"about": facts}
     if isinstance(source, str):
         about["corpus"] = {"source": re.split(r"[/\\]", source)[-1]}
         about["corpus"] |= {"characters": characters} if isinstance(characters, int) else {}
-    if isinstance(nats, (int, float)) and 0 < nats < 100:
-        about["learned"] = nats / log(2)
+    if isinstance(bits, (int, float)) and 0 < bits < 100:
+        about["learned"] = bits
     return about
 
 

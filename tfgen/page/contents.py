@@ -26,8 +26,9 @@ class Contents(NamedTuple):
     """What the engine is made of.
 
     Attributes:
-        header: Plain JSON types: `characters` in the order of their ids, from 3 on, `ends`, `normalize`, `weights`, the
-            `layers` with the shapes of their arrays, and the `kernel` in base64.
+        header: Plain JSON types: `characters` in the order of their ids, from 3 on, `tokens` (how many there are),
+            `ends`, `normalize`, `lower`, `weights`, the `layers` with the shapes of their arrays, and the `kernel` in
+            base64.
         weights: The arrays one after another, little-endian. A matrix of int8 is preceded by its scales, float32 (R,);
             what is no matrix is float32.
     """
@@ -52,19 +53,26 @@ def contents(vocabulary: Vocabulary, layers: Sequence[Layer], weights: Weights =
     """
     check_choice("weights", weights, get_args(Weights))
     if vocabulary.split != "character":
-        raise InputError(f"a page holds models of characters; received split={vocabulary.split!r}.")
+        raise InputError(
+            f"a page holds models of characters; received split={vocabulary.split!r}: serve it with tfgen serve."
+        )
     if not all(np.isfinite(array).all() for layer in layers for array in layer.arrays.values()):
         raise InputError(NO_DISTRIBUTION)
     described = list(_described(layers))
     header = {
-        "characters": "".join(vocabulary.tokens[len(RESERVED) :]),
-        "ends": vocabulary.ends,
-        "normalize": vocabulary.normalize,
+        **told(vocabulary).header,
         "weights": weights,
         "layers": [layer | {"arrays": {name: list(each.shape) for name, each in a.items()}} for layer, a in described],
         "kernel": base64.b64encode(kernel()).decode(),
     }
     return Contents(header, b"".join(_encoded(each, weights) for _, a in described for each in a.values()))
+
+
+def told(vocabulary: Vocabulary) -> Contents:
+    """Describe a vocabulary alone, for a page that a server writes for: its characters, but no words."""
+    characters = {"characters": "".join(vocabulary.tokens[len(RESERVED) :])} if vocabulary.split == "character" else {}
+    form = {"normalize": vocabulary.normalize, "lower": vocabulary.lower}
+    return Contents({**characters, "tokens": len(vocabulary), "ends": vocabulary.ends, **form}, b"")
 
 
 def _described(layers: Sequence[Layer]) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:

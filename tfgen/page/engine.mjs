@@ -341,6 +341,14 @@ export function select(logits, draw) {
   return -1;
 }
 
+// --- texts ----------------------------------------------------------------------------------------------------------
+
+// Brings a text into the form that was learned from, as tfgen/corpora/forms.py does.
+export function inForm(text, { normalize, lower }) {
+  const normal = (each) => (normalize ? each.normalize(normalize) : each);
+  return lower ? normal(normal(text).replaceAll("\u03a3", "\u03c3").toLowerCase()) : normal(text);
+}
+
 // --- reading and writing --------------------------------------------------------------------------------------------
 
 const SPACING = 64; // tokens between two states that are kept
@@ -398,9 +406,12 @@ export class Reading {
     return ids.sort((a, b) => p[b] - p[a] || a - b).slice(0, n).map((id) => [id, p[id]]);
   }
 
-  // Writes on, token by token, up to an end of text; `begun` draws were used up before.
-  *write(length, seed, settings = {}, begun = 0) {
+  // Writes on, token by token, up to an end of text or a stop string, which is no part of it; `begun` draws were used
+  // up before.
+  *write(length, seed, { stop = [], ...settings } = {}, begun = 0) {
     const { writable, tokens } = this.model;
+    const longest = Math.max(0, ...stop.map((each) => each.length));
+    let end = "";
     const draw = draws(seed);
     for (let t = begun; t < begun + length; t++) {
       const allowed = new Float64Array(tokens.length).fill(-Infinity);
@@ -409,6 +420,9 @@ export class Reading {
       if (id < 0) throw new Error("the network's output is NaN: its weights are damaged");
       if (id === END) return;
       this.read(id);
+      end = longest ? (end + tokens[id]).slice(-longest) : "";
+      const met = stop.filter((each) => end.endsWith(each)).map((each) => [...each].length);
+      if (met.length) return void Object.assign(this, this.before(this.ids.length - Math.max(...met)));
       yield id;
     }
   }
@@ -417,7 +431,7 @@ export class Reading {
 export class Model {
   constructor(header, bytes) {
     this.tokens = ["", "[UNK]", "\u0003", ...header.characters];
-    this.normalize = header.normalize;
+    this.header = header;
     this.network = new Network(header, bytes);
     this.writable = this.tokens.map((_, i) => i > END || (i === END && header.ends));
     this.ids = new Map(this.tokens.map((token, i) => [token, i]).slice(END));
@@ -425,7 +439,7 @@ export class Model {
 
   // A text in the form that was learned from, as characters, and the id of each; undefined for what is unknown.
   encode(text) {
-    const characters = [...(this.normalize ? text.normalize(this.normalize) : text)];
+    const characters = [...inForm(text, this.header)];
     return { characters, ids: characters.map((character) => this.ids.get(character)) };
   }
 
@@ -443,6 +457,8 @@ export class Model {
   write(prompt, length, seed, settings = {}) {
     const reading = new Reading(this);
     for (const id of this.encode(prompt).ids) if (id !== undefined) reading.read(id);
-    return Array.from(reading.write(length, seed, settings), (id) => this.tokens[id]).join("");
+    const begun = reading.ids.length;
+    for (const _ of reading.write(length, seed, settings));
+    return reading.ids.slice(begun).map((id) => this.tokens[id]).join("");
   }
 }

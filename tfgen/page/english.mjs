@@ -2,11 +2,16 @@
 
 const number = (digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const [whole, tenths, hundredths] = [0, 1, 2].map(number);
+const percentOf = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const many = (n, one, more) => `${whole.format(n)} ${n === 1 ? one : more}`;
 
 export const TEXT = {
   // One for each part of the page, by the name in its data-text.
   write: "Write",
+  writes: "It writes",
+  here: "in this page",
+  onServer: "on the server",
+  source: "Write from",
   prompt: "Begin with",
   promptHint: "Tab takes a word of what it would write; Esc declines, and then Tab moves on.",
   take: "Take a word",
@@ -19,6 +24,7 @@ export const TEXT = {
   nothing: "nothing",
   surprise: "surprise",
   unit: "one unit",
+  replay: "Training",
   undo: "Undo",
   fork: "Two columns",
   copy: "Copy",
@@ -27,6 +33,8 @@ export const TEXT = {
   whichUnit: "Unit",
   find: "Find a unit for",
   link: "Whoever has this page sees the same text by this link:",
+  linkServed: "Whoever may ask this server sees the same text by this link:",
+  linkToken: "Whoever may ask this server, and adds &token= and its token, sees the same text by this link:",
   more: "More settings",
   ownTitle: "How predictable are you?",
   ownHint:
@@ -34,6 +42,8 @@ export const TEXT = {
   ownLabel: "Your own text",
   about: "About this model",
   promise: "All of this happens in this page. It asks no server for anything, and cannot send what you type.",
+  promiseHere: "The network is in this page. While it writes here, nothing that you type is sent anywhere.",
+  promiseServed: "The server that sent this page does the writing. It alone gets what you type, and keeps none of it.",
 
   // Numbers.
   degrees: (n) => hundredths.format(n),
@@ -44,7 +54,7 @@ export const TEXT = {
 
   // The head of the page.
   lede: (kinds, characters, source) =>
-    `A network of ${kinds}` +
+    (kinds ? `A network of ${kinds}` : "A model") +
     (characters ? ` that has read ${whole.format(characters)} characters${source ? ` of ${source}` : ""}.` : ".") +
     " Drag the temperature, click any letter, or begin a sentence for it.",
   kind: (kind, units) =>
@@ -54,11 +64,14 @@ export const TEXT = {
   // The text, and what else could stand in it.
   paper: "What it writes. Arrow keys move from letter to letter; Enter shows what else could stand there.",
   ownPaper: "Your text, by how surprising it is. Arrow keys move from letter to letter; Enter shows what it expected.",
+  places: "What it writes from, place by place.",
+  attended: (places) => (places.length ? `attends to ${places.join("; ")}` : ""),
   choices: "What else could stand here",
   choicesFor: (token, p, rank) => `${token}: ${p}, the ${ordinal(rank)} likeliest here`,
   choicesFirst: (token, p) => `${token}: ${p}, the likeliest here`,
+  choicesRare: (token, p) => `${token}: ${p}`,
   valueOf: (value) => `the unit gives ${hundredths.format(value)}`,
-  letter: (token, p) => `${token}, ${p}`,
+  letter: (token, p) => (p ? `${token}, ${p}` : token),
   tokens: { " ": "space", "\n": "new line", "\t": "tab", "\u0003": "the end" },
   unknown: "not among the letters that it knows",
   perCharacter: "bits per character",
@@ -67,6 +80,8 @@ export const TEXT = {
     `bits per character, over ${many(characters, "character", "characters")}. Blind guessing needs ` +
     `${hundredths.format(blind)}` +
     (learned ? `; text like what it learned from, ${hundredths.format(learned)}.` : "."),
+  ownServed: (characters) => `bits per character, over ${many(characters, "character", "characters")}.`,
+  ownCut: (n) => `The first ${whole.format(n)} characters are read.`,
 
   // Colours.
   surpriseLegend: ["as expected", "1 bit", "3 bits", "6 bits", "10 bits and more"],
@@ -83,6 +98,18 @@ export const TEXT = {
   foundUnit: (name, r) => `${name} (${hundredths.format(r)})`,
   notFound: (feature) => `There are no ${feature} in 2,500 characters of this text.`,
 
+  // Where in its training a network is.
+  epoch: (n) =>
+    n === null
+      ? "as it is now"
+      : n === 0
+        ? "before it has read anything"
+        : n < 1
+          ? `after ${percentOf.format(n)} of the text`
+          : n === 1
+            ? "after the text, once"
+            : `after ${whole.format(n)} times the text`,
+
   // Settings beside the temperature, with the range of each.
   settings: {
     length: "Length",
@@ -90,6 +117,7 @@ export const TEXT = {
     top_p: "Top-p",
     min_p: "Min-p",
     repetition_penalty: "Repetition penalty",
+    stop: "Stop at (a | b)",
   },
   off: "off",
 
@@ -101,15 +129,17 @@ export const TEXT = {
   copied: "Copied.",
   linkCopied: "The link is copied.",
   saved: "Saved.",
+  unreachable: "The server does not answer. Is it still running?",
+  refused: (message) => `The server says: ${message}`,
   damaged: "This page is damaged: its network gives no distribution.",
 
   corpus: (source, n) => (n ? `${source}, ${many(n, "character", "characters")}` : source),
 
   // Facts about the model: pairs of a name and what it is.
-  facts: ({ layers, tokens, parameters, weights, bytes, corpus, learned, trained, version }) => [
+  facts: ({ layers, characters, tokens, parameters, weights, bytes, corpus, learned, trained, version }) => [
     ["Network", layers],
-    ["Parameters", `${whole.format(parameters)}, kept as ${weights}, ${TEXT.bytes(bytes)}`],
-    ["Letters", whole.format(tokens)],
+    parameters && ["Parameters", `${whole.format(parameters)}, kept as ${weights}, ${TEXT.bytes(bytes)}`],
+    [characters ? "Letters" : "Words", whole.format(tokens)],
     corpus && ["Learned from", corpus],
     learned && ["On text unseen", `${hundredths.format(learned)} bits per character`],
     trained && ["Trained", trained],

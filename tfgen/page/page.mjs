@@ -1,9 +1,11 @@
 // The page: it joins the engine with what a person can do.
 
-import { Model, Reading } from "./engine.mjs";
+import { Attention } from "./attention.mjs";
+import { Model, Reading, inForm } from "./engine.mjs";
 import { TEXT } from "./english.mjs";
 import { firstWord, wholeLetters } from "./graphemes.mjs";
 import { Paper, lettersOf, make, named } from "./paper.mjs";
+import { Refusal, ServedModel } from "./served.mjs";
 
 const shell = document.documentElement.cloneNode(true); // the page as it was sent, to be saved
 const $ = (id) => document.getElementById(id);
@@ -24,9 +26,15 @@ turns.port1.onmessage = () => waiting.shift()();
 // Work that is done in slices, and ended by newer work at the same place.
 class Job {
   constructor(before) {
-    if (before) before.ended = true;
+    before?.end();
     this.ended = false;
+    this.stop = new AbortController(); // of what is asked of a server
     this.until = performance.now() + SLICE;
+  }
+
+  end() {
+    this.ended = true;
+    this.stop.abort();
   }
 
   get due() {
@@ -85,35 +93,51 @@ function announce(text) {
   later = setTimeout(() => ($("status").textContent = text), 600);
 }
 
+function say(text) {
+  $("said").textContent = text;
+  $("said").hidden = !text;
+  if (text) announce(text);
+}
+
+// Says why a server has not written.
+function fail(error) {
+  if (model === here) say(TEXT.damaged);
+  else say(error instanceof Refusal ? TEXT.refused(error.message) : TEXT.unreachable);
+}
+
 const surpriseLevel = (bits) => (bits < 1 ? 0 : bits < 3 ? 1 : bits < 6 ? 2 : bits < 10 ? 3 : 4);
 const unitClass = (value) => {
   const level = Math.min(4, Math.round(Math.abs(value) * 4));
   return level ? `${value > 0 ? "u" : "d"}${level}` : "";
 };
 
-// What stands at a token and what else could: the line and the rows of a box, see `Paper.show`.
+// What stands at a token and what else could: the line and the rows of a box, see `Paper.show`; null if nobody knows.
 function choicesAt(reading, token, choose, more = "") {
+  const likeliest = token < reading.ids.length && reading.before(token).likeliest(10);
+  if (!likeliest) return null;
   const id = reading.ids[token];
   const p = 2 ** -reading.bits[token];
   const name = named(model.tokens[id]);
   const rank = reading.ranks[token];
-  const line = rank === 1 ? TEXT.choicesFirst(name, TEXT.percent(p)) : TEXT.choicesFor(name, TEXT.percent(p), rank);
-  const rows = reading
-    .before(token)
-    .likeliest(10)
-    .map(([each, q]) => ({
-      token: model.tokens[each],
-      p: q,
-      written: each === id,
-      choose: each > 2 ? () => choose(each) : null,
-    }));
+  const line = TEXT[rank === 1 ? "choicesFirst" : rank ? "choicesFor" : "choicesRare"](name, TEXT.percent(p), rank);
+  const rows = likeliest.map(([each, q]) => ({
+    token: model.tokens[each],
+    p: q,
+    written: each === id,
+    choose: each > 2 ? () => choose(each) : null,
+  }));
   return { line: more ? `${line}; ${more}` : line, rows };
 }
 
 // --- the state ------------------------------------------------------------------------------------------------------
 
-let model;
-let prompt = { reading: null, characters: [], tokens: [] };
+const SERVED = HEADER.served; // what the page knows of the server that sent it, if one has
+const TOKEN = SERVED && new URLSearchParams(location.hash.slice(1)).get("token");
+const there = SERVED && new ServedModel(HEADER, TOKEN);
+let here = null;
+let model; // the one of these two that writes
+const NOTHING = { reading: null, characters: [], tokens: [] };
+let prompt = NOTHING;
 let promptJob = null;
 const settings = { length: 400 };
 const columns = [];
@@ -127,6 +151,13 @@ const RANGES = {
   min_p: { min: 0, max: 1, step: 0.01 },
   repetition_penalty: { min: 0.1, max: 10, step: 0.05 },
 };
+// Stop strings, as one writes them: several with " | " between them, and \n for a new line.
+const stopsOf = (text) =>
+  text
+    .split(" | ")
+    .map((each) => each.replace(/\\([nt\\])/g, (_, c) => ({ n: "\n", t: "\t" })[c] ?? c))
+    .filter(Boolean)
+    .slice(0, 16);
 const within = (value, { min, max, step }) =>
   Number.isFinite(value) && value >= min && value <= max && (step !== 1 || Number.isInteger(value));
 
@@ -139,6 +170,7 @@ function seedOf(text) {
 function snapshot() {
   return {
     prompt: $("prompt").value,
+    source: $("source").value,
     settings: { ...settings },
     columns: columns.map(({ kept, drawn, seed, temperature }) => ({ kept, drawn, seed, temperature })),
   };
@@ -150,9 +182,10 @@ function remember() {
   $("undo").disabled = false;
 }
 
-async function restore({ prompt: text, settings: all, columns: some }) {
+async function restore({ prompt: text, source, settings: all, columns: some }) {
   $("prompt").value = text;
-  for (const name of Object.keys(RANGES)) delete settings[name];
+  $("source").value = source;
+  for (const name of [...Object.keys(RANGES), "stop"]) delete settings[name];
   Object.assign(settings, all);
   showSettings();
   while (columns.length > some.length) columns.pop().node.remove();
@@ -189,10 +222,14 @@ class Column {
     );
     Object.assign(this, { dial, degrees, seedField: seed, number, figure, job: null, reading: null, values: null });
     this.paper = new Paper(frame, TEXT.paper, (letter) => this.openAt(letter));
-    this.paper.heard = ({ token }) => {
+    this.attention = SERVED?.attends ? new Attention(frame, this.paper) : null;
+    this.paper.pointed = (i) => this.lookFrom(i);
+    this.paper.heard = ({ token, text }) => {
       if (token < 0 || !this.reading) return;
-      const p = TEXT.percent(2 ** -this.reading.bits[token]);
-      announce(TEXT.letter(named(model.tokens[this.reading.ids[token]]), p));
+      const { ids, bits } = this.reading;
+      if (!(token < ids.length)) return announce(named(text));
+      const letter = TEXT.letter(named(model.tokens[ids[token]]), bits[token] !== null && TEXT.percent(2 ** -bits[token]));
+      announce([letter, this.attention?.said(token)].filter(Boolean).join("; "));
     };
     this.set(state);
     dial.addEventListener("input", () => {
@@ -227,21 +264,27 @@ class Column {
     return this.reading ? this.reading.ids.slice(this.begin) : [];
   }
 
+  get characters() {
+    return this.written.reduce((n, id) => n + [...model.tokens[id]].length, 0);
+  }
+
   async write() {
     if (!prompt.reading) return;
     const job = (this.job = new Job(this.job));
     this.paper.sheet.setAttribute("aria-busy", "true");
     this.paper.hold(true);
     const reading = prompt.reading.before();
+    const earlier = this.reading;
     this.reading = reading;
     this.begin = reading.ids.length;
     this.values = null;
-    for (const id of this.kept) reading.read(id);
-    const { length, ...more } = settings;
-    const rest = Math.max(0, length - this.kept.length);
+    this.attention?.clear();
+    for (const id of this.kept) reading.read(id, earlier);
+    const rest = Math.max(0, settings.length - this.kept.length);
     let seen = performance.now();
     try {
-      for (const _ of reading.write(rest, this.seed, { ...more, temperature: this.temperature }, this.drawn)) {
+      const dials = dialled(this.temperature);
+      for await (const _ of reading.write(rest, this.seed, dials, this.drawn, job.stop.signal)) {
         if (!job.due) continue;
         if (performance.now() - seen > PROGRESS) {
           this.show();
@@ -249,14 +292,17 @@ class Column {
         }
         if (!(await job.turn())) return;
       }
-    } catch {
-      announce(TEXT.damaged);
+      say("");
+    } catch (error) {
+      if (job.ended) return;
+      fail(error);
     }
     if (!(await this.coloured(job))) return;
     this.paper.sheet.setAttribute("aria-busy", "false");
     if (this === columns[0]) showGhost();
-    announce(TEXT.written(reading.ids.length - this.begin));
+    if ($("said").hidden) announce(TEXT.written(this.characters));
     performance.mark("written");
+    if (this.attention) await this.look(job);
   }
 
   // Computes what the colour needs, and shows everything.
@@ -290,18 +336,39 @@ class Column {
     this.paper.draw(lettersOf(characters, tokens), ({ token }) => {
       if (token < 0) return "strange";
       const own = token < yours ? "yours " : "";
-      if (mode === "surprise") return `${own}s${surpriseLevel(reading.bits[token])}`;
+      if (!(token < reading.ids.length)) return "yours ";
+      if (mode === "surprise" && reading.bits[token] !== null) return `${own}s${surpriseLevel(reading.bits[token])}`;
       if (mode === "unit" && values) return own + unitClass(values[token]);
       return own;
     });
     this.figure.hidden = mode !== "surprise" || !written.length;
     if (this.figure.hidden) return;
-    const bits = reading.bits.slice(begin).reduce((a, b) => a + b, 0) / written.length;
-    this.number.textContent = TEXT.bits(bits);
+    const scored = [...reading.bits.keys()].filter((i) => i >= begin && reading.bits[i] !== null);
+    const bits = scored.reduce((sum, i) => sum + reading.bits[i], 0);
+    const size = scored.reduce((n, i) => n + [...model.tokens[reading.ids[i]]].length, 0);
+    this.number.textContent = size ? TEXT.bits(bits / size) : "";
+  }
+
+  // Asks the server what the tokens attended to.
+  async look(job) {
+    try {
+      const text = this.written.map((id) => model.tokens[id]).join("");
+      const { source, weights } = await there.look(this.reading.prompt, text, job.stop.signal);
+      if (!job.ended) this.attention.set(source, weights);
+    } catch {
+      if (!job.ended) this.attention.set([], []); // of a text that is too long, or gone
+    }
+  }
+
+  lookFrom(i) {
+    const letter = this.paper.letters[i];
+    if (!this.attention) return;
+    if (letter?.token >= 0) this.attention.show(letter.token, this.paper.spans[i]);
+    else this.attention.clear();
   }
 
   openAt({ token }) {
-    if (token < 0) return null;
+    if (!(token >= 0) || !this.reading) return null;
     const value = this.values ? TEXT.valueOf(this.values[token]) : "";
     return choicesAt(this.reading, token, (id) => this.choose(token, id), value);
   }
@@ -351,16 +418,23 @@ const writeAll = () => Promise.all(columns.map((column) => column.write()));
 let declined = false;
 let ghost = "";
 
+const wellFormed = (text) => text.toWellFormed?.() ?? text;
+
 // Reads the prompt; where it is another, nothing of what followed the earlier one is kept.
 async function renewPrompt(another = false) {
   if (another) for (const column of columns) Object.assign(column, { kept: [], drawn: 0 });
   declined = false;
   hideGhost();
   const job = (promptJob = new Job(promptJob));
-  const text = $("prompt").value.toWellFormed?.() ?? $("prompt").value;
-  const done = await read(text, prompt.reading, job, (share) => announce(TEXT.reading(share)));
-  if (!done) return;
-  prompt = done;
+  const text = wellFormed($("prompt").value);
+  if (model === there) {
+    there.source = wellFormed($("source").value);
+    prompt = there.read(text);
+  } else {
+    const done = await read(text, prompt.reading, job, (share) => announce(TEXT.reading(share)));
+    if (!done) return;
+    prompt = done;
+  }
   await writeAll();
 }
 
@@ -391,12 +465,20 @@ function showGhost() {
 }
 
 async function takeWord() {
-  const word = firstWord(ghost);
-  if (!word) return;
+  const begun = firstWord(ghost);
+  if (!begun) return;
+  let word = "";
+  let n = 0; // whole tokens
+  for (const id of columns[0].written) {
+    if (word.length >= begun.length) break;
+    word += model.tokens[id];
+    n += 1;
+  }
+  if (!n) return;
   remember();
   columns.forEach((column, i) => {
     if (i) Object.assign(column, { kept: [], drawn: 0 });
-    else column.give([...word].length);
+    else column.give(n);
   });
   $("prompt").value += word;
   $("prompt").setSelectionRange($("prompt").value.length, $("prompt").value.length);
@@ -405,6 +487,7 @@ async function takeWord() {
 }
 
 $("prompt").addEventListener("input", () => renewPrompt(true));
+$("source").addEventListener("input", () => renewPrompt(true));
 $("prompt").addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   const offered = document.querySelector(".ghost").textContent;
@@ -460,12 +543,16 @@ $("copy").addEventListener("click", async () => {
   announce(TEXT.copied);
 });
 
-function fragment() {
+// Where one is, as a fragment; the token of a server is no part of what is shared.
+function fragment(token = null) {
   const [{ seed, temperature, kept, drawn }] = columns;
   const told = new URLSearchParams({ prompt: $("prompt").value, seed, temperature });
-  for (const name of Object.keys(RANGES)) if (settings[name] !== undefined) told.set(name, settings[name]);
+  for (const name of [...Object.keys(RANGES), "stop"]) if (settings[name] !== undefined) told.set(name, settings[name]);
   if (kept.length) told.set("kept", kept.map((id) => model.tokens[id]).join(""));
   if (drawn) told.set("drawn", drawn);
+  if (model === there && here) told.set("side", "server");
+  if (SERVED?.source) told.set("source", $("source").value);
+  if (token) told.set("token", token);
   return `#${told}`;
 }
 
@@ -477,31 +564,49 @@ function fromFragment(hash) {
     const value = Number(told.get(name) || NaN);
     if (within(value, range)) found[name] = value;
   }
+  if (told.get("stop")) found.stop = told.get("stop");
   const temperature = told.get("temperature") ? Number(told.get("temperature")) : NaN;
   const drawn = Number(told.get("drawn") ?? 0);
-  const kept = model.encode(told.get("kept") ?? "").ids.filter((id) => id > 2).slice(0, RANGES.length.max);
+  const known = told.get("kept") ?? "";
+  const kept = HEADER.characters === undefined ? (known ? [there.idOf(known)] : []) : idsOf(known);
   const column = {
     seed: seedOf(told.get("seed") ?? "") ?? 1n,
     temperature: within(temperature, { min: 0, max: 2 }) ? temperature : 0.8,
     kept,
     drawn: within(drawn, { min: 0, max: 1e9, step: 1 }) ? drawn : 0,
   };
-  return { prompt: told.get("prompt") ?? "", settings: found, columns: [column] };
+  return { prompt: told.get("prompt") ?? "", source: told.get("source") ?? "", settings: found, columns: [column] };
+}
+
+function idsOf(characters) {
+  const ids = here ? here.encode(characters).ids : [...characters].map((each) => there.ids.get(each));
+  return ids.filter((id) => id > 2).slice(0, RANGES.length.max);
 }
 
 $("share").addEventListener("click", async () => {
-  location.replace(fragment());
+  location.replace(fragment(TOKEN));
   $("link-row").hidden = false;
-  $("link").value = location.href;
-  await toClipboard(location.href, $("link"));
+  $("link").value = location.href.split("#")[0] + fragment();
+  await toClipboard($("link").value, $("link"));
   announce(TEXT.linkCopied);
 });
 addEventListener("hashchange", () => {
-  if (location.hash !== fragment()) restore(fromFragment(location.hash));
+  if (location.hash !== fragment(TOKEN)) goTo(location.hash);
 });
 
+// The page as it was sent; a copy of what a server has sent is a page that connects to nothing.
+function pageToSave() {
+  if (!SERVED) return shell;
+  const copy = shell.cloneNode(true);
+  const { served: _, ...header } = HEADER;
+  copy.querySelector("#model").textContent = JSON.stringify(header).replaceAll("<", "\\u003c");
+  const policy = copy.querySelector("meta[http-equiv]");
+  policy.setAttribute("content", policy.getAttribute("content").replace("connect-src 'self'; ", ""));
+  return copy;
+}
+
 $("save").addEventListener("click", () => {
-  const address = URL.createObjectURL(new Blob([`<!doctype html>\n${shell.outerHTML}\n`], { type: "text/html" }));
+  const address = URL.createObjectURL(new Blob([`<!doctype html>\n${pageToSave().outerHTML}\n`], { type: "text/html" }));
   const name = `${HEADER.title.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "model"}.html`;
   make("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
@@ -523,14 +628,14 @@ function showColours() {
 for (const input of document.querySelectorAll("input[name=colour]")) input.addEventListener("change", showColours);
 
 function unitName(k) {
-  const { cells } = model.network;
+  const { cells } = here.network;
   let layer = 0;
   for (; k >= cells[layer].units; layer++) k -= cells[layer].units;
   return TEXT.unitName(layer, k, cells.length);
 }
 
 function showUnit() {
-  const name = unitName(Number($("unit").value));
+  const name = here ? unitName(Number($("unit").value)) : "";
   $("unit-name").textContent = name;
   $("unit").setAttribute("aria-valuetext", name);
   showColours();
@@ -600,10 +705,10 @@ async function find(feature) {
   if (!column.reading) return;
   const job = (findJob = new Job(findJob));
   const reading = column.reading.before();
-  const { length: _, ...more } = settings;
   const used = column.drawn + column.written.length - column.kept.length;
   const todo = SAMPLE - reading.ids.length;
-  for (const _ of reading.write(todo, column.seed, { ...more, temperature: column.temperature }, used))
+  const { stop: _, ...dials } = dialled(column.temperature);
+  for (const _ of reading.write(todo, column.seed, dials, used))
     if (job.due && !(await job.turn())) return;
   const ids = reading.ids.slice(-SAMPLE);
   const units = await closest(FEATURES[feature](ids.map((id) => model.tokens[id])), ids, job);
@@ -636,6 +741,14 @@ function showSettings() {
     $(name).value = settings[name] ?? "";
     $(name).removeAttribute("aria-invalid");
   }
+  $("stop").value = settings.stop ?? "";
+}
+
+// The settings of a text at a temperature, as the engine and the server take them.
+function dialled(temperature) {
+  const { length: _, stop, ...more } = settings;
+  const stops = stop && stopsOf(stop).map((each) => inForm(each, HEADER));
+  return { ...more, temperature, ...(stops?.length && { stop: stops }) };
 }
 
 function addSettings() {
@@ -654,11 +767,18 @@ function addSettings() {
     });
     $("settings").append(make("label", {}, TEXT.settings[name], field));
   }
+  const stop = make("input", { id: "stop", autocomplete: "off", spellcheck: "false", placeholder: TEXT.off, maxlength: 500 });
+  stop.addEventListener("input", () => {
+    settings.stop = stop.value;
+    if (!stop.value) delete settings.stop;
+    writeAll();
+  });
+  $("settings").append(make("label", {}, TEXT.settings.stop, stop));
 }
 
 // --- a text of one's own --------------------------------------------------------------------------------------------
 
-let own = { reading: null, characters: [], tokens: [] };
+let own = NOTHING;
 let ownJob = null;
 let ownPaper;
 let ownFigure;
@@ -669,7 +789,7 @@ function addOwn() {
   const cut = make("p", { class: "legend", id: "own-cut" });
   $("own-read").replaceChildren(make("p", { class: "figure" }, ...ownFigure), frame, cut);
   ownPaper = new Paper(frame, TEXT.ownPaper, ({ token }) =>
-    token < 0 ? null : choicesAt(own.reading, token, (id) => goOn(token, id)),
+    token >= 0 && own.reading.ids ? choicesAt(own.reading, token, (id) => goOn(token, id)) : null,
   );
   ownPaper.sheet.classList.remove("plain");
 }
@@ -685,42 +805,71 @@ function goOn(token, id) {
 
 async function readOwn() {
   const job = (ownJob = new Job(ownJob));
-  const text = $("own").value.toWellFormed?.() ?? $("own").value;
+  const text = wellFormed($("own").value);
   $("own-read").hidden = !text;
   if (!text) return;
+  if (model === there) return scoreThere(text, job);
   const progress = (share) => (ownFigure[1].textContent = TEXT.reading(share));
-  const done = await read(text, own.reading, job, progress);
+  const done = await read(text, own.reading?.likeliest && own.reading, job, progress);
   if (!done) return;
   own = done;
-  const { reading, characters, tokens } = own;
+  const { reading } = own;
   const n = reading.ids.length;
   let bits = 0;
   for (const each of reading.bits) bits += each;
   ownFigure[0].textContent = n ? TEXT.bits(bits / n) : "";
   const blind = Math.log2(model.writable.filter(Boolean).length);
   ownFigure[1].textContent = n ? TEXT.ownFigure(n, blind, HEADER.learned) : TEXT.unknown;
+  const shown = await showOwn(job, own.characters.length > SHOWN ? TEXT.cut(SHOWN) : "");
+  if (shown && n) announce(TEXT.scored(bits / n));
+}
+
+// Lets the server read a text, as much of it as it takes.
+async function scoreThere(text, job) {
+  const some = wholeLetters(text, Math.max(1, SERVED.prompt - 200));
+  await new Promise((go) => setTimeout(go, 300)); // for whoever is typing
+  if (job.ended) return;
+  try {
+    const { tokens, bits } = await there.score(some, job.stop.signal);
+    own = { reading: { bits }, characters: tokens, tokens: [...tokens.keys()] };
+    const size = [...tokens.join("")].length;
+    const perCharacter = bits.reduce((a, b) => a + b, 0) / size;
+    ownFigure[0].textContent = TEXT.bits(perCharacter);
+    ownFigure[1].textContent = TEXT.ownServed(size);
+    if (await showOwn(job, some === text ? "" : TEXT.ownCut([...some].length))) announce(TEXT.scored(perCharacter));
+  } catch (error) {
+    if (job.ended) return;
+    ownFigure[0].textContent = "";
+    ownFigure[1].textContent = error instanceof Refusal ? TEXT.refused(error.message) : TEXT.unreachable;
+  }
+}
+
+// Shows one's own text in its colours; whether it was, before newer work came.
+async function showOwn(job, cut) {
+  const { reading, characters, tokens } = own;
   const letters = lettersOf(characters.slice(0, SHOWN), tokens);
   const style = ({ token }) => (token < 0 ? "strange" : `s${surpriseLevel(reading.bits[token])}`);
   for (let i = 0; i < letters.length; i += 500) {
     ownPaper.draw(letters, style, i, Math.min(letters.length, i + 500));
-    if (job.due && !(await job.turn())) return;
+    if (job.due && !(await job.turn())) return false;
   }
   ownPaper.trim();
-  $("own-cut").textContent = characters.length > SHOWN ? TEXT.cut(SHOWN) : "";
-  if (n) announce(TEXT.scored(bits / n));
+  $("own-cut").textContent = cut;
   performance.mark("scored");
+  return true;
 }
 $("own").addEventListener("input", readOwn);
 
 // --- what is said of the model --------------------------------------------------------------------------------------
 
 function addFacts() {
-  const kinds = model.network.cells.map(({ kind, units }) => TEXT.kind(kind, units));
+  const kinds = here ? here.network.cells.map(({ kind, units }) => TEXT.kind(kind, units)) : [];
   const { corpus, learned } = HEADER;
   $("lede").textContent = TEXT.lede(TEXT.and(kinds), corpus?.characters, corpus?.source);
   const about = {
     ...HEADER.about,
-    tokens: model.tokens.length,
+    characters: HEADER.characters !== undefined,
+    tokens: HEADER.tokens,
     weights: HEADER.weights,
     bytes: $("weights").textContent.length,
     corpus: corpus && TEXT.corpus(corpus.source, corpus.characters),
@@ -730,10 +879,87 @@ function addFacts() {
   $("facts").replaceChildren(...rows.flatMap(([name, what]) => [make("dt", {}, name), make("dd", {}, what)]));
 }
 
+// --- who writes -----------------------------------------------------------------------------------------------------
+
+// Lets this page write, or its server.
+function letWrite(side) {
+  model = side;
+  prompt = NOTHING;
+  own = NOTHING;
+  for (const input of document.querySelectorAll("input[name=side]")) input.checked = (input.value === "here") === (side === here);
+  $("source-row").hidden = !(SERVED?.source && side === there);
+  $("by-unit").hidden = side === there;
+  if (side === there && colour() === "unit") document.querySelector("input[name=colour]").checked = true;
+  $("save").hidden = !here;
+  $("replay").hidden = EPOCHS.length === 1 || side === there;
+  const link = TOKEN ? "linkToken" : "linkServed";
+  document.querySelector("[data-text=link]").textContent = TEXT[SERVED ? link : "link"];
+  const served = side === there ? "promiseServed" : "promiseHere";
+  $("promise").textContent = TEXT[SERVED ? served : "promise"];
+  say("");
+}
+
+for (const input of document.querySelectorAll("input[name=side]"))
+  input.addEventListener("change", async () => {
+    letWrite(input.value === "here" ? here : there);
+    for (const column of columns) column.reading = null;
+    showUnit();
+    await renewPrompt();
+    if ($("own").value) readOwn();
+  });
+
+// Shows what a fragment says.
+async function goTo(hash) {
+  const side = new URLSearchParams(hash.slice(1)).get("side");
+  letWrite(here && !(there && side === "server") ? here : there);
+  for (const column of columns) column.reading = null;
+  showUnit();
+  await restore(fromFragment(hash));
+}
+
+// --- the network on its way -----------------------------------------------------------------------------------------
+
+const EPOCHS = [...(HEADER.epochs ?? []), null]; // null is the network as it is now
+const networks = new Map();
+let epochJob = null;
+
+async function networkOf(epoch, job) {
+  if (!networks.has(epoch)) {
+    const digits = epoch === null ? $("weights") : document.querySelectorAll("script.epoch")[EPOCHS.indexOf(epoch)];
+    networks.set(epoch, new Model(HEADER, await bytesOf(digits.textContent, job)));
+  }
+  return networks.get(epoch);
+}
+
+function showEpoch() {
+  const name = TEXT.epoch(EPOCHS[Number($("epoch").value)]);
+  $("replay-name").textContent = name;
+  $("epoch").setAttribute("aria-valuetext", name);
+}
+
+// Lets the network write as it was at a checkpoint.
+async function goBack() {
+  showEpoch();
+  const job = (epochJob = new Job(epochJob));
+  const found = await networkOf(EPOCHS[Number($("epoch").value)], job);
+  if (job.ended) return;
+  here = found;
+  if (model === there) return;
+  letWrite(here);
+  for (const column of columns) column.reading = null;
+  await renewPrompt();
+  if ($("own").value) readOwn();
+}
+$("epoch").addEventListener("input", goBack);
+
 // --- the beginning --------------------------------------------------------------------------------------------------
 
 async function begin() {
-  model = new Model(HEADER, await bytesOf($("weights").textContent, new Job()));
+  if (HEADER.layers) here = await networkOf(null, new Job());
+  $("epoch").max = EPOCHS.length - 1;
+  $("epoch").value = EPOCHS.length - 1;
+  showEpoch();
+  $("sides").hidden = !(here && there);
   addFacts();
   addSettings();
   addOwn();
@@ -742,9 +968,8 @@ async function begin() {
     button.addEventListener("click", () => find(feature));
     $("features").append(button);
   }
-  $("unit").max = Math.max(0, model.network.units - 1);
-  showUnit();
-  await restore(fromFragment(location.hash));
+  $("unit").max = here ? Math.max(0, here.network.units - 1) : 0;
+  await goTo(location.hash);
   clearTimeout(later); // of what a page begins with, nobody needs to be told
   if ($("own").value) readOwn(); // which a browser has kept from before
   document.documentElement.dataset.ready = "true";

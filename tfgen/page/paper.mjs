@@ -16,9 +16,13 @@ export function named(token) {
   return (/^\p{M}/u.test(token) ? "\u25cc" : "") + visible(token)[0];
 }
 
-// Groups characters, each with the index of its token or -1 for one that is unknown, into letters.
-export function lettersOf(characters, tokens) {
+// Groups texts of one or more characters, each with the index of its token, -1 for one that is unknown, or undefined for
+// one that nothing is told of, into letters.
+export function lettersOf(texts, ofTexts) {
   const letters = [];
+  const single = texts.every((text) => text.length === 1);
+  const tokens = single ? ofTexts : texts.flatMap((text, i) => Array.from(text, () => ofTexts[i]));
+  const characters = texts;
   let i = 0;
   for (const text of graphemes(characters.join(""))) {
     const begin = i;
@@ -43,6 +47,8 @@ export class Paper {
     this.sheet.addEventListener("click", (event) => this.clicked(event));
     this.sheet.addEventListener("keydown", (event) => this.pressed(event));
     this.sheet.addEventListener("blur", () => this.walk(-1));
+    this.sheet.addEventListener("pointerover", (event) => this.pointed?.(this.spans.indexOf(event.target)));
+    this.sheet.addEventListener("pointerleave", () => this.pointed?.(-1));
     this.box.addEventListener("keydown", (event) => this.pressedInBox(event));
     this.box.addEventListener("focusout", (event) => {
       if (event.relatedTarget && !this.box.contains(event.relatedTarget)) this.close(false);
@@ -85,13 +91,26 @@ export class Paper {
   // --- walking ---
 
   walk(to) {
-    this.spans[this.at]?.classList.remove("here");
+    this.mark(this.at, false);
     this.at = to;
     const span = this.spans[to];
+    this.pointed?.(to);
     if (!span) return;
-    span.classList.add("here");
+    this.mark(to, true);
     span.scrollIntoView({ block: "nearest" });
     this.heard?.(this.letters[to]);
+  }
+
+  // The last letter of the same token on a way, 1 or -1.
+  edge(i, way) {
+    const token = this.letters[i]?.token;
+    while (token >= 0 && this.letters[i + way]?.token === token) i += way;
+    return i;
+  }
+
+  mark(i, on) {
+    if (!this.spans[i]) return;
+    for (let j = this.edge(i, -1); j <= this.edge(i, 1); j++) this.spans[j]?.classList.toggle("here", on);
   }
 
   pressed(event) {
@@ -100,8 +119,8 @@ export class Paper {
     const at = this.at;
     const rtl = at >= 0 && getComputedStyle(this.spans[at]).direction === "rtl" ? -1 : 1;
     const goals = {
-      ArrowRight: () => at + rtl,
-      ArrowLeft: () => (at < 0 ? 0 : at - rtl),
+      ArrowRight: () => (at < 0 ? 0 : this.edge(at, rtl) + rtl),
+      ArrowLeft: () => (at < 0 ? 0 : this.edge(at, -rtl) - rtl),
       ArrowDown: () => (at < 0 ? 0 : this.beside(1)),
       ArrowUp: () => (at < 0 ? 0 : this.beside(-1)),
       Home: () => 0,
@@ -164,7 +183,7 @@ export class Paper {
     this.box.style.left = `${Math.max(0, Math.min(room, span.offsetLeft - 24))}px`;
     this.box.style.top = `${span.offsetTop + span.offsetHeight + 6}px`;
     this.opened = i;
-    span.classList.add("here");
+    this.mark(i, true);
     const rowsOf = [...this.box.querySelectorAll("button:enabled")];
     const first = rowsOf.find((row) => row.hasAttribute("aria-current")) ?? rowsOf[0];
     this.box.tabIndex = -1;
@@ -175,7 +194,7 @@ export class Paper {
   close(back) {
     if (this.box.hidden) return;
     this.box.hidden = true;
-    this.spans[this.opened]?.classList.remove("here");
+    this.mark(this.opened, false);
     if (!back) return;
     this.sheet.focus({ preventScroll: true });
     this.walk(this.opened);

@@ -159,6 +159,8 @@ def prepare_text(
         )
         text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
+    if directory is not None and directory.is_dir():  # a link to one is followed: a link itself cannot be replaced
+        directory = Path(os.path.realpath(directory))
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
         before = identities(text) if before is None else before

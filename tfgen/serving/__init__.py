@@ -9,12 +9,14 @@
 | `preparing` | from a request to rows and a batch |
 | `turns` | whose turn it is |
 | `measures` | what was done, for Prometheus |
-| `index` | the page at the server's address, and those of its models |
+| `pages` | the page of a model, with a switch between browser and server |
+| `index` | the page at the server's address, and what opens those of its models |
 | `service` | what answers |
 | `asgi` | models as an application for any ASGI server |
+| `patience` | connections that end where a client takes too long |
 | `running` | a server that runs until a signal ends it |
 
-`measures`, `service` and `running` need the packages of the extra `serve`, the others none.
+`measures`, `service`, `patience` and `running` need the packages of the extra `serve`, the others none.
 """
 
 import keras  # noqa: F401 - first, see tfgen.layers

@@ -22,7 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_OPEN = ("/", "/healthz")  # without a token: nothing in them is worth one
+_OPEN = ("/", "/healthz")  # without a token: nothing in them is worth one, nor in what opens the pages of models
+_OPENERS = "/pages/"
 
 _HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -72,7 +73,7 @@ class Gate:
         origins = _values(scope, b"origin")
         if origins and origins not in ([f"http://{hosts[0]}".lower()], [f"https://{hosts[0]}".lower()]):
             raise Refused(403, "pages of other origins may not use this server.", code="wrong_origin")
-        if self._token is not None and scope["path"] not in _OPEN:
+        if self._token is not None and not (scope["path"] in _OPEN or scope["path"].startswith(_OPENERS)):
             self._check_token(_values(scope, b"authorization", lower=False))
 
     def _known(self, host: str) -> bool:

@@ -1,41 +1,47 @@
 """The pages of a server: the first says which models there are and how to ask them, and leads to a page of each.
 
-A page of a model (`tfgen.page`) writes in the browser. Where a token is needed, the browser has it from the fragment of
-the address, and a small script fetches the page with it: a link alone would not send it.
+Where a token is needed, the browser has it from the fragment of the address, which it sends nowhere. So what opens at
+the address of a model is a small script that fetches its page with the token, and lets it take its own place.
 """
 
 import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Mapping
+import urllib.parse
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from tfgen.page.assembling import CONNECTS
+
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}"
-    "pre{overflow-x:auto;padding:1rem;border:1px solid;border-radius:6px}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:1rem;border:1px solid;border-radius:6px}"
 )
-_SCRIPT = """
+_LEAD = """
+for (const link of document.querySelectorAll("a")) link.hash = location.hash;
+"""
+_OPEN = """
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
-for (const link of document.querySelectorAll("a")) {
-  link.addEventListener("click", async (event) => {
-    event.preventDefault();
-    const answer = await fetch(link.href, { headers: { Authorization: `Bearer ${token}` } });
-    if (!answer.ok) {
-      document.getElementById("said").textContent = "The address lacks the token that the server has printed.";
-      return;
-    }
-    const page = await answer.text();
-    document.open();
-    document.write(page);
-    document.close();
-  });
-}
+const address = location.pathname.replace("/pages/", "/contents/");
+const headers = { Authorization: `Bearer ${token ?? ""}` };
+fetch(address, { headers }).then(async (answer) => {
+  const page = answer.ok && (await answer.text());
+  if (!page) throw new Error(answer.status);
+  document.open();
+  document.write(page);
+  document.close();
+}).catch(() => {
+  document.getElementById("said").textContent =
+    "The address lacks the token that the server has printed: add #token= and the token to it, and load it anew.";
+});
+addEventListener("hashchange", () => document.getElementById("said") && location.reload());
 """
 _CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _ASK = """curl {address}/v1/completions \\
     -H 'Content-Type: application/json'{token} \\
-    -d '{{"model": "{model}", "prompt": "", "max_tokens": 200, "seed": 1}}'"""
+    -d '{{"model": "{model}", {given}, "max_tokens": 200, "seed": 1}}'"""
 
 
 class Page(NamedTuple):
@@ -57,46 +63,53 @@ def of_model(text: str) -> Page:
     return Page(text, f"{said}; frame-ancestors 'none'")
 
 
-def first(models: Mapping[str, Page | None], address: str, needs_token: bool) -> Page:
+def first(models: Iterable[str], address: str, needs_token: bool, from_sources: Collection[str] = ()) -> Page:
     """Make the page at the address of the server.
 
     Args:
-        models: Their pages by name; None for a model that no page holds.
+        models: Their names.
         address: Under which it was asked for, without a path.
         needs_token: Whether requests do.
+        from_sources: The names of those that write from a source, without which they refuse a request.
     """
+    names = list(models)
     token = " -H 'Authorization: Bearer TOKEN'" if needs_token else ""
-    ask = _ASK.format(address=address, token=token, model=next(iter(models)))
-    items = "".join(f"<li>{_item(name, page is not None)}</li>" for name, page in models.items())
-    script = f'<p id="said" role="status"></p><script>{_SCRIPT}</script>' if needs_token else ""
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>tfgen</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><h1>tfgen</h1>'
-        f"<p>This server writes text with these models:</p><ul>{items}</ul>"
+    given = '"source": ""' if names[0] in from_sources else '"prompt": ""'
+    ask = _ASK.format(address=address, token=token, model=names[0], given=given)
+    items = "".join(f'<li><a href="{_path(name)}"><code>{html.escape(name)}</code></a></li>' for name in names)
+    body = (
+        f"<h1>tfgen</h1><p>This server writes text with these models:</p><ul>{items}</ul>"
         "<p>It speaks the completions protocol of OpenAI, so that its clients work with the address "
-        f"<code>{html.escape(address)}/v1</code>. From a shell:</p><pre>{html.escape(ask)}</pre>{script}</body></html>"
+        f"<code>{html.escape(address)}/v1</code>. From a shell:</p><pre>{html.escape(ask)}</pre>"
     )
-    return Page(text, _policy([page for page in models.values() if page], needs_token))
+    script = _LEAD if needs_token else ""
+    return Page(_document("tfgen", body, script), _policy([_hash(script)] if script else [], [], ""))
 
 
-def _item(name: str, has_page: bool) -> str:
-    shown = f"<code>{html.escape(name)}</code>"
-    return f'<a href="/pages/{html.escape(name)}">{shown}</a>, in this browser' if has_page else shown
+def opener(name: str, page: Page) -> Page:
+    """Make what opens the page of a model where a token is needed, and may do what that page may."""
+    body = '<p id="said" role="status"></p>'
+    kinds = (re.search(rf"{kind} ([^;]*)", page.policy) for kind in ("script-src", "style-src"))
+    scripts, styles = (found[1].split() if found else [] for found in kinds)
+    return Page(_document(name, body, _OPEN), _policy([_hash(_OPEN), *scripts], styles, CONNECTS))
 
 
-def _policy(pages: Iterable[Page], needs_token: bool) -> str:
-    if not needs_token:
-        return f"default-src 'none'; style-src {_hash(_STYLE)}; {_CLOSED}"
-    # A page of a model takes the place of this one, and with it what this one may do.
-    scripts, styles = [_hash(_SCRIPT)], [_hash(_STYLE)]
-    for page in pages:
-        for kind, found in (("script-src", scripts), ("style-src", styles)):
-            allowed = re.search(rf"{kind} ([^;]*)", page.policy)
-            found += allowed[1].split() if allowed else []
-    allowed_scripts, allowed_styles = (" ".join(dict.fromkeys(found)) for found in (scripts, styles))
+def _path(name: str) -> str:
+    return f"/pages/{urllib.parse.quote(name)}"
+
+
+def _document(title: str, body: str, script: str) -> str:
     return (
-        f"default-src 'none'; script-src {allowed_scripts}; style-src {allowed_styles}; img-src data:; "
-        f"connect-src 'self'; {_CLOSED}"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><style>{_STYLE}</style>'
+        f"</head><body><main>{body}</main>{f'<script>{script}</script>' if script else ''}</body></html>"
+    )
+
+
+def _policy(scripts: Iterable[str], styles: Iterable[str], more: str) -> str:
+    allowed = f"script-src {' '.join(scripts)}; " if scripts else ""
+    return (
+        f"default-src 'none'; {allowed}style-src {' '.join([_hash(_STYLE), *styles])}; {more}img-src data:; {_CLOSED}"
     )
 
 

@@ -21,7 +21,7 @@ class Measures:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)  # its memory and its time of the processor, on Linux
         self.requests = Counter(
-            "tfgen_requests", "Requests for completions, by status.", ["status"], registry=self._registry
+            "tfgen_requests", "Requests with a body, by status.", ["status"], registry=self._registry
         )
         self.seconds = Histogram(
             "tfgen_request_seconds",

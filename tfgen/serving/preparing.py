@@ -11,16 +11,19 @@ from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from tfgen.errors import InputError
 from tfgen.sampling.chain import default_chain
 from tfgen.sampling.patterns import Pattern
 from tfgen.sampling.penalties import FrequencyPenalty, PresencePenalty
 from tfgen.serving.bounds import Bounds
-from tfgen.serving.protocol import MOST_LOGPROBS, Asked, about
+from tfgen.serving.protocol import MOST_LOGPROBS, Asked, Looked, about
 from tfgen.serving.refusals import Refused
+from tfgen.terms.scores import Score
 from tfgen.vocabulary.vocabulary import RESERVED
 from tfgen.writing.batch import Batch, Row
 from tfgen.writing.writer import Writer
 
+MOST_WEIGHTS = 65_536  # of the places of a source that are told of a text
 _KNOWN = 16  # structures of samplers of a model, fewer than its writer keeps compiled
 
 _OTHERS = {"pattern": Pattern, "frequency_penalty": FrequencyPenalty, "presence_penalty": PresencePenalty}
@@ -67,7 +70,7 @@ class Preparing:
     def is_quick(self, asked: Asked) -> bool:
         """Whether a request can be prepared in a moment."""
         settings = dict(asked.settings)
-        known = _structure(settings, asked.logprobs) in self._known
+        known = _structure(settings, asked.logprobs) in self._known and not asked.scores
         return known and "pattern" not in settings and not self._reads_sources
 
     def __call__(self, asked: Asked, seed: int) -> Prepared:
@@ -77,8 +80,7 @@ class Preparing:
             Refused: What it says does not suit the model.
         """
         source = asked.source
-        if sum(map(len, [source] if isinstance(source, str) else source or [])) > self._bounds.prompt:
-            raise Refused(400, f"sources may have {self._bounds.prompt:,} characters together.", param="source")
+        self._check_source(source)
         with about("prompt" if source is None else None):
             rows = self._writer.rows(
                 list(asked.prompts),
@@ -88,12 +90,10 @@ class Preparing:
                 seed=seed,
                 unknown=asked.unknown,
                 source=source,
+                drawn=asked.drawn,
             )
         tokens = sum(len(row.prompt) - 1 for row in rows[:: asked.n])
-        if tokens > self._bounds.prompt:
-            raise Refused(
-                400, f"prompts may have {self._bounds.prompt:,} tokens together; received {tokens:,}.", param="prompt"
-            )
+        self._check_tokens(tokens)
         batch = self._batch(asked)
         structure = _structure(dict(asked.settings), asked.logprobs)
         if structure not in self._known:
@@ -101,6 +101,46 @@ class Preparing:
         self._remember(structure)
         key = self._name, asked.settings, asked.logprobs is not None, rows[0].fits
         return Prepared(key, batch, rows, tokens)
+
+    def scores(self, asked: Asked) -> list[Score]:
+        """Score the prompts of a request.
+
+        Raises:
+            Refused: What it says does not suit the model.
+        """
+        self._check_source(asked.source)
+        self._check_tokens(sum(len(self._writer.vocabulary.encode(text, "skip")) for text in asked.prompts))
+        with about("prompt" if asked.source is None else None):
+            return self._writer.score(list(asked.prompts), unknown=asked.unknown, source=asked.source)
+
+    def looked(self, asked: Looked) -> dict[str, Any]:
+        """Tell what each token of a text attended to in the source: `source` and `tokens` as texts, and `weights`.
+
+        Raises:
+            Refused: The model does not attend, or what the request says does not suit it.
+        """
+        with about():
+            encoder = getattr(getattr(self._writer.model, "network", None), "encoder", None)
+            vocabulary = getattr(encoder, "vocabulary", None)
+            size = len(vocabulary.encode(asked.source, "skip")) if vocabulary else len(asked.source)
+            tokens = self._writer.vocabulary.encode(asked.text, asked.unknown)
+            if size > (most := self._bounds.prompt) or size * len(tokens) > MOST_WEIGHTS:
+                raise InputError(f"the source may have {most:,} tokens, and times the text {MOST_WEIGHTS:,}.")
+            weights = self._writer.attention(
+                asked.text, prompt=asked.prompt, source=asked.source, unknown=asked.unknown
+            )
+        read = vocabulary.encode(asked.source, asked.unknown) if vocabulary else []
+        places = [*vocabulary.decode_each(read), ""] if vocabulary else [""] * weights.shape[1]
+        shown = [[round(float(each), 4) for each in row] for row in weights]
+        return {"source": places, "tokens": self._writer.vocabulary.decode_each(tokens), "weights": shown}
+
+    def _check_source(self, source: str | list[str] | None) -> None:
+        if sum(map(len, [source] if isinstance(source, str) else source or [])) > self._bounds.prompt:
+            raise Refused(400, f"sources may have {self._bounds.prompt:,} characters together.", param="source")
+
+    def _check_tokens(self, tokens: int) -> None:
+        if tokens > (most := self._bounds.prompt):
+            raise Refused(400, f"prompts may have {most:,} tokens together; received {tokens:,}.", param="prompt")
 
     def _batch(self, asked: Asked) -> Batch:
         alternatives = 0 if asked.logprobs is None else MOST_LOGPROBS

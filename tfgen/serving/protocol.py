@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from tfgen.corpora.corpus import find_forbidden
@@ -19,12 +19,15 @@ from tfgen.errors import InputError, check_choice, check_instance, real_number, 
 from tfgen.serving.bounds import Bounds
 from tfgen.serving.refusals import Refused
 from tfgen.support import wording
+from tfgen.terms.scores import Score
 from tfgen.terms.settings import PLAIN, number
 from tfgen.vocabulary.vocabulary import OnUnknown
 from tfgen.writing.batch import Piece, Token
 from tfgen.writing.texts import FinishReason
 
-MOST_LOGPROBS = 5
+MOST_LOGPROBS = 10
+"""Twice as many as the protocol asks for: a page shows so many."""
+
 _MOST_STOPS, _LONGEST_PATTERN = 16, 1000
 
 # A setting of this value does nothing, so that requests with it share a batch with those without.
@@ -65,6 +68,7 @@ class Asked:
         usage: Whether a stream ends with how many tokens there were.
         source: What a model with an encoder writes from: a text, or one for each prompt.
         unknown: What a token outside the vocabulary does.
+        drawn: How many draws of its seed each text leaves out.
         seconds: That it may take.
     """
 
@@ -81,7 +85,13 @@ class Asked:
     usage: bool
     source: str | list[str] | None
     unknown: OnUnknown
+    drawn: int
     seconds: float
+
+    @property
+    def scores(self) -> bool:
+        """Whether it asks what the model thinks of its prompts, and for no new token."""
+        return not self.length
 
     @property
     def texts(self) -> int:
@@ -115,11 +125,7 @@ def asked(body: Any, bounds: Bounds) -> Asked:
     Raises:
         Refused: Names the field that is wrong.
     """
-    if not isinstance(body, dict):
-        raise Refused(400, 'the body must be a JSON object, such as {"prompt": "Once"}.')
-    given = {name: value for name, value in body.items() if value is not None}
-    for name in given.keys() - _FIELDS:
-        raise Refused(400, f"there is no field {wording.shorten(repr(name))}; remove it.", param=name[:100])
+    given = _given(body, _FIELDS)
     for name, harmless in _REFUSED.items():
         if given.get(name, harmless) != harmless:
             raise Refused(400, f"{name} is not supported; remove it.", param=name)
@@ -132,8 +138,7 @@ def asked(body: Any, bounds: Bounds) -> Asked:
         model=fields.of("model", lambda value: _text("model", value)),
         prompts=prompts,
         n=fields.of("n", lambda value: whole_number("n", value, 1, bounds.texts)) or 1,
-        length=fields.of("max_tokens", lambda value: whole_number("max_tokens", value, 1, bounds.length))
-        or min(16, bounds.length),
+        length=_length(fields, bounds),
         seed=fields.of("seed", lambda value: whole_number("seed", value, -(2**63), 2**63 - 1)),
         stop=tuple(fields.of("stop", _stops) or ()),
         settings=_settings(fields),
@@ -143,6 +148,7 @@ def asked(body: Any, bounds: Bounds) -> Asked:
         usage=bool(fields.of("stream_options", _usage)),
         source=source,
         unknown=fields.of("unknown", _unknown) or "error",
+        drawn=fields.of("drawn", lambda value: whole_number("drawn", value, 0, 2**31 - 1)) or 0,
         seconds=fields.of("max_time", lambda value: real_number("max_time", value, above=0, at_most=bounds.seconds))
         or bounds.seconds,
     )
@@ -155,7 +161,7 @@ _FIELDS = {
     *("model", "prompt", "n", "max_tokens", "seed", "stop", "logprobs", "echo", "stream", "stream_options", "user"),
     *("frequency_penalty", "presence_penalty"),
     *PLAIN,
-    *("pattern", "source", "unknown", "max_time"),
+    *("pattern", "source", "unknown", "drawn", "max_time"),
     *_REFUSED,
 }
 
@@ -194,12 +200,37 @@ def _check(request: Asked, given: dict[str, Any], bounds: Bounds) -> None:
             f"a request may ask for {bounds.texts} texts; received {len(request.prompts)} {of} times n={request.n}.",
             param="n",
         )
-    if request.echo and request.logprobs is not None:
+    if request.scores:
+        _check_scores(request)
+    elif request.echo and request.logprobs is not None:
         raise Refused(
-            400, "echo and logprobs do not go together: the numbers are those of new tokens.", param="logprobs"
+            400,
+            "echo and logprobs go together with max_tokens=0 alone: the numbers are those of new tokens.",
+            param="logprobs",
         )
     if "stream_options" in given and not request.stream:
         raise Refused(400, "stream_options goes with stream=true.", param="stream_options")
+
+
+def _check_scores(request: Asked) -> None:
+    """Refuse what a score has no use for, so that nobody thinks that it has."""
+    if not request.echo or request.logprobs is None:
+        raise Refused(
+            400, "max_tokens=0 scores the prompts: it goes with echo=true and logprobs=0.", param="max_tokens"
+        )
+    for name, useless in {
+        "n": request.n > 1,
+        "stop": request.stop,
+        "stream": request.stream,
+        **{name: name != "temperature" for name, _ in request.settings},
+    }.items():
+        if useless:
+            raise Refused(400, f"{name} does not go with max_tokens=0, which scores the prompts.", param=name)
+
+
+def _length(fields: _Fields, bounds: Bounds) -> int:
+    length: int | None = fields.of("max_tokens", lambda value: whole_number("max_tokens", value, 0, bounds.length))
+    return min(16, bounds.length) if length is None else length
 
 
 def _text(name: str, value: Any) -> str:
@@ -282,6 +313,54 @@ def _plain(name: str, value: Any) -> float | int:
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """A question what a text attended to in its source.
+
+    Attributes:
+        model: The name of one.
+        source: A text.
+        prompt: What comes before the text.
+        text: Whose tokens are asked about.
+        unknown: What a token outside a vocabulary does.
+    """
+
+    model: str | None
+    source: str
+    prompt: str
+    text: str
+    unknown: OnUnknown
+
+
+def looked(body: Any, bounds: Bounds) -> Looked:
+    """Read such a question; the arguments and what is refused are those of `asked`.
+
+    Raises:
+        Refused: Names the field that is wrong.
+    """
+    given = _given(body, {field.name for field in dataclasses.fields(Looked)})
+    fields = _Fields(given)
+    texts = {name: fields.of(name, functools.partial(_text, name)) for name in ("model", "source", "prompt", "text")}
+    if sum(len(texts[name] or "") for name in ("source", "prompt", "text")) > bounds.prompt:
+        raise Refused(400, f"source, prompt and text may have {bounds.prompt:,} characters together.")
+    return Looked(
+        model=texts["model"],
+        source=texts["source"] or "",
+        prompt=texts["prompt"] or "",
+        text=texts["text"] or "",
+        unknown=fields.of("unknown", _unknown) or "error",
+    )
+
+
+def _given(body: Any, known: Collection[str]) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise Refused(400, 'the body must be a JSON object, such as {"prompt": "Once"}.')
+    given = {name: value for name, value in body.items() if value is not None}
+    for name in given.keys() - known:
+        raise Refused(400, f"there is no field {wording.shorten(repr(name))}; remove it.", param=name[:100])
+    return given
+
+
 class Answer:
     """The answer to a request, whole or in chunks.
 
@@ -333,6 +412,12 @@ class Answer:
         choice = {"index": place, "text": text, "logprobs": logprobs, "finish_reason": reason}
         usage = {"usage": None} if self._request.usage else {}
         return {**self._about, "choices": [choice], **usage}
+
+    def score(self, place: int, score: Score) -> None:
+        """Let a text be what was scored, with the numbers of its tokens."""
+        self._texts[place], self._reasons[place] = score.text, "length"
+        told = [Token(token, float(p), ()) for token, p in zip(score.tokens, score.log_probabilities, strict=True)]
+        self._logprobs[place] = _logprobs(told, 0, 0)
 
     def ending(self) -> list[dict[str, Any]]:
         """Give the chunks of a stream after everything: how many tokens there were, if that was asked for."""

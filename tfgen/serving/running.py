@@ -16,8 +16,9 @@ from typing import Any
 from tfgen.serving.asgi import Application
 
 _CONNECTIONS = 1024  # at once
-_IDLE = 15  # seconds that a connection may wait for its next request
+_IDLE = 5  # seconds that a connection may wait for its next request
 _HEADERS = 16 * 1024  # bytes
+_SLOW = 30  # seconds that a client may take longer to read an answer than the answer takes
 _READING = 2  # seconds that a client may take to hear that the server ends
 
 
@@ -29,7 +30,7 @@ def run(app: Application, listener: socket.socket, seconds: float, begun: Callab
     Args:
         app: From `application`.
         listener: Is bound to an address.
-        seconds: That may be waited for what was begun.
+        seconds: That an answer may take, and that may be waited for what was begun.
         begun: Called when clients are answered from now on.
 
     Returns:
@@ -37,10 +38,12 @@ def run(app: Application, listener: socket.socket, seconds: float, begun: Callab
     """
     import uvicorn
 
+    from tfgen.serving.patience import patient
+
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # which warns of each malformed request
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=patient(answering=seconds + _SLOW),
         ws="none",
         loop="asyncio",
         lifespan="on",

@@ -20,11 +20,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tfgen.errors import InputError, check_instance
-from tfgen.page import page as written_page
 from tfgen.serving import protocol
 from tfgen.serving.bounds import Bounds
-from tfgen.serving.index import Page, first, of_model
+from tfgen.serving.index import Page, first, of_model, opener
 from tfgen.serving.measures import Measures
+from tfgen.serving.pages import served_page
 from tfgen.serving.preparing import Lanes, Preparing
 from tfgen.serving.refusals import Refused, as_json
 from tfgen.serving.turns import Event, Job, Turns
@@ -57,13 +57,16 @@ class Service:
         self._lanes = Lanes()
         self._patterns = 0
         self._models = {name: Preparing(name, _writer(name, model), bounds) for name, model in models.items()}
+        self._from_sources = {name for name, model in models.items() if model.writer.model.context}
         for model in self._models.values():
             model.warm()
-        self._pages = {name: _page_of(name, model) for name, model in models.items()}
+        self._pages = {name: of_model(served_page(model, name, bounds)) for name, model in models.items()}
         self.app = Starlette(
             routes=[
                 Route("/", self._index),
                 Route("/pages/{name:path}", self._page),
+                Route("/contents/{name:path}", self._contents),
+                Route("/attention", self._attention, methods=["POST"]),
                 Route("/healthz", self._health),
                 Route("/metrics", self._metrics),
                 Route("/v1/models", self._list),
@@ -91,9 +94,16 @@ class Service:
 
     async def _index(self, request: Request) -> Response:
         address = f"{request.url.scheme}://{request.headers['host']}"
-        return _html(first(self._pages, address, self._needs_token))
+        return _html(first(self._pages, address, self._needs_token, self._from_sources))
 
     async def _page(self, request: Request) -> Response:
+        page = self._pages.get(request.path_params["name"])
+        if page is None:
+            return _refusal(Refused(404, "there is no such page.", code="not_found"))
+        return _html(opener(request.path_params["name"], page) if self._needs_token else page)
+
+    async def _contents(self, request: Request) -> Response:
+        """Give a page to the opener of it, which has the token that is needed here."""
         page = self._pages.get(request.path_params["name"])
         return _html(page) if page else _refusal(Refused(404, "there is no such page.", code="not_found"))
 
@@ -130,10 +140,17 @@ class Service:
         return name
 
     async def _completions(self, request: Request) -> Response:
+        return await self._answered(request, self._complete)
+
+    async def _attention(self, request: Request) -> Response:
+        return await self._answered(request, self._look)
+
+    async def _answered(self, request: Request, work: Callable[[Any, float], Awaitable[Response]]) -> Response:
+        """Answer a body of JSON, or refuse it, and count that."""
         begun = time.monotonic()
         try:
             body = await self._body(request)
-            response = await _while_there(request, self._complete(body, begun))
+            response = await _while_there(request, work(protocol.parsed(body), begun))
         except (_Gone, ClientDisconnect):
             response = Response(status_code=_GONE)
         except Refused as refused:
@@ -147,9 +164,31 @@ class Service:
         self._measures.seconds.observe(time.monotonic() - begun)
         return response
 
-    async def _complete(self, body: bytes, begun: float) -> Response:
-        asked = protocol.asked(protocol.parsed(body), self._bounds)
+    async def _look(self, body: Any, begun: float) -> Response:
+        asked = protocol.looked(body, self._bounds)
+        look, release = self._models[self._named(asked.model)].looked, self._room(1)
+        try:
+            return _json(await self._beside(False, self._bounds.seconds, look, asked))
+        finally:
+            release()
+
+    async def _score(self, asked: protocol.Asked, name: str) -> Response:
+        release = self._room(asked.texts)
+        try:
+            scores = await self._beside(False, asked.seconds, self._models[name].scores, asked)
+        finally:
+            release()
+        tokens = sum(len(score.tokens) for score in scores)
+        answer = protocol.Answer(asked, name, _identity(), int(time.time()), asked.seed or 0, tokens)
+        for place, score in enumerate(scores):
+            answer.score(place, score)
+        return _json(answer.whole())
+
+    async def _complete(self, body: Any, begun: float) -> Response:
+        asked = protocol.asked(body, self._bounds)
         name = self._named(asked.model)
+        if asked.scores:
+            return await self._score(asked, name)
         release = self._reserved(asked)
         run = None
         try:
@@ -168,37 +207,40 @@ class Service:
     def _reserved(self, asked: protocol.Asked) -> Callable[[], None]:
         """Keep room for a request, and give what gives it back."""
         pattern = "pattern" in dict(asked.settings)
-        full = Refused(
-            429, "the server is full; ask again in a moment.", code="rate_limit_exceeded", headers={"retry-after": "1"}
-        )
         if pattern and self._patterns >= self._bounds.patterns:
-            raise full
-        if not self._turns.reserve(asked.texts):
-            raise full
+            raise _full()
+        release_room = self._room(asked.texts)
         self._patterns += pattern
 
         def release() -> None:
             self._patterns -= pattern
-            self._turns.release(asked.texts)
+            release_room()
 
         return release
+
+    def _room(self, texts: int) -> Callable[[], None]:
+        if not self._turns.reserve(texts):
+            raise _full()
+        return lambda: self._turns.release(texts)
+
+    async def _beside(self, quick: bool, seconds: float, work: Callable[..., Result], *given: Any) -> Result:
+        """Do what takes a while beside the turns."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._lanes.of(quick), work, *given)
+        except TimeoutError:
+            raise Refused(503, "there was no time to begin; ask again, or give max_time more seconds.") from None
 
     async def _begun(self, asked: protocol.Asked, name: str, deadline: float, release: Callable[[], None]) -> _Run:
         """Prepare a request, and let it take part in the turns."""
         prepare = self._models[name]
         seed = secrets.randbits(32) if asked.seed is None else asked.seed
         try:
-            lane = self._lanes.of(prepare.is_quick(asked))
-            async with asyncio.timeout(asked.seconds):
-                prepared = await asyncio.get_running_loop().run_in_executor(lane, prepare, asked, seed)
-        except TimeoutError:
-            release()
-            raise Refused(503, "there was no time to begin; ask again, or give max_time more seconds.") from None
+            prepared = await self._beside(prepare.is_quick(asked), asked.seconds, prepare, asked, seed)
         except BaseException:
             release()
             raise
-        identity = f"cmpl-{uuid.uuid4().hex}"
-        answer = protocol.Answer(asked, name, identity, int(time.time()), seed, prepared.tokens)
+        answer = protocol.Answer(asked, name, _identity(), int(time.time()), seed, prepared.tokens)
         loop, heard = asyncio.get_running_loop(), asyncio.Queue[list[Event]]()
         job = Job(
             prepared.key,
@@ -352,12 +394,13 @@ def _writer(name: str, model: TextGenerator) -> Any:
     return writer
 
 
-def _page_of(name: str, model: TextGenerator) -> Page | None:
-    """Give the page of a model; None if it is of a kind that no page holds."""
-    try:
-        return of_model(written_page(model, name))
-    except InputError:
-        return None
+def _identity() -> str:
+    return f"cmpl-{uuid.uuid4().hex}"
+
+
+def _full() -> Refused:
+    message = "the server is full; ask again in a moment."
+    return Refused(429, message, code="rate_limit_exceeded", headers={"retry-after": "1"})
 
 
 def _event(value: Any) -> bytes:

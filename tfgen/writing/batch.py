@@ -69,12 +69,21 @@ class Row:
     """
 
     def __init__(
-        self, prompt: Ids, seed: npt.NDArray[np.int64], length: int, watch: StopStrings, context: Any = ()
+        self,
+        prompt: Ids,
+        seed: npt.NDArray[np.int64],
+        length: int,
+        watch: StopStrings,
+        context: Any = (),
+        drawn: int = 0,
     ) -> None:
-        """Take the prompt, the source of its draws, int64 (2,), its largest number of tokens, and its context."""
+        """Take the prompt, the source of its draws, int64 (2,), its largest number of tokens, and its context.
+
+        `drawn` of the draws were used up before.
+        """
         self.prompt, self.context = prompt, context
         self._seed, self._left, self._watch = seed, length, watch
-        self._drawn = 0
+        self._drawn, self._begun = drawn, False
         self._block, self._uniforms = -1, np.empty(0)
         self._waiting: collections.deque[tuple[int, Token]] = collections.deque()  # until their text is given
         self._spelled = self._given = 0
@@ -100,8 +109,9 @@ class Row:
     def take(self, ids: Ids, tokens: list[Token], vocabulary: Vocabulary) -> Piece:
         """Take what was written, ids (N,) of which no more count than it may have, and give what that adds."""
         ids = ids[: self._left]
-        if not self._drawn and ids[0] == PADDING:
+        if not self._begun and ids[0] == PADDING:
             raise InputError(NOTHING_LEFT)
+        self._begun = True
         text, size = "", 0
         for token, spelled in zip(ids, vocabulary.decode_each(ids), strict=True):
             if token <= END or self._watch.stopped:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.layers import graphs
 from tfgen.networks.model import checked_context
 from tfgen.networks.source_shapes import adjusted, described, looked_up
 from tfgen.support import interrupts, wording
@@ -52,7 +53,7 @@ class Sources:
         self._model = model
         self._encode: Callable[[Any], Any] | None = None
         if hasattr(model, "encode"):
-            self._encode = tf.function(model.encode, [model.source], autograph=False)
+            self._encode = graphs.compiled(model.encode, input_signature=[model.source])
 
     def context(self, source: Any, texts: int, several: bool, unknown: OnUnknown) -> tuple[Any, int, bool]:
         """Give the context of some texts.
@@ -82,6 +83,8 @@ class Sources:
             received = f"{wording.number(encoded.rows, 'source')} for {wording.number(texts, 'text')}"
             raise InputError(f"there must be one source for each text; received {received}.")
         repeated = np.zeros(rows, np.int32) if encoded.one and rows != 1 else None
+        if repeated is not None and self._encode is not None:
+            self._check_size(encoded.context, rows)
         return rows_of(encoded.context, repeated), rows, several or not encoded.one
 
     def _encoded(self, source: Any, texts: int, unknown: OnUnknown) -> Encoded:
@@ -195,8 +198,10 @@ def _cut(batch: Any) -> Iterator[tuple[range, Any]]:
 
 def _alike(leaves: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
     """Fill tensors (B, S, ...) up with zeros on the right, which masks leave out, so that they can be put together."""
-    most = np.max([leaf.shape for leaf in leaves], axis=0)[1:]
-    return [tf.pad(leaf, [(0, 0), *((0, int(size)) for size in most - leaf.shape[1:])]) for leaf in leaves]
+    shapes = np.array([leaf.shape.as_list() for leaf in leaves])
+    missing = shapes.max(axis=0) - shapes
+    missing[:, 0] = 0  # the rows
+    return [tf.pad(leaf, [(0, size) for size in sizes]) for leaf, sizes in zip(leaves, missing.tolist(), strict=True)]
 
 
 def _empty(context: Any) -> Any:

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
+from tfgen.layers import graphs
 from tfgen.networks.adapting import Learner, learner_of
 from tfgen.networks.model import LanguageModel, state_of_a_row
 from tfgen.sampling.chain import Chain, chain_of
@@ -223,18 +224,23 @@ class Writer:
 
         def look(of: int, new: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
             context = rows_of(prompts.context, tf.constant([of]))
-            begun = self._begun(prompts.texts[of], prompts.unknown)
-            # A token is predicted from those before it: the last one is never looked from.
-            read = np.concatenate([begun, new])[np.newaxis, :-1]
-            weights = self._attention(tf.constant(read, tf.int32), context)[0, len(begun) - 1 :]
-            return tf.cast(weights, tf.float32).numpy()[:, context.memory.mask.numpy()[0]]
+            return self._attended(self._begun(prompts.texts[of], prompts.unknown), new, context)
 
         return look
 
+    def _attended(
+        self, begun: npt.NDArray[np.int32], new: npt.NDArray[np.int32], context: Any
+    ) -> npt.NDArray[np.float32]:
+        # A token is predicted from those before it: the last one is never looked from.
+        read = np.concatenate([begun, new])[np.newaxis, :-1]
+        weights = self._looked(tf.constant(read, tf.int32), context)[0, len(begun) - 1 :]
+        found: npt.NDArray[np.float32] = tf.cast(weights, tf.float32).numpy()[:, context.memory.mask.numpy()[0]]
+        return found
+
     @functools.cached_property
-    def _attention(self) -> Any:
+    def _looked(self) -> Any:
         model: Any = self.model
-        return tf.function(model.attention, reduce_retracing=True, autograph=False)
+        return graphs.compiled(model.attention, reduce_retracing=True)
 
     def _search(
         self, prompts: _Prompts, limits: Limits, chain: Chain, beams: int, length_penalty: float, echo: bool
@@ -414,6 +420,7 @@ class Writer:
         seed: int | Sequence[int] | None = None,
         unknown: OnUnknown = "error",
         source: Any = None,
+        drawn: int = 0,
     ) -> list[Row]:
         """Give the texts that `generate` would write, as rows that any `batch` of this writer may write.
 
@@ -425,11 +432,14 @@ class Writer:
             seed: See there: row r of these draws what it would draw there.
             unknown: See there.
             source: See there.
+            drawn: How many draws of its seed each row leaves out. A prompt that ends with what was written with so many
+                draws is continued as if nothing had happened.
 
         Raises:
-            InputError: As for `generate`.
+            InputError: As for `generate`; or `drawn` is no whole number from 0 to 2^31 - 1.
         """
         places.check()
+        whole_number("drawn", drawn, 0, 2**31 - 1)
         prompt = plain(prompt)
         limits = Limits(length, stops=as_stops(stop, self.vocabulary.normalized))
         copies = whole_number("n", n, 1)
@@ -440,10 +450,35 @@ class Writer:
         for i, text in enumerate(texts):
             begun, of_text = self._begun(text, unknown), rows_of(context, tf.constant([i]))
             rows += [
-                Row(begun, seeds[i * copies + copy], limits.length, StopStrings(limits.stops), of_text)
+                Row(begun, seeds[i * copies + copy], limits.length, StopStrings(limits.stops), of_text, drawn)
                 for copy in range(copies)
             ]
         return rows
+
+    def attention(
+        self, text: str, *, prompt: str = "", unknown: OnUnknown = "error", source: Any = None
+    ) -> npt.NDArray[np.float32]:
+        """Tell what each token of a text attended to in the source, as `Generated.attention` does of what is written.
+
+        Args:
+            text: Any text, of N tokens.
+            prompt: What comes before it.
+            unknown: What a token outside the vocabulary does, see `generate`.
+            source: As for `generate`, one.
+
+        Returns:
+            float32 (N, S), the weights of the S places of the source; each row sums to 1.
+
+        Raises:
+            InputError: The model does not attend to a source, or as for `generate`.
+        """
+        places.check()
+        if not getattr(self.model, "attends", False):
+            raise InputError("this model does not attend to a source.")
+        for name, given in (("text", text), ("prompt", prompt)):
+            check_instance(name, given, str, "a text")
+        context = self._alone(prompt, source, unknown)
+        return self._attended(self._begun(prompt, unknown), self.vocabulary.encode(text, unknown), context)
 
     @overload
     def score(self, text: str, *, unknown: OnUnknown = "error", source: Any = None, adapt: bool = False) -> Score: ...
