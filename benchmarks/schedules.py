@@ -19,6 +19,7 @@ import tensorflow as tf
 import turns
 
 from tfgen import load_corpus, training
+from tfgen.training import jobs
 
 HELD, LEAST = 0.7, 0.02
 
@@ -46,7 +47,7 @@ def train(path: str, schedule: str, seed: int, epochs: int | None) -> dict[str, 
     """Train once, mix once."""
     turns.use_threads()
     if schedule == "held":
-        training.optimizer = held
+        jobs.optimizer = held
     corpus = load_corpus(path)
     begun = time.process_time()
     job = training.prepare(corpus, training.Settings(seed=seed, epochs=epochs))
