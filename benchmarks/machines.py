@@ -3,6 +3,7 @@
 Usage: python benchmarks/machines.py steps                  # seconds of a core that steps take
        python benchmarks/machines.py table                  # bytes a step, and when a ring of machines pays
        python benchmarks/machines.py batches [CORPUS [MB]]  # the loss of larger batches at equal characters
+       python benchmarks/machines.py apart [CORPUS [MB]]    # the loss where weights are averaged every k steps
        python benchmarks/machines.py sums                   # a step of one process and of two, and what the sums cost
        python benchmarks/machines.py start                  # seconds until Ray and two workers compute
        python benchmarks/machines.py bulk                   # 2,000 prompts in this process and by actors
@@ -16,6 +17,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 # Of an LSTM: units, and parameters.
 NETWORKS = {"0.4 M": (256, 0.4e6), "1.3 M": (512, 1.3e6), "10 M": (1536, 10e6)}
@@ -77,11 +81,9 @@ def batches(corpus: str = "python-docs", megabytes: float = 0.2) -> None:
     """Train one small network with batches of several sizes, the rate scaled by the square root; print the losses."""
     import keras
 
-    import tfgen
     from tfgen import training
 
-    text = tfgen.load_corpus(corpus).documents[0][: int(1e6 * float(megabytes))]
-    text = tfgen.Corpus((text,), False, corpus)
+    text = _beginning(corpus, megabytes)
     print("| batch | rate | steps | validation, nats a character |\n|---|---|---|---|")
     for rows in (32, 64, 128, 256):
         rate = 8e-3 * (rows / 32) ** 0.5
@@ -92,13 +94,58 @@ def batches(corpus: str = "python-docs", megabytes: float = 0.2) -> None:
         print(f"| {rows} | {rate:.3f} | {4 * len(job.train)} | {min(history['val_nats']):.3f} |", flush=True)
 
 
+def apart(corpus: str = "python-docs", megabytes: float = 0.2) -> None:
+    """Train as workers who average their weights every k steps would, each on its 32 rows; print the losses.
+
+    All train on the same characters, with the rate of `batches`; what is averaged are weights, the moments of the
+    optimizer stay with each (Stich 2019, "Local SGD converges fast and communicates little").
+    """
+    from tfgen import training
+
+    text = _beginning(corpus, megabytes)
+    print("| workers | steps | gradients summed | k = 1 | k = 10 | k = 100 |\n|---|---|---|---|---|---|")
+    for size in (2, 4):
+        options = {"units": 64, "batch_size": 32 * size, "length": 16, "epochs": 4, "cut": "windows"}
+        settings = training.Settings(**options, learning_rate=8e-3 * size**0.5)
+        found = []
+        for every in (None, 1, 10, 100):
+            jobs = [training.prepare(text, settings) for _ in range(1 if every is None else size)]
+            models = [job.generator for job in jobs]
+            _average(models)  # all begin alike
+            step = 0
+            for _ in range(settings.epochs):
+                for x, y in jobs[0].train:
+                    step += 1
+                    for rank, model in enumerate(models):
+                        rows = slice(rank, None, len(models))
+                        model.train_on_batch(x[rows], y[rows])
+                    if every and step % every == 0:
+                        _average(models)
+            _average(models)
+            found.append(models[0].evaluate(jobs[0].validation, verbose=0, return_dict=True)["nats"])
+        print(f"| {size} | {step} | " + " | ".join(f"{nats:.3f}" for nats in found) + " |", flush=True)
+
+
+def _average(models: list[Any]) -> None:
+    every = [model.get_weights() for model in models]
+    mean = [np.mean(each, axis=0) for each in zip(*every, strict=True)]
+    for model in models:
+        model.set_weights(mean)
+
+
+def _beginning(corpus: str, megabytes: float) -> Any:
+    import tfgen
+
+    text = tfgen.load_corpus(corpus).documents[0][: int(1e6 * float(megabytes))]
+    return tfgen.Corpus((text,), False, corpus)
+
+
 def _worker() -> None:
     """Train as one of the workers of TF_CONFIG, and print the seconds a step of the second epoch."""
     from tfgen import workers
 
     together = workers.join()
     import keras
-    import numpy as np
     import tensorflow as tf
 
     import tfgen
@@ -182,5 +229,6 @@ def bulk() -> None:
 
 
 if __name__ == "__main__":
-    commands = {"table": table, "batches": batches, "sums": sums, "start": start, "bulk": bulk, "worker": _worker}
+    every = (steps, table, batches, apart, sums, start, bulk)
+    commands = {command.__name__: command for command in every} | {"worker": _worker}
     commands[sys.argv[1]](*sys.argv[2:])

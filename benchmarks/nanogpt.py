@@ -8,7 +8,7 @@ learned positions, tied embeddings, AdamW with weight decay on matrices, warm-up
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -71,9 +71,17 @@ def _loss(model: Any, windows: torch.Tensor) -> torch.Tensor:
 
 
 def run(
-    training: np.ndarray, validation: np.ndarray, vocabulary: int, threads: int, seed: int = 0
+    training: np.ndarray,
+    validation: np.ndarray,
+    vocabulary: int,
+    threads: int,
+    seed: int = 0,
+    after_step: Callable[[int], None] = lambda step: None,
 ) -> tuple[float, float]:
-    """Train on ids; give the CPU seconds of training, and nats per character on all windows of the validation."""
+    """Train on ids; give the CPU seconds of training, and nats per character on all windows of the validation.
+
+    `after_step` is called with the number of each step, from 0.
+    """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     model = Transformer(vocabulary)
@@ -82,7 +90,7 @@ def run(
     groups = [{"params": matrices, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
     begun = time.process_time()
-    for rate in _rates():
+    for step, rate in enumerate(_rates()):
         places = torch.randint(len(training) - BLOCK, (BATCH,)).numpy()
         windows = torch.tensor(np.stack([training[place : place + BLOCK + 1] for place in places])).long()
         for group in optimizer.param_groups:
@@ -91,6 +99,7 @@ def run(
         _loss(model, windows).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        after_step(step)
     seconds = time.process_time() - begun
     count = (len(validation) - 1) // BLOCK
     windows = torch.tensor(np.stack([validation[i * BLOCK : (i + 1) * BLOCK + 1] for i in range(count)])).long()

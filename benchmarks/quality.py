@@ -2,9 +2,10 @@
 
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
        python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
-       python benchmarks/quality.py TEXT transformer # nanoGPT's configuration in PyTorch and in tfgen, three seeds
+       python benchmarks/quality.py TEXT transformer [SEEDS]  # nanoGPT's configuration in PyTorch and here, in turns
        python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
        python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
+       python benchmarks/quality.py TEXT costs MODEL.keras     # what that costs a character, half a minute
 
 The first nine tenths of the text are trained on, the last is scored, as nanoGPT splits it. "Fresh 64" is nanoGPT's
 protocol: windows of 64 characters, each read from an empty context; "carried" reads the tenth from its first character
@@ -17,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +54,44 @@ def _log_p(generator: Any, rows: np.ndarray) -> np.ndarray:
     return scoring.score_tokens(generator.writer.model, tf.constant(rows, tf.int32), ())[0].numpy()
 
 
-def nanogpt(path: str, seed: int = 0) -> dict[str, float]:
+# So many steps of one peer, and then as many of the other.
+TURN = 100
+
+
+class Turns:
+    """Tells after the first steps, and after every hundredth, what CPU seconds they took; and waits for a line.
+
+    The first of them are those from the start of the process on, of its imports and of compiling.
+    """
+
+    def __init__(self, waits: bool) -> None:
+        """Take whether somebody sends lines."""
+        self._waits = waits
+        self._told: float | None = None
+
+    def after_step(self, step: int) -> None:
+        """Tell, if it is time to."""
+        if self._waits and (self._told is None or (step + 1) % TURN == 0):
+            now = time.process_time()
+            took = {"first": now} if self._told is None else {"turn": now - self._told}
+            print(json.dumps(took), flush=True)
+            sys.stdin.readline()
+            self._told = time.process_time()
+
+
+def nanogpt(path: str, seed: int = 0, waits: bool = False) -> dict[str, float]:
     """Train nanoGPT's configuration in PyTorch."""
     import nanogpt
 
     text = Path(path).read_text("utf-8")
-    characters = sorted(set(text))
-    ids = np.searchsorted(characters, list(text))
+    characters, ids = np.unique(np.frombuffer(text.encode("utf-32-le"), np.uint32), return_inverse=True)
     cut = int(0.9 * len(ids))
     begun = time.perf_counter()
-    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1, seed)
+    seconds, fresh = nanogpt.run(ids[:cut], ids[cut:], len(characters), 1, seed, Turns(waits).after_step)
     return {"cpu": seconds, "wall": time.perf_counter() - begun, "fresh 64": fresh}
 
 
-def transformer(path: str, seed: int = 0) -> dict[str, float]:
+def transformer(path: str, seed: int = 0, waits: bool = False) -> dict[str, float]:
     """Train nanoGPT's configuration as a `TextGenerator`: the same sizes, batches and rates, compiling included."""
     turns.use_threads()
     import keras
@@ -85,17 +109,15 @@ def transformer(path: str, seed: int = 0) -> dict[str, float]:
     generator = TextGenerator.build(vocabulary, cell="transformer", units=128, layers=4, heads=4, window=64)
     rates = keras.optimizers.schedules.CosineDecay(0.0, 1900, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
     optimizer = AdamW(rates, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
-    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=[metrics.NatsPerCharacter()])
+    nats = [metrics.NatsPerCharacter()]
+    generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=nats, steps_per_execution=TURN // 5)
     drawn = np.random.default_rng(seed).integers(len(training) - 64, size=(2000, 12))
 
-    def windows() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for places in drawn:
-            rows = training[places[:, np.newaxis] + np.arange(65)]
-            yield rows[:, :-1], rows[:, 1:]
-
-    spec = tf.TensorSpec((12, 64), tf.int32)
-    batches = tf.data.Dataset.from_generator(windows, output_signature=(spec, spec))
-    generator.fit(batches, verbose=0)
+    rows = training[drawn[..., np.newaxis] + np.arange(65)]
+    batches = tf.data.Dataset.from_tensor_slices((rows[..., :-1], rows[..., 1:]))
+    told = Turns(waits)
+    after_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: told.after_step(step))
+    generator.fit(batches, verbose=0, callbacks=[after_step])
     return {
         **{"cpu": time.process_time() - begun, "wall": time.perf_counter() - wall},
         **{f"fresh {length}": loss_fresh(generator, held_out, length) for length in (64, 256)},
@@ -146,63 +168,114 @@ def counts(path: str) -> None:
         print(f"| {order} | {number:,} | {size:.1f} | {counted - begun:.1f} | {loss:.4f} | {each:.1f} |", flush=True)
 
 
-def adapting(path: str, model: str) -> None:
-    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+def of_mixture(path: str, model: str) -> tuple[dict[str, Any], str]:
+    """Load a mixture of a network and counts: it and its members by name, and the text that none has learned from."""
     turns.use_threads()
     from tfgen import TextGenerator, load_corpus, model_files
 
     mixed = model_files.load(model)
     text = load_corpus(path).documents[0]
-    held_out = text[len(text) - round(0.1 * len(text)) :]
     members = [TextGenerator(mixed.vocabulary, each) for each in mixed.network.members]
-    print("| | protocol | whole | its play | the other play | µs a character |\n|---|---|---|---|---|---|")
-    for name, generator in [*zip(("network", "counts"), members, strict=True), ("mixture", mixed)]:
+    generators = dict(zip(("network", "counts"), members, strict=True)) | {"mixture": mixed}
+    return generators, text[len(text) - round(0.1 * len(text)) :]
+
+
+def adapting(path: str, model: str) -> None:
+    """Print a Markdown table of a mixture and its members, static and learning while they read."""
+    generators, held_out = of_mixture(path, model)
+    print("| | protocol | whole | its play | the other play |\n|---|---|---|---|---|")
+    for name, generator in generators.items():
         for adapt in (False, True):
-            generator.score(held_out[:3000], adapt=adapt)  # compiles
-            begun = time.process_time()
             nats = -generator.score(held_out, adapt=adapt).log_probabilities
-            each = 1e6 * (time.process_time() - begun) / len(nats)
             known = round(0.71 * len(nats))
             losses = " | ".join(f"{part.mean():.4f}" for part in (nats, nats[:known], nats[known:]))
-            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} | {each:.0f} |", flush=True)
+            print(f"| {name} | {'adapted' if adapt else 'static'} | {losses} |", flush=True)
 
 
-def measured(path: str, name: str, seed: int = 0) -> dict[str, float]:
-    """Train one row in a process of its own, of one thread."""
+def costs(path: str, model: str) -> None:
+    """Print a Markdown table of what a character costs them, in CPU microseconds: medians of four parts, in turn."""
+    generators, held_out = of_mixture(path, model)
+    parts = [held_out[begin : begin + 12_000] for begin in range(0, 48_000, 12_000)]
+    kinds = [(name, adapt) for name in generators for adapt in (False, True)]
+    each: dict[tuple[str, bool], list[float]] = {kind: [] for kind in kinds}
+    for part in [parts[0], *parts]:  # compiles first
+        for name, adapt in kinds:
+            begun = time.process_time()
+            generators[name].score(part, adapt=adapt)
+            each[name, adapt].append(1e6 * (time.process_time() - begun) / len(part))
+    print("| | static | adapted | times as much |\n|---|---|---|---|")
+    for name in generators:
+        static, adapted = each[name, False][1:], each[name, True][1:]
+        medians = f"{statistics.median(static):.0f} | {statistics.median(adapted):.0f}"
+        print(f"| {name} | {medians} | {turns.ratio(adapted, static):.2f} |", flush=True)
+
+
+def begun(path: str, name: str, seed: int = 0, *more: str) -> subprocess.Popen:
+    """Start to train one row in a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, path, turns.PEER, name, str(seed)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, __file__, path, turns.PEER, name, str(seed), *more]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def beside(path: str) -> dict[str, list[dict[str, float]]]:
-    """Train nanoGPT's configuration in PyTorch and here, in turn, from three seeds."""
-    rows: dict[str, list[dict[str, float]]] = {"nanoGPT": [], "transformer": []}
-    for seed in range(3):
-        for name, of_name in rows.items():
-            of_name.append(measured(path, name, seed))
-    return rows
+def measured(path: str, name: str) -> dict[str, float]:
+    """Train one row."""
+    process = begun(path, name)
+    told, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"The row {name!r} has failed.")
+    return json.loads(told.splitlines()[-1])
+
+
+def beside(path: str, seeds: int) -> None:
+    """Print a Markdown table of nanoGPT's configuration in PyTorch and here, which take turns: medians of the seeds."""
+    rows: dict[str, list[dict[str, float]]] = {"nanoGPT in PyTorch": [], "`--cell transformer`": []}
+    for seed in range(seeds):
+        processes, told = [], []
+        for name in ("nanoGPT", "transformer"):  # one after the other: starting up takes both cores
+            processes.append(begun(path, name, seed, "waits"))
+            told.append([json.loads(processes[-1].stdout.readline())])
+        while "turn" in told[-1][-1] or "first" in told[-1][-1]:
+            for process, of_process in zip(processes, told, strict=True):
+                process.stdin.write("\n")
+                process.stdin.flush()
+                of_process.append(json.loads(process.stdout.readline()))
+            shown = [f"{each[-1]['turn']:.2f}" for each in told if "turn" in each[-1]]
+            print(f"seed {seed}, turn {len(told[0]) - 1}, CPU seconds: {', '.join(shown)}", file=sys.stderr, flush=True)
+        for of_row, (first, *parts, end) in zip(rows.values(), told, strict=True):
+            training = [part["turn"] for part in parts]
+            whole = first["first"] + sum(training)
+            step = statistics.median(training[1:]) / TURN  # the first turn has fewer
+            of_row.append({**end, "first": first["first"], "whole": whole, "ms": 1e3 * step})
+    columns = ("first", "ms", "whole", "fresh 64", "fresh 256", "carried")
+    print(
+        "| | to the first steps | ms a step | in all | fresh 64 | fresh 256 | carried |\n|---|---|---|---|---|---|---|"
+    )
+    for name, of_name in rows.items():
+        values = [statistics.median(each[column] for each in of_name) for column in columns if column in of_name[0]]
+        shown = [f"{value:.{1 if place < 3 else 3}f}" for place, value in enumerate(values)]
+        print(f"| {name} | {' | '.join([*shown, *['-'] * (len(columns) - len(shown))])} |", flush=True)
 
 
 def main(path: str, which: str = "soon", model: str = "") -> None:
     """Print a Markdown table."""
-    if which == "adapting":
-        adapting(path, model)
+    if which in ("adapting", "costs"):
+        {"adapting": adapting, "costs": costs}[which](path, model)
         return
     if which == "counts":
         counts(path)
         return
     print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
+    if which == "transformer":
+        beside(path, int(model or 3))
+        return
     names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
-    rows = beside(path) if which == "transformer" else {}
     columns = ("fresh 64", "fresh 256", "carried")
     print(
         "| | CPU seconds | of nanoGPT's | wall seconds | " + " | ".join(columns) + " |\n|---|---|---|---|---|---|---|"
     )
     yardstick = None
-    for name in rows or names:
-        of_name = rows.get(name) or [measured(path, name)]
-        row = {key: statistics.median(each[key] for each in of_name) for key in of_name[0]}
+    for name in names:
+        row = measured(path, name)
         yardstick = row["cpu"] if name == "nanoGPT" else yardstick
         share = f"{row['cpu'] / yardstick:.2f}" if yardstick else "-"
         losses = " | ".join(f"{row[column]:.3f}" if column in row else "-" for column in columns)
@@ -213,7 +286,7 @@ PEERS = {"nanoGPT": nanogpt, "transformer": transformer}
 
 if __name__ == "__main__":
     if sys.argv[2:3] == [turns.PEER]:
-        path, _, name, seed = sys.argv[1:]
-        print(json.dumps(PEERS[name](path, int(seed)) if name in PEERS else tfgen(path, name)))
+        path, _, name, seed, *more = sys.argv[1:]
+        print(json.dumps(PEERS[name](path, int(seed), bool(more)) if name in PEERS else tfgen(path, name)))
     else:
         main(*sys.argv[1:])

@@ -27,7 +27,7 @@ DOCUMENTS.append("examples/README.md")
 _SMALL_TRAINING = ("--units", "4", "--layers", "1", "--length", "16", "--batch-size", "8", "--epochs", "1")
 _SMALL_PYTHON = ((r"\bunits=\d+", "units=4"), (r"\bepochs=\d+", "epochs=1"), (r"\bGRU\(256,", "GRU(8,"))
 _PROGRAMS = ("tfgen", "make", "pip", "npm", "python", ".venv/bin/python", "saved_model_cli", "curl", "pytest")
-_NEEDS_PACKAGES = re.compile(r"needs (the package|packages|another package|matplotlib)|is not installed")
+_NEEDS_PACKAGES = re.compile(r"needs? (the package|packages|another package|matplotlib)|is not installed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -270,6 +270,8 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
     (folder / "sample.txt").write_text(romeo[1000:1100] + romeo[2000:2200][::-1], "utf-8")
     (folder / "tinyshakespeare.txt").write_text(romeo, "utf-8")
     (folder / "huge.txt.gz").write_bytes(gzip.compress(romeo.encode()))
+    (folder / "training.txt").write_text(romeo[:5400], "utf-8")
+    (folder / "held-out.txt").write_text(romeo[5400:], "utf-8")
     (folder / "book.txt").write_text((data / "alice.txt").read_text("utf-8")[2000:8000], "utf-8")
     with (data / "ag_news_test.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row, _ in zip(csv.reader(file), range(60), strict=False)]
@@ -292,6 +294,17 @@ def _put_models(folder: pathlib.Path, text: str) -> None:
         path.parent.mkdir(exist_ok=True)
         if path.name in text and not re.search(rf"tfgen train {path.stem}\.txt", text):
             TextGenerator.build(vocabulary, units=8, seed=1).save(path)
+    for name in ("network.keras", "lstm.keras", "gpt.keras", "both.keras"):
+        if name in text and f"-o {name}" not in text:
+            TextGenerator.build(vocabulary, cell="rnn", units=8, seed=1).save(folder / name)
+    if "counts.keras" in text and "-o counts.keras" not in text:
+        _counts(vocabulary, (folder / "training.txt").read_text("utf-8")).save(folder / "counts.keras")
+
+
+def _counts(vocabulary, text):
+    from tfgen import Corpus, TextGenerator
+
+    return TextGenerator.count(Corpus.from_text(text), vocabulary, order=3)
 
 
 def _names_taken_for_granted() -> dict[str, object]:
@@ -316,8 +329,17 @@ def _names_taken_for_granted() -> dict[str, object]:
     modules = {"hashlib": hashlib, "keras": keras, "np": np, "tf": tf, "tfgen": tfgen}
     sampling = {name: getattr(tfgen.sampling, name) for name in tfgen.sampling.__all__}
     made = {"corpus": corpus, "vocabulary": vocabulary, "generator": generator, "train": train}
+    members = {"network": generator, "counts": _counts(vocabulary, text), "text": text[:200], "held_out": text[-400:]}
     sequential = keras.Sequential([keras.Input((None,), dtype="int32"), *layers, head])
-    return {**modules, **sampling, **made, "validation": validation, "sequential": sequential, "__name__": "example"}
+    return {
+        **modules,
+        **sampling,
+        **made,
+        **members,
+        "validation": validation,
+        "sequential": sequential,
+        "__name__": "example",
+    }
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from models import VOCABULARY, V, model_of
 from tfgen import InputError, TextGenerator, networks
 from tfgen.networks import adapting
 from tfgen.ngrams import adaptive, counting, kneser_ney
-from tfgen.vocabulary import END
+from tfgen.vocabulary import END, PADDING
 
 POSSIBLE = np.arange(8) >= END
 texts = st.lists(st.lists(st.integers(END + 1, 6), min_size=1, max_size=12), min_size=1, max_size=6)
@@ -84,6 +84,11 @@ def test_counts_that_go_on_are_those_of_both_texts(first, more, ends, order):
         assert getattr(tables, name).tolist() == getattr(both, name).tolist(), name
     again = adaptive.AdaptiveCounts(tables).read(one, other)
     np.testing.assert_allclose(again, counts.read(one, other), atol=1e-5)
+    context = [*reversed(one)][: order - 1]
+    context = context[: context.index(END) + 1] if END in context else context
+    context += [PADDING] * (order - 1 - len(context))
+    expected = tables.probabilities([np.arange(8), *(np.full(8, token) for token in context)])
+    np.testing.assert_allclose(again[0], expected, atol=1e-6)
 
 
 def generator_of(name):

@@ -3,18 +3,18 @@
 import csv
 import importlib.util
 import json
-import os
-import signal
+import re
 import subprocess
-import time
+import tempfile
 
+import killed_actors
 import pytest
-from cli_support import ENVIRONMENT, TFGEN, here_fixture  # noqa: F401 - a fixture
+from cli_support import ENVIRONMENT, TFGEN, here_fixture, run  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
-from ray_support import processes_of, ray_folder_fixture  # noqa: F401 - a fixture
+from ray_support import PATIENCE, environment_of, processes_of, ray_folder_fixture  # noqa: F401 - a fixture
 
-from tfgen import TextGenerator, Vocabulary, bulk
+from tfgen import TextGenerator, Vocabulary, bulk, networks
 from tfgen.bulk import runs, tables
 from tfgen.errors import InputError
 
@@ -95,6 +95,71 @@ def test_scores(model, tmp_path):
     assert [float(row["nats"]) for row in rows] == [score.nats for score in expected]
 
 
+@pytest.mark.slow
+@needs_arrow
+@pytest.mark.parametrize("ending", [".txt", ".jsonl", ".csv", ".parquet"])
+def test_any_table_becomes_any_other(here, model, ending):
+    from tfgen import model_files
+
+    texts, source = ["ab1", "b", "a" * 9], here.folder / f"lines{ending}"
+    if ending == ".txt":
+        source.write_text("".join(f"{text}\n" for text in texts))
+    else:
+        tables.write(source, [{"text": text, "name": f"{text}, or not"} for text in texts])
+    expected = [score.nats for score in model_files.load(model).score(texts)]
+    for written in tables.WRITTEN:
+        said = here("bulk", model, source, "-o", f"scores{written}", "--score")
+        assert (said[0], said[1]) == (0, f"scores{written} has 3 rows.\n"), said
+        rows = [*tables.rows(here.folder / f"scores{written}", ["text"])]
+        assert [float(row["nats"]) for row in rows] == expected
+        assert [row["text"] for row in rows] == texts
+        assert [row.get("name") for row in rows] == [None if ending == ".txt" else f"{text}, or not" for text in texts]
+
+
+@pytest.fixture(name="translator", scope="module")
+def translator_fixture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("translator") / "reads.keras"
+    known = Vocabulary.from_texts(["ab0123456789"], ends=True)
+    encoder = networks.text_encoder(Vocabulary.from_texts(["xyz"], ends=True), cell="rnn", units=4, seed=1)
+    TextGenerator.build(known, cell="rnn", units=4, seed=1, encoder=encoder).save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_texts_are_written_and_scored_under_their_sources(here, translator):
+    from tfgen import model_files
+
+    sources = ["xy", "zzz", "y"]
+    tables.write(here.folder / "in.csv", [{"of": each, "begins": "ab"[: i % 3]} for i, each in enumerate(sources)])
+    options = ("bulk", translator, "in.csv", "--length", "5", "--source", "of")
+    assert here(*options, "-o", "new.jsonl")[0] == 0
+    assert here(*options, "--column", "begins", "-o", "on.jsonl")[0] == 0
+    assert here("bulk", translator, "on.jsonl", "--score", "--source", "of", "-o", "scores.jsonl")[0] == 0
+    generator = model_files.load(translator)
+    call = {"length": 5, "temperature": 0.8}
+    for number, (new, on, score) in enumerate(
+        zip(*(read(here.folder / f"{name}.jsonl") for name in ("new", "on", "scores")), strict=True)
+    ):
+        of = sources[number]
+        assert new["text"] == generator.generate(source=of, seed=[number], **call)
+        assert on["text"] == generator.generate("ab"[: number % 3], source=of, seed=[number], **call)
+        assert score["nats"] == pytest.approx(generator.score(on["text"], source=of).nats, rel=1e-5)
+
+
+def test_sources_go_with_models_that_read_some(here, model, translator):
+    tables.write(here.folder / "in.csv", [{"of": "xy"}, {"of": "xq"}])
+    (here.folder / "in.txt").write_text("xy\n")
+    for words, message in (
+        ((translator, "in.csv"), "reads a source; name the column that holds it"),
+        ((model, "in.csv", "--source", "of"), "has no encoder and reads no source: omit the column 'of'"),
+        ((translator, "in.csv", "--source", "of"), "in row 2, .*'q'"),
+        ((translator, "in.csv", "--source", "off"), "row 1 of 'in.csv' has no text 'off'; its texts are 'of'"),
+        ((translator, "in.txt", "--source", "of", "--column", "b"), "has one text a line, and 'b', 'of' are read"),
+        ((translator, "in.csv", "--source", "of", "--column", "of"), "one column cannot hold texts and sources"),
+    ):
+        assert re.search(message, here.refused("bulk", *words, "-o", "out.csv")), words
+
+
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=8)
 
 
@@ -107,7 +172,23 @@ def test_tables_hold_any_text(tmp_path_factory, texts):
             continue
         path = folder / f"rows{ending}"
         tables.write(path, rows)
-        assert [*tables.rows(path, "prompt")] == rows, ending
+        assert [*tables.rows(path, ["prompt"])] == rows, ending
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_lines_end_as_in_every_reader(tmp_path, end, mark):
+    long = "b" * 200_000  # the csv module itself would take no more than 131,072
+    contents = {
+        "a.txt": ["a\x0b\x85\u2028", long],
+        "a.jsonl": ['{"prompt": "a\x7f\x85\u2028"}', json.dumps({"prompt": long})],
+        "a.csv": ["prompt", "a\x0b\x85\u2028", long],
+    }
+    for name, lines in contents.items():
+        (tmp_path / name).write_bytes((mark + "".join(line + end for line in lines)).encode())
+        first, second = tables.rows(tmp_path / name, ["prompt"])
+        assert first["prompt"] in ("a\x0b\x85\u2028", "a\x7f\x85\u2028"), name
+        assert second == {"prompt": long}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +196,15 @@ def test_tables_hold_any_text(tmp_path_factory, texts):
     [
         ("a.txt", b"ab\nq\n", "in row 2, .*'q'"),
         ("a.txt", b"", "has no row"),
-        ("a.txt", b"a\xff\n", "line 1 of .* is not UTF-8"),
+        ("a.txt", b"a\xff\n", "is not UTF-8 at byte 1"),
+        ("a.jsonl", b"[" * 100_000, "line 1 of .* is not JSON"),
+        ("a.csv", b'prompt\n"a" b\n', "line 2: .* expected after"),
+        ("a.csv", b'prompt\n"a', "line 2: unexpected end of data"),
+        ("a.csv", b"prompt,b\na\n", "line 2 has 1 cell, and the first row 2"),
+        pytest.param(
+            *("a.txt", b"x" * (2**24 + 1), "has a line or row of more than 16,777,216 characters"),
+            marks=pytest.mark.slow,
+        ),
         ("a.jsonl", b"{}\n", "row 1 of .* has no text 'prompt'; its texts are nothing"),
         ("a.jsonl", b'{"text": "a"}\n', "its texts are 'text'"),
         ("a.jsonl", b"[1]\n", "line 1 of .* must be a JSON object"),
@@ -149,61 +238,62 @@ def test_scores_take_no_settings():
         bulk.Request(score=True, settings={"length": 3})
 
 
-def start(folder, ray_folder, *arguments):
-    command = [*TFGEN, "bulk", *map(str, arguments)]
-    environment = {**ENVIRONMENT, "TMPDIR": ray_folder, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+MANY = "".join(f"{'ab' * (i % 3)}{i}\n" for i in range(2000))
+OPTIONS = ("many.txt", "--length", "20", "--seed", "3")
 
 
-@pytest.mark.slow
-@needs_ray
-def test_one_process_and_actors_that_are_killed_write_the_same_file(model, tmp_path, ray_folder):
-    prompts = tmp_path / "many.txt"
-    prompts.write_text("".join(f"{'ab' * (i % 3)}{i}\n" for i in range(2000)))
-    options = (model, prompts, "--length", "20", "--seed", "3")
-    for workers in ([], ["--workers", "1"]):
-        out, err = start(tmp_path, ray_folder, *options, *workers, "-o", f"{len(workers)}.jsonl").communicate(
-            timeout=900
+@pytest.fixture(name="whole", scope="module")
+def whole_fixture(model, tmp_path_factory):
+    """What one process writes from 2,000 prompts."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "many.txt").write_text(MANY)
+    done = run("bulk", model, *OPTIONS, "-o", "out.jsonl", cwd=folder)
+    assert "has 2,000 rows" in done.stdout.decode(), done.stderr
+    assert len(read(folder / "out.jsonl")) == 2000
+    return (folder / "out.jsonl").read_bytes()
+
+
+@pytest.fixture(name="in_actors")
+def in_actors_fixture(model, tmp_path, ray_folder):
+    """Give the exit code and what was said where so many actors write, one of which may do something after a group."""
+    (tmp_path / "many.txt").write_text(MANY)
+
+    def in_actors(count, does="", after=0):
+        command = [*(killed_actors.COMMAND if does else TFGEN), "bulk", str(model), *OPTIONS]
+        command += ["-o", f"{count}{does}.jsonl", "--workers", str(count)]
+        told = {"TFGEN_DOES": does, "TFGEN_AFTER": str(after), "TFGEN_DONE": str(tmp_path / "done")}
+        environment = environment_of(ray_folder) | told
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        assert "has 2,000 rows" in out, err
-    expected = (tmp_path / "0.jsonl").read_bytes()
-    assert len(read(tmp_path / "0.jsonl")) == 2000
-    assert (tmp_path / "2.jsonl").read_bytes() == expected
+        assert (tmp_path / "done").exists() == bool(does)
+        return done.returncode, done.stdout + done.stderr
 
-    stopped = start(tmp_path, ray_folder, *options, "--workers", "2", "-o", "killed.jsonl")
-    parts = tmp_path / "killed.jsonl.parts"
-    deadline = time.monotonic() + 600
-    while len([*parts.glob("*.jsonl")]) < 10 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    actors = [process for process, words in processes_of(ray_folder).items() if words.startswith("ray::MapWorker")]
-    os.kill(actors[0], signal.SIGKILL)
-    out, err = stopped.communicate(timeout=900)
-    assert "has 2,000 rows" in out, err
-    assert (tmp_path / "killed.jsonl").read_bytes() == expected
+    return in_actors
 
 
 @pytest.mark.slow
 @needs_ray
-def test_a_run_that_is_interrupted_goes_on_with_the_same_command(model, tmp_path, ray_folder, signals_end_processes):
-    prompts = tmp_path / "many.txt"
-    prompts.write_text("".join(f"{'ab' * (i % 3)}{i}\n" for i in range(2000)))
-    options = (model, prompts, "--length", "20", "--seed", "3", "-o", "out.jsonl")
-    stopped = start(tmp_path, ray_folder, *options, "--workers", "2")
-    parts = tmp_path / "out.jsonl.parts"
-    deadline = time.monotonic() + 600
-    while len([*parts.glob("*.jsonl")]) < 16 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    stopped.send_signal(signal.SIGINT)
-    _, err = stopped.communicate(timeout=300)
-    assert stopped.returncode == 130
-    assert err.splitlines()[-1] == "tfgen: interrupted"
-    out, err = start(tmp_path, ray_folder, *options).communicate(timeout=600)  # in one process
-    assert "has 2,000 rows" in out, err
-    whole = start(tmp_path, ray_folder, *options[:-1], "whole.jsonl")
-    assert "has 2,000 rows" in whole.communicate(timeout=600)[0]
-    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+@pytest.mark.parametrize(("count", "does"), [(1, ""), (2, "die")])
+def test_actors_write_what_one_process_does(in_actors, whole, tmp_path, count, does):
+    code, said = in_actors(count, does, after=9)
+    assert code == 0, said
+    assert (tmp_path / f"{count}{does}.jsonl").read_bytes() == whole
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_run_that_is_interrupted_goes_on_with_the_same_command(
+    in_actors, whole, model, tmp_path, ray_folder, signals_end_processes
+):
+    code, said = in_actors(2, "interrupt", after=9)
+    assert (code, said.splitlines()[-1]) == (130, "tfgen: interrupted")
+    assert not processes_of(ray_folder)
+    written = [*(tmp_path / "2interrupt.jsonl.parts").glob("*.jsonl")]
+    assert 8 <= len(written) < 32
+    again = run("bulk", model, *OPTIONS, "-o", "2interrupt.jsonl", cwd=tmp_path)  # in one process
+    assert "has 2,000 rows" in again.stdout.decode(), again.stderr
+    assert (tmp_path / "2interrupt.jsonl").read_bytes() == whole
 
 
 @pytest.mark.parametrize(
@@ -217,9 +307,41 @@ def test_nonsense_is_refused_in_one_plain_line(model, prompts, tmp_path, nonsens
 
 @pytest.mark.slow
 @needs_ray
-def test_what_is_no_dataset_is_refused(model):
-    with pytest.raises(InputError, match=r"dataset must be a ray\.data\.Dataset; received int\."):
-        bulk.generate(3, model)
+def test_rows_of_a_dataset_are_answered_in_their_order(model, ray_folder, monkeypatch):
+    import ray.data
+
+    from tfgen import machines, model_files
+    from tfgen.bulk import ray_data
+
+    monkeypatch.setenv("TMPDIR", ray_folder)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
+    with machines.connected(3):
+        dataset = ray.data.from_items([{"prompt": each, "n": n} for n, each in enumerate(PROMPTS)])
+        for given, message in (
+            ((3, model, {}), r"dataset must be a ray\.data\.Dataset; received int\."),
+            ((dataset, model, {"column": "text"}), "has the columns 'prompt', 'n'; received 'text'"),
+            ((dataset, model, {"lenght": 3}), "there is no setting lenght, did you mean length"),
+            ((dataset, model, {"length": -1}), "length must be"),
+            ((dataset, "gone.keras", {}), "does not exist"),
+            ((dataset, model, {"source": "n"}), "has no encoder and reads no source"),
+        ):
+            with pytest.raises((InputError, TypeError), match=message) as refused:
+                bulk.generate(given[0], given[1], **given[2])
+            assert "\n" not in str(refused.value)
+        for settings, message in (({"length": -1}, "length must be"), ({"lenght": 3}, "there is no setting lenght")):
+            wrong = bulk.Request(settings=settings)  # which an actor finds
+            with pytest.raises(InputError, match=rf"^{message}[^\n]+\.$"):
+                next(ray_data.answered(iter([(0, [{"prompt": "a"}])]), model.read_bytes(), wrong, 1))
+        written = bulk.generate(dataset, model, length=6, seed=5, workers=2).materialize()
+        scores = bulk.score(written, model, workers=1).take_all()
+    assert [(row["prompt"], row["n"], row["seed"]) for row in scores] == [
+        (prompt, number, 5 + number) for number, prompt in enumerate(PROMPTS)
+    ]
+    generator = model_files.load(model)
+    for row in scores[::50]:
+        assert row["text"] == generator.generate(row["prompt"], length=6, seed=[row["seed"]])
+        assert row["nats"] == pytest.approx(generator.score(row["text"]).nats, rel=1e-5)
 
 
 def test_the_command_asks_for_the_same(here, model, prompts):

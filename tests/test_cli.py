@@ -22,9 +22,10 @@ import pytest
 from cli_support import ENVIRONMENT, TEXT, TFGEN, TINY, here_fixture, model_bytes_fixture, model_fixture, run  # noqa: F401 - fixtures
 
 import tfgen
-from tfgen import model_files, training
-from tfgen.cli import terminal
+from tfgen import model_files
+from tfgen.cli import terminal, training_run
 from tfgen.corpora import Corpus
+from tfgen.training import jobs, runs
 
 EPOCH = re.compile(
     r"epoch (\d+)/(\d+) · training [\d.]+ nats \([\d.]+ bits\) · validation [\d.]+ nats \([\d.]+ bits\)"
@@ -90,9 +91,9 @@ def test_training_into_a_pipe_is_plain_lines(trained):
 def test_training_ends_with_why_what_is_kept_and_what_the_file_writes(trained, here):
     folder, out = trained
     ending, written = re.search(
-        r"\n\n(All 2 .+)\n.+\n\nThe saved model writes:\n\n(.+)\n\nThe model is", out, re.S
+        r"\n\n(Both epochs .+)\n.+\n\nThe saved model writes:\n\n(.+)\n\nThe model is", out, re.S
     ).groups()
-    kept = r"All 2 epochs are done; epoch ([12]) is kept, validation [\d.]+ nats \([\d.]+ bits\)\."
+    kept = r"Both epochs are done; epoch ([12]) is kept, validation [\d.]+ nats \([\d.]+ bits\)\."
     (epoch,) = re.fullmatch(kept, ending).groups()
     again = here.done("generate", folder / "fox.keras", "the ", "--length", "200", "--seed", "0")
     assert f"{written}\n" == "--- temperature 0.8 ---\n" + again
@@ -244,7 +245,7 @@ def test_a_vocabulary_that_left_tokens_out_can_go_on_with_its_own_text(here):
 def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
     (here.folder / "my text.txt").write_text(TEXT)
     commands = []
-    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: commands.append(self.continue_command))
+    monkeypatch.setattr(training_run.TrainingRun, "run", lambda self, corpus: commands.append(self.continue_command))
     here.done("train", "my text.txt", "-o", "a b.keras", *TINY)
     here.done("train", "my text.txt", *TINY, "--lines", "--unescape", "--normalize", "NFC", "--encoding", "ascii")
     assert commands == [
@@ -257,7 +258,7 @@ def test_the_way_to_go_on_repeats_how_the_corpus_was_read(here, monkeypatch):
 def test_a_name_that_begins_with_a_dash_is_no_option_in_the_next_command(here, monkeypatch):
     (here.folder / "-my text.txt").write_text(f"{TEXT}-")
     commands = []
-    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: commands.append(self.continue_command))
+    monkeypatch.setattr(training_run.TrainingRun, "run", lambda self, corpus: commands.append(self.continue_command))
     shown = here.done("train", *TINY[:2], "--prompt", "-x", "--prompt", "the", "--", "-my text.txt")
     assert commands == [
         "tfgen train --prompt -x --prompt the --units 4 './-my text.txt' -o './-my text.keras' --resume"
@@ -268,12 +269,11 @@ def test_a_name_that_begins_with_a_dash_is_no_option_in_the_next_command(here, m
 
 
 def test_an_interruption_before_anything_was_learned_saves_nothing(here, model, monkeypatch):
-    import tfgen.training
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tfgen.training, "run", interrupted)
+    monkeypatch.setattr(runs, "run", interrupted)
     (here.folder / "fox.txt").write_text(TEXT)
     before = (here.folder / model).read_bytes()
     code, _, err = here("train", "fox.txt", *TINY, "-o", model, "--overwrite", "--no-sample")
@@ -293,14 +293,14 @@ def test_a_model_is_named_after_its_corpus(here, monkeypatch, corpus, name):
     (here.folder / "poems").mkdir()
     (here.folder / "poems" / "rain.v2.txt").write_text(TEXT)
     saved = []
-    monkeypatch.setattr(module("train").TrainingRun, "run", lambda self, corpus: saved.append(str(self.output)))
+    monkeypatch.setattr(training_run.TrainingRun, "run", lambda self, corpus: saved.append(str(self.output)))
     here.done("train", corpus, *TINY, "--cut", "streams", given=TEXT.encode())
     assert saved == [f"{name or here.folder.name}.keras"]
 
 
 def test_diverging_is_an_error_that_names_the_rate_and_keeps_good_weights(here, monkeypatch):
     (here.folder / "fox.txt").write_text(TEXT)
-    monkeypatch.setattr(training, "optimizer", lambda *of_the_run: keras.optimizers.SGD(1e38))
+    monkeypatch.setattr(jobs, "optimizer", lambda *of_the_run: keras.optimizers.SGD(1e38))
     code, _, err = here("train", "fox.txt", *TINY, "--no-sample")
     assert code == 1
     assert len(err.splitlines()) == 1
@@ -390,6 +390,8 @@ def test_inspect_tells_what_the_file_holds(trained, here):
     assert facts["settings"]["batch_size"] == 8
     assert facts["result"]["val_nats"] > 0
     plain = here.done("inspect", path)
+    assert " None" not in plain  # what was left open
+    assert len({re.match(r"\S+ +", line).end() for line in plain.splitlines()}) == 1
     assert re.search(r"^corpus\.characters +1,800$", plain, re.M)
     assert re.search(r"^network +LSTM\(8\), Dense\(32\)$", plain, re.M)
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tfgen.corpora import Corpus, compressed, files, line_ends, load_corpus
 from tfgen.errors import InputError
+from tfgen.prepared import prepare_corpus
 
 
 def write(folder: pathlib.Path, **texts: str) -> None:
@@ -158,6 +159,53 @@ def test_a_bad_byte_is_reported_with_its_offset(before, bad, mark):
 
 WINDOWS = "Plain.\nIt’s “raining” – says Zoë, and she’s right.\n" * 3
 CHINESE = "今天天气很好，我们去公园散步。\n你好，世界。\n" * 3
+
+
+OTHERS = {
+    "cp1252": "Le café était fermé ; « à bientôt », dit-elle d’un air gêné.\n",
+    "latin-1": "El niño comió piñas en la montaña; ¿qué más quería? ¡Él también!\n",
+    "cp1250": "Zażółć gęślą jaźń, powiedział książę wśród łąk.\n",
+    "cp1251": "Привет, мир. Это проверка.\n",
+    "cp1253": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι.\n",
+    "cp1254": "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar.\n",
+}
+
+
+@pytest.mark.parametrize("encoding", OTHERS)
+def test_the_encoding_in_wide_use_is_advised_first(encoding):
+    message = refusal_of_bytes((OTHERS[encoding] * 20).encode(encoding))
+    assert f"the line reads in {encoding.replace('latin-1', 'cp1252')} {OTHERS[encoding][:20]!r}"[:-1] in message
+
+
+def test_apostrophes_of_windows_alone_are_no_cyrillic():
+    assert "the line reads in cp1252 'It’s'" in refusal_of_bytes(b"Plain text.\n" * 20 + b"It\x92s\n")
+
+
+UTF_8 = "naïve café déjà vu\n" * 40
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "advice"),
+    [
+        (UTF_8.encode() + b"It\x92s\n" + UTF_8.encode(), "utf-8", "what is around it is utf-8: repair the byte"),
+        (UTF_8.encode() + "漢".encode()[:2], "utf-8", "it ends inside a character"),
+        (UTF_8.encode() + "é".encode()[:1], "utf-8", "it ends inside a character"),
+        (b"plain\n" * 40 + "漢".encode()[:2], "utf-8", "it ends inside a character"),
+        (UTF_8.encode("utf-16")[:-1], "utf-16", "it ends inside a character"),
+        (("\ufeff" + UTF_8).encode("utf-16-le")[:-1], "utf-16-le", "it ends inside a character"),
+        (b"plain caf\xe9", "utf-8", "if it is a text file, give its encoding"),
+    ],
+)
+def test_one_wrong_byte_makes_no_other_encoding(data, encoding, advice):
+    message = refusal_of_bytes(data, encoding=encoding)
+    assert advice in message
+    assert ("--errors" in message) == ("encoding=" not in message)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_recognised(encoding):
+    message = refusal_of_bytes("Rain and sun\n".encode(encoding))
+    assert message.endswith(f"give its encoding (encoding={encoding!r}, --encoding {encoding}).")
 
 
 @pytest.mark.parametrize(("text", "encoding"), [(WINDOWS, "cp1252"), (CHINESE, "gb18030"), (CHINESE, "gbk")])
@@ -299,6 +347,7 @@ def test_what_is_passed_over_in_a_folder_is_counted(tmp_path):
     (folder / "linked").symlink_to(elsewhere)
     (folder / "sub" / "again").symlink_to(elsewhere)
     (folder / "sub" / "up").symlink_to(folder)
+    (folder / "device").symlink_to(os.devnull)
     os.mkfifo(folder / "pipe")
     corpus = load_corpus(folder)
     assert sorted(corpus.documents) == ["A", "B", "W"]
@@ -306,7 +355,7 @@ def test_what_is_passed_over_in_a_folder_is_counted(tmp_path):
         "binary_files": 2,
         "hidden_files": 3,
         "dangling_links": 1,
-        "special_files": 1,
+        "special_files": 2,
         "repeated_folders": 2,
     }
 
@@ -331,6 +380,16 @@ def test_a_document_is_one_thing():
     assert "split_on must be a regular expression; received '('" in refusal("x", split_on="(")
 
 
+def test_standard_input_is_named_once():
+    assert "received it 2 times" in refusal(["-", "-"])
+
+
+def test_what_was_prepared_is_no_folder_of_text(tmp_path):
+    write(tmp_path, a="abc")
+    prepare_corpus(tmp_path / "a.txt", directory=tmp_path / "ids")
+    assert "was prepared, and holds ids and no text" in refusal(tmp_path / "ids")
+
+
 def test_globs(tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     write(tmp_path, b="B", a="A")
@@ -340,6 +399,31 @@ def test_globs(tmp_path, monkeypatch):
     assert load_corpus("**/*.txt").documents == ("A", "B", "C")
     assert load_corpus("a*").ends is False
     assert "'*.csv'" in refusal("*.csv")
+
+
+def test_a_glob_looks_into_linked_folders_once_and_counts_what_it_passes_over(tmp_path, monkeypatch):
+    for name in ("a", "a/b", "elsewhere"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, text=name)
+    for number in range(3):  # by which there are 3**40 paths
+        (tmp_path / "a" / "b" / f"up{number}").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "a" / "gone.txt").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "a" / "pipe.txt")
+    monkeypatch.chdir(tmp_path / "a")
+    for pattern in ("**/*.txt", "./**/t*t.txt", f"{tmp_path}/a/**/*.txt", f"{tmp_path}/a/**/**/*.txt", "../a/**"):
+        corpus = load_corpus(pattern)
+        assert sorted(corpus.documents) == ["a", "a/b", "elsewhere"], pattern
+    assert load_corpus("*.txt").noticed == {"dangling_links": 1, "special_files": 1}
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/zero").exists(), reason="this system has no device without an end")
+def test_a_device_without_an_end_is_refused(monkeypatch):
+    assert "is a device, which may have no end" in refusal("/dev/zero")
+    with pathlib.Path("/dev/zero").open() as zeros:
+        monkeypatch.setattr(sys, "stdin", zeros)
+        assert "standard input is a device" in refusal("-")
+    assert "is empty" in refusal(os.devnull)
 
 
 def test_a_path_that_looks_like_a_glob_or_a_name_is_a_path_first(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes, shared_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgen.corpora import columns, compressed, load_corpus
+from tfgen.corpora import columns, compressed, files, json_rows, load_corpus
 from tfgen.errors import InputError
 
 NOT_BLANK = TEXT.filter(str.strip)
@@ -231,3 +231,62 @@ def test_delimiters_are_not_guessed_in_prose():
 def test_two_columns_of_one_name_ask_for_the_number():
     message = refusal_of_bytes(b"t,u,t\n1,2,3\n", "a.csv", column="t")
     assert "numbers 1 and 3; give the number of one" in message
+
+
+@pytest.mark.parametrize("first", ["SEP=;", "sep=;;;", '"sep=;"'])
+def test_the_line_that_names_the_delimiter_is_known_in_each_of_its_forms(first):
+    assert load_bytes(f"{first}\r\na;b\r\nx;1\r\n".encode(), "a.csv", column="b").documents == ("1",)
+
+
+@pytest.mark.parametrize("delimiter", ["|", "\t", ";"])
+def test_a_header_of_one_cell_names_the_option_for_what_stands_between(delimiter):
+    message = refusal_of_bytes(f"a{delimiter}b\nx{delimiter}1\n".encode(), "a.csv", column="c")
+    assert f"(delimiter={delimiter!r}, --delimiter" in message
+
+
+@pytest.mark.parametrize("option", [{"delimiter": ";"}, {"quoting": "none"}])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_options_of_tables_are_not_ignored_in_json(option, name):
+    message = refusal_of_bytes(b'{"t": "Rain"}', name, column="t", **option)
+    assert message.startswith(next(iter(option)))
+    assert "holds JSON" in message
+
+
+def test_a_mark_where_files_were_joined_is_called_one():
+    assert "line 2 begins with a byte order mark" in refusal_of_bytes(
+        b'{"t": "a"}\n\xef\xbb\xbf{"t": "b"}', "a.jsonl", column="t"
+    )
+
+
+def test_an_error_in_a_long_json_file_is_named_with_its_line_and_not_read_over(monkeypatch):
+    monkeypatch.setattr(files, "LONGEST_RECORD", 1000)
+    rows = '[{"t": "a"},\n{"t": "b" "u": 1},\n' + '{"t": "c"},\n' * 1000 + '{"t": "d"}]'
+    pieces = [rows[i : i + 100] for i in range(0, len(rows), 100)]
+    with pytest.raises(InputError, match="line 2 is not JSON"):
+        list(columns.read_column(pieces, ".json", "a.json", "t"))
+
+
+@given(
+    st.integers(1, 40), st.sampled_from(["[1, 2.5e-3, -4]", '"a\\u00e9\\n\\ud83d\\ude00"', "[true, false, null]", "{}"])
+)
+def test_json_may_be_cut_anywhere(size, value):
+    text = f'[{{"v": {value}, "t": "Rain"}},\n {{"t": "Sun", "v": {value}}}]'
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    assert [cell.text for cell in columns.read_column(pieces, ".json", "a.json", "t")] == ["Rain", "Sun"]
+
+
+def test_a_long_row_of_json_is_not_parsed_again_with_every_piece():
+    text = '[{"t": "Rain", "v": [' + "1," * 200_000 + "1]}]"
+    parsed = 0
+
+    class Decoder(json.JSONDecoder):
+        def raw_decode(self, s, idx=0):
+            nonlocal parsed
+            parsed += len(s) - idx
+            return super().raw_decode(s, idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_rows.json, "JSONDecoder", Decoder)
+        pieces = [text[i : i + 1000] for i in range(0, len(text), 1000)]
+        assert len(list(columns.read_column(pieces, ".json", "a.json", "t"))) == 1
+    assert parsed < 4 * len(text)

@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from tfgen import Corpus, InputError, TextGenerator, Vocabulary, callbacks, datasets, metrics, model_files, networks
 from tfgen.vocabulary import PADDING
+from tfgen.writing import like_lengths
+from tfgen.writing import sources as sources_
+from tfgen.writing import writer as writer_
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
 OF_SOURCES = Vocabulary.from_texts(["xyz"], ends=True)
@@ -129,6 +132,21 @@ def test_an_exact_match_is_a_text_written_without_a_mistake():
     assert f"{4 - len(wrong)} of 4 written without a mistake" in shown[0]
 
 
+def test_samples_that_cannot_be_written_are_refused_before_anything_is_trained():
+    plain = TextGenerator.build(VOCABULARY, cell="rnn", units=2, batch_size=None)
+    pairs, _ = datasets.pairs(SOURCES, TEXTS, VOCABULARY, source_vocabulary=OF_SOURCES, validation=0)
+    for model, callback, said in [
+        (untrained(), callbacks.SampleText(), "writes from a source, a text or a list of them; received none"),
+        (untrained(), callbacks.SampleText(sources=SOURCES, texts=TEXTS[:2]), "received 2 texts for 4 sources"),
+        (untrained(), callbacks.SampleText(sources=3), "a source must be a str"),
+        (plain, callbacks.SampleText(sources=SOURCES), "writes without a source; received one"),
+        (plain, callbacks.Mistakes(pairs), "this model has no encoder: remove it"),
+    ]:
+        callback.set_model(model)
+        with pytest.raises(InputError, match=said):
+            callback.on_train_begin()
+
+
 def test_samples_show_source_and_text_and_truth():
     shown = []
     generator = untrained()
@@ -216,6 +234,9 @@ def test_one_source_or_several_with_one_prompt_or_several():
     one = generator.generate(source="xyz", **options)
     assert isinstance(one, str)
     assert generator.generate(source=["xyz"], **options) == [one]
+    for kind in (tf.constant, np.array):
+        assert generator.generate(source=kind("xyz"), **options) == one
+        assert generator.generate(source=kind(SOURCES), **options) == generator.generate(source=SOURCES, **options)
     assert generator.generate(source=SOURCES, **options)[0] == one
     assert generator.generate(["", "ab"], source="xyz", **options)[0] == one
     assert generator.generate("ab", source=SOURCES, **options)[0].startswith("ab")
@@ -236,6 +257,25 @@ def test_many_sources_are_encoded_in_pieces():
     assert together[0] == generator.generate(source=pictures[0], temperature=0, length=3)
     assert together[599] == generator.generate(source=pictures[599], temperature=0, length=3)
     assert generator.generate(source=pictures.astype(np.float64)[0], temperature=0, length=3) == together[0]
+
+
+def test_sources_of_unlike_lengths_are_encoded_apart_and_what_is_held_is_bounded(monkeypatch):
+    generator, sources = untrained(), ["xyz" * 6, "z", "", "yx" * 3]
+    expected = [generator.generate(source=source, temperature=0, length=4) for source in sources]
+    monkeypatch.setattr(like_lengths, "_TOKENS", 8)
+    assert generator.generate(source=sources, temperature=0, length=4) == expected
+    assert generator.score(["ab"] * 4, source=sources)[0].nats == pytest.approx(
+        generator.score("ab", source=sources[0]).nats, abs=1e-5
+    )
+    # Copies of one source are written in batches for which there is room.
+    monkeypatch.setattr(writer_, "_BYTES", 4000)
+    assert generator.generate(source=sources, temperature=0, length=4, n=3) == [[text] * 3 for text in expected]
+    monkeypatch.setattr(sources_, "_MOST", 1400)
+    assert generator.generate(source=sources[1:], temperature=0, length=4) == expected[1:]
+    with pytest.raises(InputError, match=r"^4 sources, .* 1,\d+ numbers to keep"):
+        generator.generate(source=sources)
+    with pytest.raises(InputError, match=r"^99 sources, "):
+        generator.generate(["a"] * 99, source="xyz" * 6)
 
 
 def test_attention_comes_out_token_by_token():

@@ -10,6 +10,7 @@ import pytest
 from cli_support import (  # noqa: F401 - fixtures
     ENVIRONMENT,
     TEXT,
+    TFGEN,
     here_fixture,
     model_bytes_fixture,
     model_fixture,
@@ -231,8 +232,19 @@ def test_a_process_that_writes_never_imports_tensorflow(files, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_enough_ends_it(files, tmp_path):
-    done = run("generate", files["model"], "the ", "--length", "20000", cwd=tmp_path)
+def test_a_long_text_is_written_whole_and_nothing_else_is_said(files, tmp_path):
+    done = run("generate", files["model"], "the ", "--length", "20000", "--seed", "7", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert len(done.stdout) == 20_005
     assert model_files.read_config(files["model"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+def test_a_reader_that_has_enough_ends_it(files, tmp_path, engine):
+    asked = ["generate", files["model"], "the ", "--length", "100000000", "--seed", "7", "--engine", engine]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*TFGEN, *map(str, asked)], env=ENVIRONMENT, cwd=tmp_path, **pipes) as process:
+        assert process.stdout.read(4) == b"the "
+        process.stdout.close()
+        assert (process.wait(120), process.stderr.read()) == (0, b"")

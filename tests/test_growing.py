@@ -8,7 +8,7 @@ import pytest
 from cli_support import TEXT, TINY, here_fixture, model_bytes_fixture, model_fixture  # noqa: F401 - fixtures
 
 from tfgen import InputError, TextGenerator, Vocabulary, model_files, networks
-from tfgen.cli import train as training_command
+from tfgen.cli import texts
 
 OLD = Vocabulary.from_texts(["abcab"], ends=True)
 NEW = OLD.extended(Vocabulary.from_texts(["axyz"]))
@@ -80,10 +80,12 @@ def test_what_cannot_grow():
 def test_a_model_goes_on_with_a_text_of_new_characters(here, model, monkeypatch, large):
     monkeypatch.setenv("KERAS_HOME", str(here.folder / "keras"))
     if large:
-        monkeypatch.setattr(training_command, "_LARGE", 0)
+        monkeypatch.setattr(texts, "_LARGE", 0)
     (here.folder / "new.txt").write_text(f"{TEXT}\u00e9t\u00e9 ".replace("\n", " ") * 2)
     on = ("train", "new.txt", *TINY[2:], "--init-from", model, "--no-sample")
-    assert "'\u00e9' (U+00E9)" in here(*on)[2]
+    refused = here(*on)[2]
+    assert "'\u00e9' (U+00E9)" in refused
+    assert "; learn them too with generator.with_vocabulary (--grow-vocabulary), remove them, skip" in refused
     out = here(*on, "--grow-vocabulary", "-o", "grown.keras")[1]
     assert "new characters: '\u00e9'" in out
     grown, old = (model_files.load(path) for path in (here.folder / "grown.keras", model))

@@ -1,5 +1,6 @@
 """Several texts from the command line: which seed they had, from which prompts, what is between them, and copies."""
 
+import importlib
 import json
 import re
 import shlex
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgen import Corpus, TextGenerator, Vocabulary, cli
+from tfgen.cli import prompts
+from tfgen.errors import InputError
 from tfgen.vocabulary import separators
 
 NAMES = ["Anna", "Bert", "Carl", "Dora"]
@@ -40,6 +43,19 @@ def test_a_text_can_be_had_again(here, model, engine):
         "",
         here.done("generate", model, *more, "--seed", json.loads(out)["seed"]),
     )
+
+
+def test_the_seed_of_all_temperatures_is_told_before_the_first_heading(here, model, monkeypatch):
+    shown, command = [], importlib.import_module("tfgen.cli.generate")
+    monkeypatch.setattr(command, "_write", shown.append)
+    monkeypatch.setattr(command, "_tell", shown.extend)
+    here("generate", model, "the", "--temperature", "0.5", "--temperature", "1", "--length", "3")
+    assert [text.strip() for text in shown if text[:4] in ("seed", "--- ", "\n---")] == [
+        shown[0],
+        "--- temperature 0.5 ---",
+        "--- temperature 1 ---",
+    ]
+    assert shown[0].startswith("seed ")
 
 
 @pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
@@ -162,10 +178,10 @@ def test_candidates_are_ranked(here, model, more):
 
 
 @pytest.mark.parametrize("name", cli._COMMANDS)
-def test_every_command_has_two_examples_that_can_be_given(here, name):
+def test_every_command_has_a_few_examples_that_can_be_given(here, name):
     shown = here.done(name, "--help").partition("Examples:\n")[2]
     examples = [shlex.split(line) for line in shown.splitlines()]
-    assert len(examples) == 2
+    assert len(examples) in (2, 3)
     for _, called, *arguments in examples:
         assert called == name
         cli.cli.get_command(None, name).make_context(name, arguments)
@@ -174,3 +190,17 @@ def test_every_command_has_two_examples_that_can_be_given(here, name):
 def test_what_was_probably_meant_is_said(here, model):
     assert "Did you mean 'generate'?" in here.refused("genrate", model)
     assert "'--temperature'" in here.refused("generate", model, "--temprature", "1")
+    assert "'hot' is not a valid number." in here.refused("generate", model, "--temperature", "hot")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_prompts_holds_as_many_as_it_has_lines(tmp_path, end):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(f"one{end}{end}two{end}".encode())
+    assert prompts.read({}, (), path) == ["one", "", "two"]
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="holds no prompt"):
+        prompts.read({}, (), path)
+    path.write_bytes(f"a{end}".encode() * 1_000_001)
+    with pytest.raises(InputError, match="has more than 1,000,000 lines"):
+        prompts.read({}, (), path)

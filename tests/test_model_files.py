@@ -196,12 +196,22 @@ def test_complex_weights_are_refused_and_not_halved(tmp_path, model_bytes):
     path = tmp_path / "complex.keras"
     assert "complex numbers" in refusal(path, packed(files | {"model.weights.h5": data.getvalue()}), model_files.load)
     refusal(path, path.read_bytes(), instant_reading.read)
+    with pytest.raises(ValueError, match="the file holds complex numbers in '/"):
+        keras.saving.load_model(path)
 
 
 def test_weights_that_unpack_to_gigabytes_are_refused_unread(tmp_path, model_bytes):
     files = unpacked(model_bytes) | {"model.weights.h5": bytes(2**24)}
     message = refusal(tmp_path / "bomb.keras", packed(files, zipfile.ZIP_DEFLATED))
     assert "claims 16,777,216 for its model.weights.h5" in message
+
+
+def test_a_configuration_of_many_small_values_is_refused_before_memory_is_taken(tmp_path, model_bytes):
+    files = unpacked(model_bytes)
+    files["config.json"] = b'{"x": [' + b'{"a":1},' * 3_000_000 + b"0]," + files["config.json"].strip()[1:]
+    before = forget_peak()
+    refusal(tmp_path / "many.keras", packed(files), model_files.read_config)
+    assert peak() - before < 100 << 20
 
 
 def test_a_member_that_is_stored_cannot_claim_more_than_the_file(tmp_path, model_bytes):

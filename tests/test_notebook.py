@@ -2,6 +2,7 @@
 
 import html.parser
 import math
+import re
 
 import numpy as np
 import pytest
@@ -79,6 +80,21 @@ def test_a_score_and_a_report_are_shown():
     assert read.notes == ["'a': 50%, 1.00 bits, rank 1", "'b': 25%, 2.00 bits, rank 3"]
     report = tfgen.novelty.report("<the cat sat>", tfgen.Corpus.from_texts(["a <the cat sleeps"]))
     assert "<the cat s" in Read(report._repr_html_()).text
+
+
+def test_what_was_measured_is_one_line_where_there_are_no_colours():
+    score = tfgen.writing.Score("ab" * 99, ("ab",) * 99, 198, np.log([0.5] * 99), np.ones(99, np.int32))
+    assert re.fullmatch(
+        r"<Score of 'abab.*\.\.\.: 0\.500 bits per character; perplexity 2\.00; 99 tokens>", repr(score)
+    )
+    none = np.zeros(0)
+    written = tfgen.Generated("a\n", ("\n",), none, none, (), "end")
+    assert repr(written) == r"<Generated 'a\n': 1 new token; finish_reason='end'>"
+    corpus = tfgen.Corpus.from_texts(["the cat sleeps"])
+    copied = "0.0% of its passages of 10 characters are copied; the longest is 'the cat s'"
+    assert repr(tfgen.novelty.report("<the cat sat>", corpus)) == f"<Report on 13 characters: {copied}>"
+    alone = "<Report on 1 character: 0.0% of its passages of 1 character are copied>"
+    assert repr(tfgen.novelty.report("x", corpus)) == alone
 
 
 def test_an_error_of_the_users_is_its_message_in_a_notebook():

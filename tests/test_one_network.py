@@ -5,8 +5,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfgen import Corpus, InputError, TextGenerator, Vocabulary, datasets, interop, metrics, networks
+from tfgen.page.contents import contents
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 6
 VOCABULARY = Vocabulary.from_texts([TEXT])
@@ -69,6 +71,59 @@ def test_a_model_is_taken_as_it_is(tmp_path, name):
     assert [(a.kind, a.outputs) for a in described] == [(b.kind, b.outputs) for b in same]
     interop.to_keras(generator)
     TextGenerator.mix([generator, plain])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["softmax", "timed logits", "functional", "stateful logits"])
+def test_exports_are_those_of_the_plain_network(tmp_path, name):
+    keras.utils.set_random_seed(1)
+    network = MODELS[name]()
+    generator, plain = (TextGenerator(VOCABULARY, each) for each in (network, networks.plain(network)))
+    given, same = (contents(VOCABULARY, networks.layers_of(each), "float32") for each in (generator, plain))
+    assert given.weights == same.weights  # of a page
+    generator.export(tmp_path / "saved", "saved-model")
+    served = tf.saved_model.load(tmp_path / "saved")
+    settings = {"temperature": tf.constant(0.8), "seed": tf.constant(1, tf.int64), "length": tf.constant(12)}
+    (text,) = served.generate(tf.constant(["the fox"]), **settings)["texts"].numpy()
+    assert text.decode() == generator.generate("the fox", length=12, temperature=0.8, seed=1)
+    generator.export(tmp_path / "page", "html")
+    assert "<html" in (tmp_path / "page.html").read_text("utf-8")[:500]
+    for step, package in (("onnx", "onnxruntime"), ("litert", "ai_edge_litert")):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[{step}]'")
+        logits = []
+        for each in (generator, plain):
+            directory = tmp_path / f"{step} {len(logits)}"
+            each.export(directory, step)
+            logits.append(first_logits(directory, step))
+        np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-5)
+        expected = generator.score(VOCABULARY.tokens[5]).log_probabilities[0]
+        assert logits[0][5] - np.log(np.exp(logits[0]).sum()) == pytest.approx(expected, abs=1e-4)
+
+
+def first_logits(directory, step):
+    """Those after the end of a text, at which all begins, from a state of zeros."""
+    if step == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(directory / "step.onnx")
+        asked = {each.name: [1, *each.shape[1:]] for each in session.get_inputs()}
+        given = {name: np.zeros(shape, np.float32) for name, shape in asked.items()}
+        given["ids"] = np.array([2], np.int32)
+        return session.run(["logits"], given)[0][0]
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(directory / "step.tflite")).get_signature_runner()
+    given = {name: np.zeros(told["shape"], told["dtype"]) for name, told in runner.get_input_details().items()}
+    given["ids"][:] = 2
+    return runner(**given)["logits"][0]
+
+
+def test_ids_without_targets_are_refused_in_one_line():
+    generator, ids = TextGenerator(VOCABULARY, sequential(DENSE(V))), np.full((4, 3), 5)
+    generator.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for x in (ids, tf.constant(ids), tf.data.Dataset.from_tensor_slices(ids).batch(2)):
+        with pytest.raises(InputError, match=r"fit needs targets.*give fit\(ids, targets\)"):
+            generator.fit(x, verbose=0)
 
 
 def test_what_is_no_chain_says_what_would_be_one():

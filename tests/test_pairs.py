@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfgen import Corpus, InputError, Vocabulary, datasets, load_pairs, prepare_pairs
+from tfgen.terms import sources as terms_sources
 from tfgen.vocabulary import END, PADDING
 
 VOCABULARY = Vocabulary.from_texts(["abcde"], ends=True)
@@ -61,6 +62,18 @@ def test_every_pair_is_read_once_an_epoch_and_a_source_is_in_one_part(made, batc
         assert collections.Counter(parts[0] + parts[1]) == expected
         assert not {s for s, _ in parts[0]} & {s for s, _ in parts[1]}
         assert len({s for s, _ in parts[1]}) == (round(different / 2) if validation else 0)
+
+
+@pytest.mark.parametrize("kind", [np.array, tf.constant, lambda texts: np.array(texts, object)])
+def test_strings_of_numpy_and_tensorflow_are_texts(kind):
+    sources, texts = ["xy", "", "z"], ["abc", "é", ""]
+    options = {"source_vocabulary": OF_SOURCES, "validation": 0, "unknown": "unknown"}
+    expected, _ = datasets.pairs(sources, texts, VOCABULARY, **options)
+    given, _ = datasets.pairs(kind(sources), kind(texts), VOCABULARY, **options)
+    for one, other in zip(expected, given, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+    assert terms_sources.texts(kind(texts)) == texts
+    assert terms_sources.plain(kind("ab")) == "ab"
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_a_large_text_trains_the_same_model_from_disk(here, monkeypatch):
     assert_same("memory.keras", "disk.keras")
     assert "found" not in here.done("prepare", "fox.txt", "-o", "fox")  # the same is no fault
 
-    monkeypatch.setattr(importlib.import_module("tfgen.cli.train"), "_LARGE", 0)
+    monkeypatch.setattr(importlib.import_module("tfgen.cli.texts"), "_LARGE", 0)
     code, _, err = here("train", "fox.txt", *SETTINGS, "-o", "large.keras")
     assert (code, [line.split()[0] for line in err.splitlines()]) == (0, ["hashing", "counting", "writing"])
     assert_same("memory.keras", "large.keras")

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
@@ -163,6 +164,48 @@ def test_a_record_without_end_is_refused_before_it_fills_the_memory(folder, monk
 def zstandard(data):
     library = pytest.importorskip("zstandard", reason="the extra 'zst' is not installed")
     return library.ZstdCompressor(write_checksum=True).compress(data)
+
+
+def test_pipes_are_read_once_and_prepared_as_files_are(folder, tmp_path):
+    texts = {"rows.csv": b"a,b\nRain,1\nSun,2\n", "more.csv.gz": gzip.compress(b"a,b\nSnow,3\n")}
+    for name, content in texts.items():
+        os.mkfifo(tmp_path / name)
+        threading.Thread(target=(tmp_path / name).write_bytes, args=[content], daemon=True).start()
+    prepared = preparing.prepare_corpus([tmp_path / name for name in texts], directory=folder / "out", column="a")
+    assert prepared.vocabulary.decode(prepared.ids) == "RainSunSnow"
+    assert prepared.number_of_documents == 3
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["ids.bin", "manifest.json"]
+
+
+def test_a_link_to_nothing_is_no_free_place(folder, tmp_path):
+    (folder / "out").symlink_to(tmp_path / "nowhere")
+    (folder / "a.txt").write_text("abc")
+    with pytest.raises(InputError, match="exists and holds something else"):
+        preparing.prepare_corpus(folder / "a.txt", directory=folder / "out", show=lambda stage: pytest.fail(stage))
+
+
+def test_a_link_to_an_empty_directory_is_filled(folder):
+    (folder / "out").mkdir()
+    (folder / "link").symlink_to("out")
+    (folder / "a.txt").write_text("abc")
+    preparing.prepare_corpus(folder / "a.txt", directory=folder / "link")
+    assert (folder / "link").is_symlink()
+    assert open_prepared(folder / "out").characters == 3
+
+
+def test_what_was_killed_before_it_knew_what_it_does_is_removed_by_the_next_run(folder):
+    """Which may be a copy of all of standard input."""
+    program = """
+import os, signal, sys
+from tfgen.prepared import preparing
+preparing.prepare_corpus("-", directory="out", show=lambda stage: os.kill(os.getpid(), signal.SIGKILL))
+"""
+    killed = subprocess.run([sys.executable, "-c", program], input=b"abc" * 1000, env=ENVIRONMENT, check=False)
+    assert killed.returncode == -9
+    assert [path.name for path in folder.glob(".tfgen.*/*") if path.name.startswith("input")]
+    (folder / "a.txt").write_text("other")
+    preparing.prepare_corpus(folder / "a.txt", directory=folder / "out")
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "out"]
 
 
 COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard}

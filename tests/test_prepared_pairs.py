@@ -147,6 +147,12 @@ def test_a_table_that_is_changed_between_its_sides_is_refused(monkeypatch, direc
     assert not are_prepared_pairs("a")
 
 
+def test_pairs_of_a_pipe_are_refused_before_it_is_read(folder):
+    os.mkfifo(folder / "rows.csv")
+    with pytest.raises(InputError, match=r"^'.*rows.csv' is a pipe, and pairs are read several times"):
+        prepare_pairs(folder / "rows.csv", folder / "out", **COLUMNS)
+
+
 def test_sides_of_different_numbers_are_refused_when_they_are_opened(folder):
     write("a.csv", DATES)
     write("b.csv", [*DATES, ("July 1", "0000-07-01")])

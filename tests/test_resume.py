@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from training_support import renewable
 
-from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, networks, training
+from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, networks, training, workers
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.fitting import callback_lists, snapshot
@@ -412,11 +412,13 @@ def test_a_damaged_checkpoint_costs_some_batches_and_a_warning(begun, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_other_numbers_of_threads_than_before_are_said(begun, tmp_path, monkeypatch):
-    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+def test_other_numbers_of_threads_and_workers_than_before_are_said(begun, tmp_path, monkeypatch):
+    before = {**Checkpoints(begun).latest().state, "computed_with": snapshot.computed_with(workers.Workers(3, 1000))}
+    Checkpoints(tmp_path).save(before)
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "77")
+    said = "at once, 1000 workers and goes on with .*, 77 operations at once: its numbers may differ"
     with (
-        pytest.warns(UserWarning, match="goes on with .*, 77 operations at once: its numbers may differ"),
+        pytest.warns(UserWarning, match=said),
         pytest.raises(Killed),
     ):
         build("quick").fit(batches()[0], epochs=EPOCHS, callbacks=[callbacks.Resume(tmp_path), Kill(0)], verbose=0)

@@ -3,13 +3,16 @@
 import math
 from types import SimpleNamespace
 
+import alphabet
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.terms.scores import Score
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import END, Vocabulary
+from tfgen.writing.scoring import Scorer
 
 LETTERS = "abcdefgh"
 VOCABULARY = Vocabulary.from_texts([LETTERS])
@@ -163,3 +166,13 @@ def test_unknown_characters_are_named_skipped_or_scored(generator: TextGenerator
 def test_a_text_must_be_a_str(generator: TextGenerator, text: object) -> None:
     with pytest.raises(InputError, match="text must be a str"):
         generator.score(text)  # type: ignore[call-overload]
+
+
+def test_many_models_that_are_read_once_each_are_not_called_retraced(caplog: pytest.LogCaptureFixture) -> None:
+    for each in range(6):
+        Scorer(alphabet.Alphabet())([alphabet.ids_of("abc"[: 1 + each % 3])])
+    assert "retracing" not in caplog.text
+    again = tf.function(lambda number: number + 1)  # what is really traced again and again is still said
+    for number in range(6):
+        again(number)
+    assert "retracing" in caplog.text

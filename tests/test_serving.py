@@ -1,5 +1,6 @@
 """The server of examples/serving runs for real, and gives every one of many clients the text that Python gives."""
 
+import asyncio
 import concurrent.futures
 import functools
 import http.client
@@ -16,13 +17,15 @@ import time
 import urllib.error
 import urllib.request
 
+import keras
+import numpy as np
 import pytest
 from cli_support import ENVIRONMENT
 
 if importlib.util.find_spec("kserve") is None:
     pytest.skip("kserve is not installed (pip install '.[kserve]')", allow_module_level=True)
 
-from tfgen import TextGenerator, Vocabulary
+from tfgen import TextGenerator, Vocabulary, networks
 
 SERVER = pathlib.Path(__file__).parents[1] / "examples" / "serving" / "server.py"
 PROMPTS = ["the quick", "", "o", "fox jumps over the lazy dog", "漢 the ZZZ"]
@@ -303,6 +306,59 @@ def test_a_directory_that_is_not_as_it_was_written_is_refused(exported, tmp_path
 def test_what_another_program_or_format_has_written_is_refused(tmp_path, monkeypatch, told):
     (tmp_path / "tfgen.json").write_text(told)
     assert refusal(tmp_path, monkeypatch).startswith(f"{tmp_path} is no SavedModel of tfgen export, or damaged: ")
+
+
+def from_texts():
+    """A model that writes from a text, sources for it, what these are called, and what none is."""
+    letters = Vocabulary.from_texts(["abc"], ends=True)
+    encoder = networks.text_encoder(letters, cell="rnn", units=3, embedding=3, seed=1)
+    generator = TextGenerator.build(letters, cell="rnn", units=4, encoder=encoder, attention=True, seed=1)
+    return generator, ["abc", "", "caba"], "string of shape (None,)", [3, "abc", [1, 2, 3], [["a"]] * 3]
+
+
+def from_arrays():
+    """Likewise one that writes from tables of numbers."""
+    encoder = keras.Sequential([keras.Input((2, 2)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    generator = TextGenerator.build(Vocabulary.from_texts(["abc"], ends=True), units=4, encoder=encoder, seed=1)
+    sources = [[[1.0, 2.0], [3.0, 4.5]], [[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.5], [9.0, 0.0]]]
+    return generator, sources, "float32 of shape (None, 2, 2)", ["abc", sources[0], [[["a", 1], [2, 3]]] * 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [from_texts, from_arrays])
+def test_it_writes_from_sources_as_python_does(made, tmp_path):
+    generator, sources, kind, others = made()
+    generator.export(tmp_path / "model")
+    served = server_module().Generator("model", str(tmp_path / "model"), 0.01, 64)
+    assert served.load()
+
+    def ask(**body):
+        return asyncio.run(served.predict(body))
+
+    prompts, seeds = ["", "a", "cb"], [3, 4, 5]
+    given = sources if made is from_texts else np.float32(sources)
+    expected = generator.generate(prompts, source=given, length=70, seed=seeds)
+    inputs = {"prompts": prompts, "sources": sources, "length": 70, "seed": seeds}
+    assert ask(inputs=inputs) == {"outputs": expected}
+    names = ("prompts", "sources", "seed")
+    rows = [dict(zip(names, row, strict=True)) for row in zip(prompts, sources, seeds, strict=True)]
+    short = generator.generate(prompts, source=given, length=200, seed=seeds)
+    assert ask(instances=rows) == {"predictions": short}
+    scored = ask(signature_name="score", inputs={"texts": ["a", "b", "c"], "sources": sources})["outputs"]
+    whole = [score.log_probabilities for score in generator.score(["a", "b", "c"], source=given)]
+    assert [row[0] for row in scored["log_probabilities"]] == pytest.approx([row[0] for row in whole], abs=1e-5)
+
+    def said(**inputs):
+        with pytest.raises(server_module().InvalidInput) as error:
+            ask(inputs=inputs)
+        assert len(str(error.value).splitlines()) == 1
+        return str(error.value)
+
+    assert "the input sources is missing" in said(prompts=prompts)
+    assert "the input prompts is missing" in said(sources=sources)
+    assert "one source for each text" in said(prompts=prompts, sources=sources[:2])
+    for other in others:
+        assert f"the input 'sources' must be {kind}" in said(prompts=prompts, sources=other), other
 
 
 def refusal(directory, monkeypatch):

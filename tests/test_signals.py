@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfgen
-from tfgen.cli import stopped_runs, train
+from tfgen.cli import stopped_runs, training_run
 from tfgen.support import interrupts
 
 TRAIN = ["fox.txt", "--cell", "rnn", "--units", "4", "--length", "16", "--batch-size", "4", "--epochs", "1"]
@@ -85,20 +85,45 @@ with interrupts.handled(), interrupts.deferred():
     assert done.returncode == -number
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["-m", "tfgen", "--version"], "SIG_DFL"),
+        (["-mtfgen", "--version"], "SIG_DFL"),
+        (["-c", "import tfgen"], "default_int_handler"),
+        (["-c", "import tfgen", "-m", "tfgen"], "default_int_handler"),
+    ],
+)
+def test_ctrl_c_is_a_page_of_traceback_in_programs_of_others_alone(tmp_path, command, expected):
+    """What is imported with tfgen says which handler there is by then."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, signal, sys\n"
+        "class Says(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tfgen.errors':\n"
+        "            print(repr(signal.getsignal(signal.SIGINT)), file=sys.stderr)\n"
+        "sys.meta_path.insert(0, Says())\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    )
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])}
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
+    assert expected in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_stopped_before_it_has_learned_saves_nothing_and_begins_anew(here, monkeypatch, number):
     (here.folder / "fox.txt").write_text(TEXT)
     old = b"a model of long ago"
     (here.folder / "fox.keras").write_bytes(old)
-    describe = train.TrainingRun._describe
+    describe = training_run.TrainingRun._describe
 
     def stopped(*described):
         describe(*described)
         os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.TrainingRun, "_describe", stopped)
+        patch.setattr(training_run.TrainingRun, "_describe", stopped)
         code, _, err = here("train", *TRAIN, "--overwrite")
     assert code == 128 + number
     assert err.splitlines()[-1] == ("tfgen: interrupted" if number == signal.SIGINT else "tfgen: stopped by SIGTERM")

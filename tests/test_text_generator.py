@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfgen import datasets, networks, sampling
 from tfgen.errors import InputError
+from tfgen.fitting.model import TrainingModel
 from tfgen.text_generator import TextGenerator
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
@@ -439,6 +440,18 @@ def test_fit_takes_its_arguments_by_place_as_keras_does():
     watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
     generator.fit(ids, ids, None, 2, 0, [watch])
     assert seen == [0, 1]
+
+
+@pytest.mark.parametrize("trains", ["fit", pytest.param("train_on_batch", marks=pytest.mark.slow)])
+def test_a_step_is_traced_once(monkeypatch, trains):
+    traced = []
+    step = TrainingModel.train_step
+    monkeypatch.setattr(TrainingModel, "train_step", lambda self, data: traced.append(data) or step(self, data))
+    generator = TextGenerator.build(Vocabulary(["a"]), cell="rnn", units=2)
+    generator.compile("adam", "sparse_categorical_crossentropy")
+    ids = np.full((2, 3), 3)
+    getattr(generator, trains)(ids, ids)
+    assert len(traced) == 1
 
 
 @pytest.mark.slow

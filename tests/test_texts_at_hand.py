@@ -2,6 +2,7 @@
 
 import importlib
 
+import numpy as np
 import pytest
 
 from tfgen.corpora import Corpus
@@ -88,3 +89,24 @@ def test_a_table_asks_for_its_column(texts, column, fact):
     with pytest.raises(InputError) as caught:
         Corpus.from_texts(texts, column=column)
     assert fact in str(caught.value)
+
+
+def test_what_is_left_out_is_counted():
+    assert Corpus.from_texts(CELLS).noticed == {"blank_rows": 2}
+    assert Corpus.from_texts(["Rain", "Sun"]).noticed == {}
+
+
+def test_a_path_of_keys_leads_into_rows_as_in_json():
+    rows = [{"a": {"b": "Rain"}}, {"a": None}, {"a": {"b": None}}, {}, {"a.b": "Sun"}]
+    corpus = Corpus.from_texts(rows, column="a.b")
+    assert (corpus.documents, corpus.noticed) == (("Rain", "Sun"), {"blank_rows": 3})
+
+
+def test_a_column_that_no_row_has_is_named():
+    with pytest.raises(InputError, match="texts has no column 'q' in any row; the first one has 'id', 'title'"):
+        Corpus.from_texts([{"id": 1, "title": "Rain"}, {}], column="q")
+
+
+def test_rows_of_arrays_are_no_texts():
+    with pytest.raises(InputError, match="document 1 of 'texts' must be a str"):
+        Corpus.from_texts(np.array([["a", "b"]]))

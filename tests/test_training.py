@@ -15,7 +15,7 @@ import tfgen
 from tfgen import Pairs, TextGenerator, Vocabulary, model_files, networks, training
 from tfgen.corpora import Corpus
 from tfgen.errors import InputError
-from tfgen.training import Settings
+from tfgen.training import Settings, provenance
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 30
 CORPUS = Corpus.from_text(TEXT, source="fox.txt")
@@ -306,7 +306,7 @@ def test_a_vocabulary_that_left_tokens_out_reads_new_ones_as_unknown():
     ],
 )
 def test_the_result_is_of_the_best_epoch_and_never_no_number(history, best):
-    assert training._best_epoch(history) == best
+    assert provenance._best_epoch(history) == best
 
 
 def test_defaults_are_what_prepare_takes_without_settings():

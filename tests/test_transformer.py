@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from tfgen import Corpus, InputError, TextGenerator, Vocabulary, training
 from tfgen.fitting.adamw import AdamW
-from tfgen.layers import Transformer
-from tfgen.layers.transformer_block import twice_gelu
+from tfgen.layers import Transformer, transformer_block
 
 VOCABULARY = Vocabulary(list("abcd"))
 UNITS = 6
@@ -95,15 +94,36 @@ def test_half_precision():
     np.testing.assert_allclose(tf.cast(half, tf.float32), LAYERS[4](inputs), atol=0.2)
 
 
-@given(st.lists(st.floats(-12, 12), min_size=1))
+@pytest.mark.parametrize("twice_gelu", [transformer_block.twice_gelu, transformer_block.compiled_twice_gelu])
+@given(st.lists(st.floats(-12, 12), min_size=4, max_size=4))  # XLA compiles for each length
 @examples(20)
-def test_gelu_and_its_gradient_are_those_of_keras(numbers):
+def test_gelu_and_its_gradient_are_those_of_keras(twice_gelu, numbers):
     x = tf.constant(numbers, tf.float64)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
         ours, theirs = twice_gelu(x) / 2, keras.ops.gelu(x, approximate=True)
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), rtol=1e-6, atol=1e-9)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=6, max_size=6))
+@examples(10)
+def test_normalisation_and_its_gradient_are_those_of_keras(numbers):
+    rng = np.random.default_rng(0)
+    x = tf.constant(np.reshape(numbers, (1, 2, 3)) + rng.normal(size=(4, 2, 3)), tf.float64)
+    scale, offset = tf.constant(rng.normal(size=(2, 3)), tf.float64)
+    layer = keras.layers.LayerNormalization(epsilon=1e-5, dtype="float64")
+    layer.build(x.shape)
+    layer.set_weights([scale, offset])
+    weights = tf.constant(rng.normal(size=x.shape), tf.float64)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([x, scale, offset])
+        ours, theirs = transformer_block.normalized(x, scale, offset), layer(x)
+        one, other = (tf.reduce_sum(weights * each) for each in (ours, theirs))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+    of_theirs = tape.gradient(other, [x, *(weight.value for weight in layer.trainable_weights)])
+    for of_ours, of_their in zip(tape.gradient(one, [x, scale, offset]), of_theirs, strict=True):
+        np.testing.assert_allclose(of_ours, of_their, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 import importlib
 import io
 import json
+import pathlib
+import re
 import sys
 
 import pytest
@@ -45,3 +47,21 @@ def test_json_escapes_all_that_a_terminal_obeys_and_says_the_same():
     text = terminal.as_json({"text": OBEYED})
     assert json.loads(text) == {"text": OBEYED}
     assert terminal.visible(text) == text
+
+
+@pytest.mark.parametrize(("is_terminal", "expected"), [(True, SEEN), (False, OBEYED)])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_names_of_files_are_visible_in_what_is_said(is_terminal, expected, stream, monkeypatch):
+    screen = Screen(is_terminal)
+    monkeypatch.setattr(sys, stream, screen)
+    terminal.say(f"a{OBEYED}", err=stream == "stderr")
+    assert screen.getvalue() == f"a{expected}\n"
+    if stream == "stdout":
+        rich_console.Console(markup=False, highlight=False).print(f"b{OBEYED}")
+        assert "b" + expected.replace("\x07", "") in screen.getvalue()
+
+
+def test_commands_say_nothing_past_the_terminal():
+    folder = pathlib.Path(terminal.__file__).parent
+    raw = re.compile(r"click\.echo\((?!terminal\.as_json|err=True|f\"\\r)")
+    assert [path.name for path in folder.glob("*.py") if raw.search(path.read_text())] == ["terminal.py"]

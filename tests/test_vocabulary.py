@@ -78,6 +78,24 @@ def test_unknown_characters_are_named_with_code_points_and_positions() -> None:
     assert "'é' (U+00E9) at 1, 4, 6, ..., '\\n' (U+000A) at 2, '漢' (U+6F22) at 3; " in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("king of", "write ' king' (with the space"),
+        ("of The", "write 'The' (without the space"),
+        ("of ", "leave out a space at its end"),
+        ("of queens", None),
+    ],
+)
+def test_a_word_that_is_known_with_another_space_before_it_is_offered(text: str, written: str | None) -> None:
+    known = Vocabulary.from_texts(["The king of", "of"], split="word")
+    assert {"The", " king", " of", "of"} <= {*known.tokens}
+    with pytest.raises(InputError) as refused:
+        known.encode(text)
+    offered = str(refused.value).partition("; ")[2]
+    assert offered.startswith("remove them" if written is None else written)
+
+
 def test_the_list_of_unknown_words_is_short() -> None:
     with pytest.raises(InputError) as caught:
         Vocabulary(["a"], split="word").encode("a b c d e f g " + "h" * 200_000)

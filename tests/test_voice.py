@@ -27,6 +27,7 @@ OPEN = {
     ("tfgen/instant/reading.py", "lambda error: f'{str(path)!r} {_fault(error)}'"),
     ("tfgen/portable/layers.py", "describe"),
     ("tfgen/machines/group.py", "said.mistakes[0]"),  # what one of several processes has raised
+    ("tfgen/bulk/ray_data.py", "answer"),  # likewise
     ("tfgen/workers.py", "message if everywhere else f'on worker {rank} of {self.size}, {message}'"),  # likewise
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 import tfgen
 from tfgen import TextGenerator, Vocabulary, callbacks, datasets, metrics, networks, workers
+from tfgen.errors import InputError
 
 TEXT = "".join(chr(97 + i * i % 23 + i % 3) + " " * (i % 7 == 0) for i in range(1400))
 LINES = [f"{'ab' * (i % 5)}{i:o}{'cd' * (i % 3)}" for i in range(231)]
@@ -76,6 +77,18 @@ def train(cut, together, options):
     }
 
 
+def disagree(together):
+    """Make a mistake in the last worker alone, of which all are told."""
+    last = together.size - 1
+    try:
+        with together.agreeing():
+            if together.rank == last:
+                raise InputError("it is wrong.")
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def main():
     """Train on each of some cuts in turn; each worker writes what it found."""
     parser = argparse.ArgumentParser()
@@ -87,6 +100,8 @@ def main():
     parser.add_argument("--kill-at", type=int)
     options = parser.parse_args()
     together = workers.join()
+    where = f"on worker {together.size - 1} of {together.size}, " if together.size > 1 else ""
+    assert disagree(together) == f"{where}it is wrong."
     for cut in options.cuts:
         keras.utils.set_random_seed(together.rank)
         found = train(cut, together, options)

@@ -4,6 +4,11 @@ Importing tfgen is cheap. TensorFlow, which takes seconds, is imported with the 
 vocabularies and the command line's help work without it.
 """
 
+from tfgen.support import early  # isort: skip - before anything that takes time
+
+if early.is_command():
+    early.end_at_once()
+
 import importlib
 import importlib.abc
 import importlib.machinery

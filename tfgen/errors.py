@@ -66,9 +66,35 @@ def damage(describe: Callable[[Exception], str]) -> Iterator[None]:
         raise InputError(describe(error)) from error
 
 
+@contextlib.contextmanager
+def offering(setting: str, repair: str, beside: str) -> Iterator[None]:
+    """Offer one more way to repair what a block refuses, before the others.
+
+    Args:
+        setting: That it takes, see `InputError.repairs`.
+        repair: The way.
+        beside: Only where this setting is offered too.
+
+    >>> with offering("grow", "learn it", beside="unknown"):
+    ...     raise InputError("it holds 'q'", [("unknown", "skip it")])
+    Traceback (most recent call last):
+    tfgen.errors.InputError: it holds 'q'; learn it, or skip it.
+    """
+    try:
+        yield
+    except InputError as error:
+        if all(other != beside for other, _ in error.repairs):
+            raise
+        raise InputError(error.found, [(setting, repair), *error.repairs]) from None
+
+
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that there is too little memory: Python's, or TensorFlow's, which is not imported here."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    """Whether an error says that there is too little memory.
+
+    It may be Python's, TensorFlow's, which is not imported here, or that of a library for which there is no room.
+    """
+    is_unmapped = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or is_unmapped
 
 
 def whole_number(name: str, value: object, least: int, most: int = 2**31 - 1) -> int:

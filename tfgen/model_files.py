@@ -4,7 +4,6 @@
 """
 
 import io
-import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfgen.errors import InputError, damage, path_of
-from tfgen.support import forks, plain_files, wording
+from tfgen.support import bounded_json, forks, hdf5, plain_files, wording
 
 if TYPE_CHECKING:
     from tfgen.text_generator import TextGenerator
@@ -67,7 +66,7 @@ def _contents(path: Path) -> tuple[Any, int]:
         weights = archive.getinfo(_WEIGHTS)
         for each in (entry, weights):
             _check_claim(path, each)
-        return json.loads(archive.read(entry)), weights.file_size
+        return bounded_json.loads(archive.read(entry)), weights.file_size
 
 
 def _check_claim(path: Path, entry: zipfile.ZipInfo) -> None:
@@ -87,17 +86,15 @@ def _check_arrays(path: Path) -> None:
 
     with zipfile.ZipFile(path) as archive:
         data = archive.read(_WEIGHTS)
-    arrays: list[h5py.Dataset] = []
     with h5py.File(io.BytesIO(data)) as file:
-        file.visititems(lambda _, node: arrays.append(node) if isinstance(node, h5py.Dataset) else None)
-        size = sum(each.nbytes for each in arrays)
-        complex_ = [each.name for each in arrays if each.dtype.kind == "c"]
+        size = sum(each.nbytes for each in hdf5.arrays(file))
+        complex_ = hdf5.complex_arrays(file)
     if size > len(data):
         raise InputError(
             f"{str(path)!r} claims arrays of {size:,} bytes, and holds {len(data):,}: it is damaged; save the model "
             "again."
         )
-    if complex_:  # of which Keras would take the real part in silence
+    if complex_:
         raise InputError(f"{str(path)!r} holds complex numbers in {wording.shown(complex_[0])}; give real weights.")
 
 

@@ -20,7 +20,7 @@ from tfgen.networks import building, counts, described, kinds, mixture
 from tfgen.networks.encoder_decoder import EncoderDecoder
 from tfgen.page.contents import Weights
 from tfgen.prepared.corpus import Prepared
-from tfgen.support import atomic_files, keywords, wording
+from tfgen.support import atomic_files, hdf5, keywords, wording
 from tfgen.terms.faults import NO_DISTRIBUTION
 from tfgen.vocabulary.vocabulary import Documents, OnUnknown, Vocabulary
 from tfgen.writing.writer import Writer
@@ -350,6 +350,17 @@ class TextGenerator(TrainingModel):
         vocabulary = Vocabulary.from_config(config.pop("vocabulary"))
         network = keras.saving.deserialize_keras_object(config.pop("network"), custom_objects=custom_objects)
         return cls(vocabulary, network, **config)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Look at the weights of a file before Keras reads them: this one has none that are not its network's.
+
+        Raises:
+            InputError: Some are complex.
+        """
+        # A store of Keras that is no HDF5 file has none to look through.
+        if (file := getattr(store, "h5_file", None)) is not None and (wrong := hdf5.complex_arrays(file)):
+            raise InputError(f"the file holds complex numbers in {wording.shown(wrong[0])}; give real weights.")
+        super().load_own_variables(store)
 
     def get_build_config(self) -> None:
         """Say nothing: the constructor builds everything, and `build` is this class's own."""

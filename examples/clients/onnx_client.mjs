@@ -13,24 +13,86 @@ function reader({ tokens, unknown, end, normalize, lower }) {
   return (text) => (inForm(text).match(pieces) ?? []).map((piece) => ids.get(piece) ?? unknown);
 }
 
+const LARGEST_MANIFEST = 2 ** 26; // bytes
+const LARGEST_MODEL = 2 ** 31; // bytes
+const LARGEST_STATE = 2 ** 28; // numbers
+
+const check = (holds, wrong) => {
+  if (!holds) throw new Error(wrong);
+};
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Refuse what is no vocabulary: an export of other people's may say anything. */
+function checkVocabulary(vocabulary, ids) {
+  const { tokens, normalize, lower } = vocabulary ?? {};
+  const known = Array.isArray(tokens) && tokens.every((token) => typeof token === "string");
+  const within = known && ids.every((id) => Number.isInteger(vocabulary[id]) && tokens[vocabulary[id]] !== undefined);
+  const form = [null, undefined, "NFC", "NFD", "NFKC", "NFKD"].includes(normalize);
+  check(within && form && [true, false, undefined].includes(lower), "the vocabulary that it describes is none");
+}
+
+/** Refuse a manifest that describes no model. */
+function checkManifest(manifest) {
+  check(isObject(manifest) && isObject(manifest.sha256), "tfgen.json describes no model");
+  const { vocabulary, state, encoder } = manifest;
+  checkVocabulary(vocabulary, ["unknown", "end"]);
+  const { writable, tokens } = vocabulary;
+  const flags = Array.isArray(writable) && writable.length === tokens.length && writable.includes(true);
+  check(flags && writable.every((flag) => typeof flag === "boolean"), "the vocabulary that it describes is none");
+  check(Array.isArray(state) && state.every(isState), "the state that it describes is none, or is too large");
+  check(isObject(encoder ?? {}), "the encoder that it describes is none");
+  if (encoder?.vocabulary !== undefined) checkVocabulary(encoder.vocabulary, ["unknown", "end", "closed_by"]);
+}
+
+const ARRAYS = { float32: Float32Array, int32: Int32Array };
+const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
+
+/** Whether this describes a tensor, of a place a row, which the next step takes under another name. */
+function isState(each) {
+  const { name, next, shape, dtype } = each ?? {};
+  const named = typeof name === "string" && typeof next === "string" && Object.hasOwn(ARRAYS, dtype);
+  const sizes = Array.isArray(shape) && shape.length > 0 ? shape.slice(1) : [0];
+  return named && sizes.every((size) => Number.isInteger(size) && size > 0) && product(sizes) <= LARGEST_STATE;
+}
+
+/** Refuse a model of other inputs and outputs than its manifest describes. */
+function checkNames({ state }, session, encoding) {
+  const given = new Set(["ids", ...state.map(({ name }) => name), ...(encoding?.outputNames ?? [])]);
+  const made = ["logits", ...state.map(({ next }) => next)];
+  const known = session.inputNames.every((name) => given.has(name));
+  check(known && made.every((name) => session.outputNames.includes(name)), "the model takes another state");
+}
+
 export class Writer {
   /** Open an export: `read` gives the bytes of one of its files, `ort` is the module of ONNX Runtime Web. */
   static async open(ort, read) {
-    const manifest = JSON.parse(new TextDecoder().decode(await read("tfgen.json")));
+    const content = async (name, most) => {
+      const bytes = await read(name);
+      check(bytes.byteLength <= most, `${name} has more than ${most} bytes`);
+      return bytes;
+    };
+    const manifest = JSON.parse(new TextDecoder().decode(await content("tfgen.json", LARGEST_MANIFEST)));
+    checkManifest(manifest);
     const load = async (name) => {
-      const model = await read(name);
+      const model = await content(name, LARGEST_MODEL);
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", model));
-      if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") !== manifest.sha256[name])
-        throw new Error(`${name} is not the file that was written`);
+      const written = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      check(written === manifest.sha256[name], `${name} is not the file that was written`);
       return ort.InferenceSession.create(model);
     };
-    return new Writer(ort, manifest, await load("step.onnx"), manifest.encoder && (await load("encode.onnx")));
+    const session = await load("step.onnx");
+    const encoding = manifest.encoder && (await load("encode.onnx"));
+    checkNames(manifest, session, encoding);
+    return new Writer(ort, manifest, session, encoding);
   }
 
   constructor(ort, { state, vocabulary, encoder }, session, encoding) {
     Object.assign(this, { ort, session, encoding, states: state, sources: encoder?.vocabulary });
-    Object.assign(this, vocabulary); // tokens, end, writable
-    const zeros = ({ shape }) => new ort.Tensor("float32", new Float32Array(shape[1]), [1, shape[1]]);
+    const { tokens, end, writable } = vocabulary;
+    Object.assign(this, { tokens, end, writable });
+    const zeros = ({ shape: [, ...sizes], dtype }) =>
+      new ort.Tensor(dtype, new ARRAYS[dtype](product(sizes)), [1, ...sizes]);
     this.zeros = Object.fromEntries(state.map((each) => [each.name, zeros(each)]));
     this.ids = reader(vocabulary);
     this.sourceIds = this.sources && reader(this.sources);
@@ -48,6 +110,7 @@ export class Writer {
   async step(token, state) {
     const ids = new this.ort.Tensor("int32", Int32Array.of(token), [1]);
     const given = await this.session.run({ ids, ...state });
+    check(given.logits.data.length === this.tokens.length, "the model has another vocabulary");
     const after = Object.fromEntries(this.states.map(({ name, next }) => [name, given[next]]));
     return [given.logits.data, { ...state, ...after }];
   }

@@ -11,16 +11,18 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from tfgen.bulk.requests import TOGETHER, Request
+from tfgen.bulk.requests import TOGETHER, Request, readers
 from tfgen.errors import InputError, path_of, whole_number
 from tfgen.machines import cluster
+from tfgen.support import wording
 
 
 def generate(
     dataset: Any,
     model: str | os.PathLike[str],
     *,
-    column: str = "prompt",
+    column: str | None = "prompt",
+    source: str | None = None,
     seed: int = 0,
     unknown: str = "error",
     workers: int = 2,
@@ -31,7 +33,8 @@ def generate(
     Args:
         dataset: A `ray.data.Dataset` with a column of prompts.
         model: A `.keras` file.
-        column: The column.
+        column: The column; None begins all texts anew, which goes with a source.
+        source: The column with what a model with an encoder reads.
         seed: Row r draws from the seed `seed` + r, where r is its place in the dataset.
         unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
         workers: How many actors.
@@ -43,11 +46,17 @@ def generate(
     Raises:
         InputError: An argument is out of its range, the dataset has no such column, or Ray is not installed.
     """
-    return _mapped(dataset, model, Request(False, column, seed, unknown, settings), workers)
+    return _mapped(dataset, model, Request(False, column, seed, unknown, settings, source), workers)
 
 
 def score(
-    dataset: Any, model: str | os.PathLike[str], *, column: str = "text", unknown: str = "error", workers: int = 2
+    dataset: Any,
+    model: str | os.PathLike[str],
+    *,
+    column: str = "text",
+    source: str | None = None,
+    unknown: str = "error",
+    workers: int = 2,
 ) -> Any:
     """Score a text a row.
 
@@ -55,6 +64,7 @@ def score(
         dataset: A `ray.data.Dataset` with a column of texts.
         model: A `.keras` file.
         column: The column.
+        source: The column with what a model with an encoder reads.
         unknown: What a token outside the vocabulary does, see `Vocabulary.encode`.
         workers: How many actors.
 
@@ -65,7 +75,7 @@ def score(
     Raises:
         InputError: As for `generate`.
     """
-    return _mapped(dataset, model, Request(True, column, 0, unknown), workers)
+    return _mapped(dataset, model, Request(True, column, 0, unknown, {}, source), workers)
 
 
 class _Rows:
@@ -78,8 +88,9 @@ class _Rows:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         numbers = batch.pop("id")
-        texts = [str(text) for text in batch[self._request.column]]
-        answers = self._answering.rows(texts, numbers)
+        texts = [[str(text) for text in batch[name]] for name in self._request.columns]
+        rows = [dict(zip(self._request.columns, row, strict=True)) for row in zip(*texts, strict=True)]
+        answers = self._answering.rows(rows, numbers)
         return {**batch, **{name: [each[name] for each in answers] for name in answers[0]}}
 
 
@@ -92,8 +103,13 @@ class _Groups:
         self._answering = Answering(model, request)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        answered = [self._answering.group(tuple(json.loads(each))) for each in batch["item"]]
-        return {"item": [json.dumps(each) for each in answered]}
+        return {"item": [json.dumps(self._answered(tuple(json.loads(each)))) for each in batch["item"]]}
+
+    def _answered(self, group: Any) -> Any:
+        try:
+            return self._answering.group(group)
+        except (InputError, TypeError) as error:  # given back, for what is raised would be tried again
+            return str(error)
 
 
 def answered(groups: Iterator[Any], model: bytes, request: Request, workers: int) -> Iterator[Any]:
@@ -103,7 +119,10 @@ def answered(groups: Iterator[Any], model: bytes, request: Request, workers: int
     dataset = data.from_items(items, override_num_blocks=len(items))
     found = _by_actors(dataset, _Groups, model, request, workers, 1)
     for batch in found.iter_batches(batch_size=None, prefetch_batches=0):
-        yield from map(json.loads, batch["item"])
+        for answer in map(json.loads, batch["item"]):
+            if isinstance(answer, str):
+                raise InputError(answer)
+            yield answer
 
 
 def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, workers: int) -> Any:
@@ -111,12 +130,25 @@ def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, worke
     if not isinstance(dataset, data.Dataset):
         raise InputError(f"dataset must be a ray.data.Dataset; received {type(dataset).__name__}.")
     workers = whole_number("workers", workers, 1)
-    content = path_of("model", model).read_bytes()
-    if request.column not in dataset.columns():
-        raise InputError(f"the dataset has the columns {dataset.columns()}; received column={request.column!r}.")
+    path, columns = path_of("model", model), dataset.columns() or []
+    readers(path, request)
+    for name in request.columns:
+        if name not in columns:
+            raise InputError(f"the dataset has the columns {wording.listing(columns)}; received {name!r}.")
+    content = path.read_bytes()
+    _answer_first(dataset, content, request)
     # The place of a row, whoever reads it.
     numbered = dataset.zip(data.range(dataset.count()))
     return _by_actors(numbered, _Rows, content, request, workers, TOGETHER)
+
+
+def _answer_first(dataset: Any, model: bytes, request: Request) -> None:
+    """Answer the first row here, so that a wrong model or setting is refused at once, in one line."""
+    from tfgen.bulk.runs import Answering
+
+    answering = Answering(model, request)
+    for row in dataset.take(1):
+        answering.rows([{name: str(row[name]) for name in request.columns}], [0])
 
 
 def _by_actors(dataset: Any, kind: type, model: bytes, request: Request, workers: int, together: int) -> Any:

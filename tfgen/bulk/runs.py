@@ -18,7 +18,7 @@ from typing import Any
 from tfgen import model_files
 from tfgen.bulk import tables
 from tfgen.bulk.parts import Parts
-from tfgen.bulk.requests import TOGETHER, Request
+from tfgen.bulk.requests import TOGETHER, Request, readers
 from tfgen.errors import InputError, check_instance, path_of, whole_number
 from tfgen.support import interrupts
 from tfgen.vocabulary.vocabulary import Vocabulary
@@ -43,7 +43,7 @@ def answer(
 
     Args:
         model: A `.keras` file.
-        source: A .txt file with one text a line, or a .jsonl, .csv or .parquet file with a column of texts.
+        source: A .txt file with one text a line, or a .jsonl, .csv or .parquet file with the columns that are read.
         output: A .jsonl, .csv or .parquet file: the rows of the source, in their order, with the answers as columns.
         request: What is asked for.
         workers: In how many processes, with Ray; None works in this one. The answers are the same.
@@ -67,8 +67,7 @@ def answer(
             f"{str(output)!r} exists",
             [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
         )
-    vocabulary = Vocabulary.from_config(model_files.read_config(model)["vocabulary"])
-    count = _checked(source, request, vocabulary)
+    count = _checked(source, request, readers(model, request))
     run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
     parts, groups = Parts(output), -(-count // TOGETHER)
     with parts.begun(run, overwrite):
@@ -98,15 +97,15 @@ def _hash(path: Path) -> str:
 
 
 def _grouped(source: Path, request: Request) -> Iterator[Group]:
-    every = tables.rows(source, request.column)
+    every = tables.rows(source, request.columns)
     return enumerate(iter(lambda: [*itertools.islice(every, TOGETHER)], []))
 
 
-def _checked(source: Path, request: Request, vocabulary: Vocabulary) -> int:
+def _checked(source: Path, request: Request, known: dict[str, Vocabulary]) -> int:
     """Count the rows, and refuse those that cannot be answered."""
     count = 0
     for _, rows in _grouped(source, request):
-        request.check(vocabulary, [row[request.column] for row in rows], count)
+        request.check(known, rows, count)
         count += len(rows)
     if not count:
         raise InputError(f"{str(source)!r} has no row; give a text a row.")
@@ -127,15 +126,15 @@ class Answering:
             self._writer = model_files.load(model).writer
         self._request = request
 
-    def rows(self, texts: Sequence[str], numbers: Sequence[int]) -> list[dict[str, Any]]:
+    def rows(self, rows: Sequence[tables.Row], numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Answer rows (R,) with their numbers."""
-        return self._request.answers(self._writer, texts, numbers)
+        return self._request.answers(self._writer, rows, numbers)
 
     def group(self, group: Group) -> Group:
         """Add the answers to the rows of a group."""
         number, rows = group
         first = number * TOGETHER
-        answers = self.rows([row[self._request.column] for row in rows], range(first, first + len(rows)))
+        answers = self.rows(rows, range(first, first + len(rows)))
         return number, [{**row, **of_row} for row, of_row in zip(rows, answers, strict=True)]
 
 

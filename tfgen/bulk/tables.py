@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfgen.corpora import columns, files
 from tfgen.errors import InputError, damage
 from tfgen.support import atomic_files, plain_files, wording
 
@@ -16,6 +18,7 @@ Row = dict[str, Any]
 READ = (".txt", ".jsonl", ".csv", ".parquet")
 WRITTEN = (".jsonl", ".csv", ".parquet")
 _PIECE = 1 << 12  # rows of Parquet that are held at once
+_BYTES = 1 << 16  # of a file that are read at once
 
 
 def ending(path: Path, known: tuple[str, ...]) -> str:
@@ -29,49 +32,66 @@ def ending(path: Path, known: tuple[str, ...]) -> str:
     return path.suffix
 
 
-def rows(path: Path, column: str) -> Iterator[Row]:
-    """Give the rows of a file in order; of a .txt each line is a row with that one column.
+def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Give the rows of a file in order; of a .txt each line is a row with the one column.
 
     Raises:
-        InputError: The file cannot be read, or a row has no text in the column.
+        InputError: The file cannot be read, or a row has no text in one of the columns.
     """
     kind = ending(path, READ)
-    found = {".txt": _lines, ".jsonl": _objects, ".csv": _cells, ".parquet": _parquet}[kind](path, column)
+    if kind == ".txt" and len(columns) > 1:
+        raise InputError(f"{str(path)!r} has one text a line, and {wording.listing(columns)} are read: give a table.")
+    found = {".txt": _lines, ".jsonl": _objects, ".csv": _cells, ".parquet": _parquet}[kind](path, columns[0])
     for number, row in enumerate(found, start=1):
-        if not isinstance(row.get(column), str):
-            known = wording.listing([name for name, value in row.items() if isinstance(value, str)])
-            raise InputError(f"row {number:,} of {str(path)!r} has no text {column!r}; its texts are {known}.")
+        for column in columns:
+            if not isinstance(row.get(column), str):
+                known = wording.listing([name for name, value in row.items() if isinstance(value, str)])
+                raise InputError(f"row {number:,} of {str(path)!r} has no text {column!r}; its texts are {known}.")
         yield row
 
 
-def _open(path: Path) -> Iterator[str]:
+def _text(path: Path) -> Iterator[str]:
+    """Give the text of a file in pieces."""
     try:
         file = plain_files.opened(path)
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from None
+    decoder, before, is_first = codecs.getincrementaldecoder("utf-8")(), 0, True
     with file:
-        for number, line in enumerate(file, start=1):
+        while True:
+            piece = file.read(_BYTES)
+            before += len(piece)
             try:
-                text = line.decode()
+                text = decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:
-                raise InputError(
-                    f"line {number:,} of {str(path)!r} is not UTF-8 ({error.reason}); convert it first."
-                ) from None
-            yield text.removeprefix("\ufeff") if number == 1 else text
+                at = before - len(error.object) + error.start
+                raise InputError(f"{str(path)!r} is not UTF-8 at byte {at:,}; convert it first.") from None
+            if text:
+                yield text.removeprefix("\ufeff") if is_first else text
+                is_first = False
+            if not piece:
+                return
+
+
+def _each_line(path: Path) -> Iterator[str]:
+    lines = files.Lines(_text(path), repr(str(path)))
+    for line in lines:
+        lines.budget = files.LONGEST_RECORD
+        yield line
 
 
 def _lines(path: Path, column: str) -> Iterator[Row]:
-    for line in _open(path):
-        yield {column: line.removesuffix("\n").removesuffix("\r")}
+    for line in _each_line(path):
+        yield {column: line.rstrip("\r\n")}
 
 
 def _objects(path: Path, column: str) -> Iterator[Row]:
-    for number, line in enumerate(_open(path), start=1):
+    for number, line in enumerate(_each_line(path), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"line {number:,} of {str(path)!r} is not JSON: {wording.first_line(error)}.") from None
         if not isinstance(row, dict):
             raise InputError(f"line {number:,} of {str(path)!r} must be a JSON object; received {line.strip()[:40]!r}.")
@@ -79,7 +99,20 @@ def _objects(path: Path, column: str) -> Iterator[Row]:
 
 
 def _cells(path: Path, column: str) -> Iterator[Row]:
-    yield from csv.DictReader(_open(path), restkey="", strict=True)
+    lines = files.Lines(_text(path), repr(str(path)))
+    reader = csv.reader(lines, strict=True)
+    header: list[str] | None = None
+    while (cells := columns.next_row(reader, f"{str(path)!r}, line {reader.line_num + 1:,}")) is not None:
+        lines.budget = files.LONGEST_RECORD
+        if header is None:
+            header = cells
+        elif cells and len(cells) != len(header):
+            raise InputError(
+                f"{str(path)!r}, line {reader.line_num:,} has {wording.number(len(cells), 'cell')}, and the first row "
+                f"{len(header)}; repair the row, quoting any cell that holds a delimiter or a newline."
+            )
+        elif cells:
+            yield dict(zip(header, cells, strict=True))
 
 
 def _parquet(path: Path, column: str) -> Iterator[Row]:

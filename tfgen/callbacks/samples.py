@@ -12,6 +12,7 @@ from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
 from tfgen.fitting import snapshot
 from tfgen.support import wording
+from tfgen.terms.sources import plain
 from tfgen.vocabulary import separators
 from tfgen.vocabulary.vocabulary import PADDING
 
@@ -73,6 +74,7 @@ class SampleText(keras.callbacks.Callback):
         check_instance("show", show, Callable, "a function of one text")
         if texts is not None and (sources is None or isinstance(texts, str)):
             raise InputError(f"texts are a list of one for each of the sources; received {wording.shown(texts)}.")
+        sources = plain(sources)
         self._prompts: str | list[str] = prompts[0] if sources is not None and len(prompts) == 1 else prompts
         self._sources, self._texts = sources, texts
         self._temperatures = temperatures
@@ -81,6 +83,22 @@ class SampleText(keras.callbacks.Callback):
         self._seed = seed
         self._show = show
         self._done = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Refuse now, and not after an epoch, what the model cannot write from.
+
+        Raises:
+            InputError: There are sources and the model takes none, or the other way round, or they do not fit; or there
+                is another number of texts.
+        """
+        rows = self.model.writer.rows(
+            self._prompts, length=self._length, seed=self._seed, unknown="skip", source=self._sources
+        )
+        if self._texts is not None and len(self._texts) != len(rows):
+            raise InputError(
+                "texts are a list of one for each of the sources; received "
+                f"{wording.number(len(self._texts), 'text')} for {wording.number(len(rows), 'source')}."
+            )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Sample if it is time."""
@@ -165,9 +183,15 @@ class Mistakes(keras.callbacks.Callback):
         self.exact = math.nan
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Take the pairs, once."""
+        """Take the pairs, once.
+
+        Raises:
+            InputError: The model writes from no source.
+        """
         if self._held is not None:
             return
+        if not self.model.writer.model.context:
+            raise InputError("Mistakes writes from sources, and this model has no encoder: remove it.")
         rows = list(self._pairs.unbatch().take(self._rows).as_numpy_iterator())
         sources = [source for (source, _), _ in rows]
         reader = getattr(self.model.network.encoder, "vocabulary", None)

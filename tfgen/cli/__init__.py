@@ -75,7 +75,11 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "agg"
     terminal.open_streams()
     with interrupts.handled():
-        sys.exit(_run())
+        try:
+            code = _run()
+        except interrupts.Stopped as stopped:  # as it was about to end
+            code = _fail(*signals.outcome(stopped))
+        sys.exit(code)
 
 
 def _run() -> int:
@@ -123,5 +127,5 @@ def _settings() -> set[str]:
 
 def _fail(message: str, code: int) -> int:
     with contextlib.suppress(OSError):  # the terminal may be gone
-        click.echo(f"tfgen: {' '.join(message.split())}", err=True)
+        terminal.say(f"tfgen: {' '.join(message.split())}", err=True)
     return code

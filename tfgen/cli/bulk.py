@@ -11,7 +11,7 @@ import click
 
 from tfgen.bulk.requests import Request
 from tfgen.bulk.runs import answer
-from tfgen.cli import options, tensorflow_log
+from tfgen.cli import options, tensorflow_log, terminal
 from tfgen.support import interrupts
 
 
@@ -19,13 +19,15 @@ from tfgen.support import interrupts
     epilog=options.examples(
         "tfgen bulk romeo.keras prompts.txt -o texts.jsonl --workers 4",
         "tfgen bulk romeo.keras texts.csv -o scores.csv --score",
+        "tfgen bulk dates.keras dates.csv -o written.csv --source date",
     )
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .jsonl, .csv or .parquet file.")
 @click.option("--score", is_flag=True, help="Tell how likely MODEL finds each text, in the place of writing on.")
-@click.option("--column", help="The column that is read.  [prompt; with --score: text]")
+@click.option("--column", help="The column that is read.  [prompt; with --score: text; with --source: none]")
+@click.option("--source", "of_sources", help="The column with the sources of a model that reads some.")
 @click.option("--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens, at most.")
 @options.temperature
 @options.sampling
@@ -44,6 +46,7 @@ def bulk(
     output: Path,
     score: bool,
     column: str | None,
+    of_sources: str | None,
     seed: int,
     unknown: str,
     workers: int | None,
@@ -52,7 +55,7 @@ def bulk(
     **settings: Any,
 ) -> None:
     """Write on from each row of SOURCE with MODEL: a .txt file with a prompt a line, or the column of a .jsonl, .csv or
-    .parquet file.
+    .parquet file. A model that reads a source, as one that translates, writes one text from each.
 
     Rows stay in their order, and have their text and its seed as new columns. A run that was stopped goes on when the
     same command is given again; the number of workers changes nothing in the texts.
@@ -66,7 +69,8 @@ def bulk(
         raise click.UsageError("--address is where --workers run: give that too, or omit it.")
     settings = {name: list(value) if name == "stop" else value for name, value in settings.items() if value}
     settings |= {"echo": given.params["echo"], "temperature": given.params["temperature"]}
-    request = Request(score, column or ("text" if score else "prompt"), seed, unknown, {} if score else settings)
+    column = column or ("text" if score else None if of_sources else "prompt")
+    request = Request(score, column, seed, unknown, {} if score else settings, of_sources)
     with interrupts.deferred():
         if workers is None:
             tensorflow_log.import_tensorflow()
@@ -84,7 +88,7 @@ def bulk(
             )
         finally:
             shown.close()
-    click.echo(f"{output} has {count:,} rows.")
+    terminal.say(f"{output} has {count:,} rows.")
 
 
 class _Progress:
@@ -101,7 +105,7 @@ class _Progress:
             self._open = True
             click.echo(f"\r{done:,} of {rows:,} rows", nl=False, err=True)
         elif tenth > self._tenth:
-            click.echo(f"{done:,} of {rows:,} rows", err=True)
+            terminal.say(f"{done:,} of {rows:,} rows", err=True)
         self._tenth = tenth
 
     def close(self) -> None:

@@ -83,4 +83,4 @@ def compare(
 
 
 def _write(text: str) -> None:
-    click.echo(terminal.for_output(text), nl=False)
+    terminal.say(text, nl=False)

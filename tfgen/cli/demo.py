@@ -6,8 +6,10 @@ import click
 
 from tfgen import plots
 from tfgen.cli import options, terminal
+from tfgen.cli.jobs import job_of
+from tfgen.cli.outputs import check_output
 from tfgen.cli.terminal import quote
-from tfgen.cli.train import TrainingRun, check_output, job_of
+from tfgen.cli.training_run import TrainingRun
 from tfgen.corpora import load_corpus
 from tfgen.page import files
 

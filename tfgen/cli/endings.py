@@ -30,7 +30,7 @@ def ending(provenance: Mapping[str, Any]) -> str:
     done, wanted, ended = result["epochs"], settings.get("epochs", result["epochs"]), result.get("ended")
     number = f"{wanted} epoch{'s' * (wanted > 1)}"
     if ended == "all epochs done":
-        why = f"All {number} are done" if wanted > 1 else "The epoch is done"
+        why = {1: "The epoch is done", 2: "Both epochs are done"}.get(wanted, f"All {number} are done")
     elif ended and ended.startswith("no better"):
         why = f"Stopped after {done} of {number}, for the validation was {ended}"
     else:
@@ -39,6 +39,32 @@ def ending(provenance: Mapping[str, Any]) -> str:
     nats, bits = result.get(f"{prefix}nats"), result.get(f"{prefix}bits")
     said = "" if nats is None else f", {part} {cost(nats, settings.get('split', 'character'), bits)}"
     return f"{why}; epoch {result['kept_epoch']} is kept{said}."
+
+
+def beside_counts(counts: str, nats: float, provenance: Mapping[str, Any], mixed: bool = False) -> str:
+    """Say whether a network predicts the validation part better than counts do, and what to do if it does not.
+
+    Args:
+        counts: Their name.
+        nats: Per token, of the counts.
+        provenance: What the model of the network knows.
+        mixed: Whether it is mixed with them in any case.
+
+    >>> beside_counts("counts", 1.5, {"result": {"val_nats": 1.2}})
+    'validation 1.200 nats: better than counts, 1.500 nats'
+    >>> beside_counts("counts", 1.5, {"result": {"val_nats": 1.6, "ended": "all epochs done"}})
+    'the network has not beaten counts yet, 1.600 nats against 1.500 nats: train it for more epochs'
+    >>> beside_counts("counts", 1.5, {"result": {"val_nats": 1.6, "ended": "no better for 4 epochs"}})
+    'the network has not beaten counts, 1.600 nats against 1.500 nats: --ngrams 7 mixes it with them'
+    """
+    result, split = provenance.get("result", {}), provenance.get("settings", {}).get("split", "character")
+    reached, unit = result.get("val_nats"), "nats" if split == "character" else f"nats per {split}"
+    if reached is not None and reached < nats:
+        return f"validation {reached:.3f} {unit}: better than {counts}, {nats:.3f} {unit}"
+    said = "" if reached is None else f"{reached:.3f} {unit} against "
+    is_over = (result.get("ended") or "").startswith("no better")
+    advice = ("" if mixed else ": --ngrams 7 mixes it with them") if is_over else ": train it for more epochs"
+    return f"the network has not beaten {counts}{'' if is_over else ' yet'}, {said}{nats:.3f} {unit}{advice}"
 
 
 def samples(

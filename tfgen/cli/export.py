@@ -9,7 +9,7 @@ import click
 
 from tfgen import export as exporting
 from tfgen import model_files
-from tfgen.cli import options, tensorflow_log
+from tfgen.cli import options, tensorflow_log, terminal
 from tfgen.cli.terminal import quote
 from tfgen.errors import InputError
 from tfgen.export import directories
@@ -61,13 +61,13 @@ def export(model: Path, place: Path, format_: str, weights: Weights | None, no_e
     directories.check(place, overwrite)
     generator = _exported(model, place, format_, None, overwrite)
     found = {path.relative_to(place): path.stat().st_size for path in place.rglob("*") if path.is_file()}
-    click.echo(f"{place}: {format_}, {sum(found.values()):,} bytes")
+    terminal.say(f"{place}: {format_}, {sum(found.values()):,} bytes")
     for name, size in sorted(found.items()):
-        click.echo(f"  {size:>13,}  {name}")
+        terminal.say(f"  {size:>13,}  {name}")
     reads_texts = getattr(generator.writer.model, "source_ids", None)
     if format_ in _TRY and (reads_texts or not generator.writer.model.context):  # no line of a shell holds a picture
         source = 'sources=[""];' if reads_texts else ""
-        click.echo(f"\nTry:\n  {_TRY[format_].format(directory=quote(place), source=source)}")
+        terminal.say(f"\nTry:\n  {_TRY[format_].format(directory=quote(place), source=source)}")
 
 
 def _exported(model: Path, place: Path, format_: str, weights: Weights | None, overwrite: bool) -> Any:
@@ -103,4 +103,4 @@ def _export_page(
         page = assembling.assembled(vocabulary, layers, place.stem, weights or "int8", provenance, epochs=on_the_way)
         files.write(page, place, overwrite)
     told = f", with {len(shown)} of {len(kept)} checkpoints of its training" if kept else ""
-    click.echo(f"{place}: {exporting.PAGE}, {place.stat().st_size:,} bytes{told}\n\nOpen it in any browser.")
+    terminal.say(f"{place}: {exporting.PAGE}, {place.stat().st_size:,} bytes{told}\n\nOpen it in any browser.")

@@ -41,7 +41,7 @@ _TOGETHER = 256  # prompts, or sources, that are written from at once
 @click.option(
     "--length", type=options.whole(1, 10**8), default=300, show_default=True, help="New tokens of a text, at most."
 )
-@options.temperatures
+@options.temperatures()
 @options.sampling
 @options.transforms
 @options.steering
@@ -117,6 +117,8 @@ def generate(
         for number, temperature in enumerate(temperatures):
             settings["temperature"] = temperature
             if len(temperatures) > 1 and not as_json:
+                _tell(notes)  # they are of all
+                notes = []
                 _write("\n" * (number > 0) + f"--- temperature {temperature:g} ---\n")
             call: dict[str, Any] = {"n": count, "echo": echo}
             if isinstance(generator, Writer):

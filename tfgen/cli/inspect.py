@@ -37,9 +37,10 @@ def inspect(model: Path, as_json: bool) -> None:
     if as_json:
         click.echo(terminal.as_json(facts))
         return
-    console = terminal.console()
-    for name, value in _flat(facts):
-        console.print(terminal.on_one_line(f"{name:<24} {value}"))
+    console, lines = terminal.console(), [*_flat(facts)]
+    widest = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        console.print(terminal.on_one_line(f"{name:<{widest}} {value}"))
 
 
 def _layers(config: dict[str, Any]) -> Iterator[str]:
@@ -63,12 +64,17 @@ def _named(layer: Mapping[str, Any]) -> str:
     options = layer.get("config", {})
     if layer.get("class_name") == "NGrams":
         return f"NGrams(order {options['order']}, {options['entries'] - 1:,} of at least two tokens)"
+    if layer.get("class_name") == "TimeDistributed":
+        return f"TimeDistributed({_named(options['layer'])})"
     sizes = [str(options[name]) for name in ("units", "output_dim", "rate") if options.get(name) is not None]
     return f"{layer.get('class_name')}({', '.join(sizes)})"
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Give a line for each fact; what was left open is none."""
     for name, value in facts.items():
+        if value is None:
+            continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):  # members of a mixture

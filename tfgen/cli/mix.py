@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import options, tensorflow_log
+from tfgen.cli import options, tensorflow_log, terminal
+from tfgen.cli.outputs import check_output
 from tfgen.cli.terminal import quote
-from tfgen.cli.train import check_output
 from tfgen.corpora import load_corpus
 from tfgen.support import interrupts
 
@@ -43,11 +43,11 @@ def mix(models: tuple[Path, ...], output: Path, overwrite: bool, corpus: str | N
         mixed = TextGenerator.mix(members, on=on)
         mixed.save(output)
     for model, share in zip(models, mixed.provenance["shares"], strict=True):
-        click.echo(f"{share:.3f} {model}")
+        terminal.say(f"{share:.3f} {model}")
     if on is not None:
         known, each = sum(map(len, on)), [*members, mixed]
         for name, generator in zip([*models, output], each, strict=True):
             nats = sum(score.nats for score in generator.score(on)) / known
-            click.echo(f"{nats:.3f} nats a character of {corpus}: {name}")
-        click.echo("The weights were fitted on this text: score another one for a figure that is not too good.")
-    click.echo(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} ''")
+            terminal.say(f"{nats:.3f} nats a character of {corpus}: {name}")
+        terminal.say("The weights were fitted on this text: score another one for a figure that is not too good.")
+    terminal.say(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} ''")

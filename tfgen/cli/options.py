@@ -29,6 +29,8 @@ def examples(*commands: str) -> str:
 class Real(click.FloatRange):
     """A number in a range; NaN is in none."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""
         number = super().convert(value, param, ctx)
@@ -37,9 +39,15 @@ class Real(click.FloatRange):
         return number
 
 
+class _Whole(click.IntRange):
+    """A whole number in a range."""
+
+    name = "integer"
+
+
 def whole(least: int, most: int) -> click.IntRange:
     """Give the type of a whole number in a range, both ends included."""
-    return click.IntRange(least, most)
+    return _Whole(least, most)
 
 
 share = Real(0, 1, max_open=True)
@@ -146,15 +154,15 @@ unknown = click.option(
     help="What to do with characters that the model has never seen.",
 )
 temperature = click.option("--temperature", type=Real(0), default=0.8, show_default=True, help="0 takes the likeliest.")
-temperatures = click.option(
-    "--temperature",
-    "temperatures",
-    type=Real(0),
-    multiple=True,
-    default=(0.8,),
-    show_default=True,
-    help="0 takes the likeliest; repeatable.",
-)
+
+
+def temperatures(of: str = "") -> Callable[[Any], Any]:
+    """Make the option that may be given several times, of what it says."""
+    about = f"Of {of}; 0 takes the likeliest; repeatable." if of else "0 takes the likeliest; repeatable."
+    kind: dict[str, Any] = {"type": Real(0), "multiple": True, "default": (0.8,), "show_default": True}
+    return click.option("--temperature", "temperatures", help=about, **kind)
+
+
 sampling = group(
     click.option("--top-k", type=whole(1, 10**6), help="Draw among the k likeliest."),
     click.option("--top-p", type=Real(0, 1, min_open=True), help="Draw among the likeliest that sum to p."),

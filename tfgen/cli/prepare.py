@@ -13,6 +13,7 @@ from tfgen.corpora import Corpus
 from tfgen.errors import InputError
 from tfgen.prepared import pairs, preparing
 from tfgen.prepared.corpus import Prepared
+from tfgen.support import wording
 from tfgen.vocabulary.vocabulary import RESERVED, Vocabulary
 
 
@@ -130,11 +131,11 @@ def was_counted(text: Prepared) -> bool:
 
 def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) -> str:
     """Describe how much text there is, and how much of it is covered by a vocabulary that was counted on it."""
-    documents = f" in {text.number_of_documents:,} documents" if text.ends else ""
+    documents = f" in {wording.number(text.number_of_documents, 'document')}" if text.ends else ""
     tokens = "words" if vocabulary.split == "word" else "characters"
     covers = f"; {vocabulary.coverage()}" if counted else ""
     return (
-        f"{text.source}: {text.characters:,} characters{documents}\n"
+        f"{text.source}: {wording.number(text.characters, 'character')}{documents}\n"
         f"vocabulary: {len(vocabulary) - len(RESERVED)} {tokens}{covers}"
         + "".join(f"\n{line}" for line in noticed.described(text.noticed))
     )

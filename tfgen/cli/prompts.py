@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tfgen.cli import sources, terminal
-from tfgen.corpora import line_ends
 from tfgen.corpora.corpus import find_forbidden
 from tfgen.errors import InputError
 from tfgen.vocabulary.vocabulary import OnUnknown, Vocabulary
@@ -33,7 +32,9 @@ def read(config: Mapping[str, Any], given: tuple[str, ...], file: Path | None) -
         raise click.UsageError('standard input is read once: give "-" once.')
     prompts = list(given) or [""]
     if file is not None:
-        prompts = line_ends.split(terminal.read_text(file))
+        prompts = terminal.lines_of(terminal.read_text(file), repr(str(file)))
+        if prompts == [""]:
+            raise InputError(f"{str(file)!r} holds no prompt; write one a line, or omit --prompts for the empty one.")
     elif "-" in prompts:
         prompts[prompts.index("-")] = sources.as_read_by(config, terminal.read_standard_input())
     for number, prompt in enumerate(prompts, start=1):
@@ -42,7 +43,7 @@ def read(config: Mapping[str, Any], given: tuple[str, ...], file: Path | None) -
     return prompts
 
 
-def check(prompts: list[str], vocabulary: Vocabulary, unknown: OnUnknown) -> None:
+def check(prompts: Sequence[str], vocabulary: Vocabulary, unknown: OnUnknown = "error") -> None:
     """Refuse a prompt that the model cannot read, before it writes on from another one.
 
     Raises:
@@ -52,7 +53,7 @@ def check(prompts: list[str], vocabulary: Vocabulary, unknown: OnUnknown) -> Non
         try:
             vocabulary.encode(prompt, unknown)
         except InputError as error:
-            raise error.within(f"in {_named(number, prompts)}") if len(prompts) > 1 else error from None
+            raise error.within(f"in {_named(number, prompts)}") from None
 
 
 def notes(prompts: list[str], vocabulary: Vocabulary) -> list[str]:
@@ -61,10 +62,10 @@ def notes(prompts: list[str], vocabulary: Vocabulary) -> list[str]:
     if vocabulary.split != "word" or not spaced:
         return []
     return [
-        f"{_named(spaced[0], prompts)} ends in a space: words of this model begin with the space before them, so a "
-        "prompt ends with a word."
+        f"{_named(spaced[0], prompts)} ends in a space: words of this model begin with the space before them: "
+        "leave it out."
     ]
 
 
-def _named(number: int, prompts: list[str]) -> str:
+def _named(number: int, prompts: Sequence[str]) -> str:
     return "the prompt" if len(prompts) == 1 else f"prompt {number:,}"

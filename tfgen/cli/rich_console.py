@@ -16,6 +16,10 @@ class Console(RichConsole):
         """Write texts as they are; what a terminal would obey is shown on it."""
         super().out(*(terminal.for_output(each) if isinstance(each, str) else each for each in objects), **how)
 
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Write texts and other things, and show what a terminal would obey in a text, such as the name of a file."""
+        super().print(*(terminal.for_output(each) if isinstance(each, str) else each for each in objects), **how)
+
     def on_broken_pipe(self) -> None:
         """Write into nothing from here on."""
         terminal.write_into_nothing(sys.stdout)

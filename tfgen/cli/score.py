@@ -12,7 +12,6 @@ import numpy as np
 from tfgen import model_files
 from tfgen.cli import engines, heat, options, terminal
 from tfgen.cli import sources as of_model
-from tfgen.corpora import line_ends
 from tfgen.errors import InputError
 from tfgen.support import interrupts
 from tfgen.vocabulary import splitting
@@ -116,7 +115,7 @@ def _totals(result: Score) -> dict[str, Any]:
 def _scored(generator: Any, text: str, unknown: Any, under: dict[str, Any]) -> list[dict[str, Any]]:
     """Score the lines of a text, and give what there is to say of each, the least surprising first."""
     found = []
-    for number, line in enumerate(line_ends.split(text), start=1):
+    for number, line in enumerate(terminal.lines_of(text, "the file of candidates"), start=1):
         if not line:
             continue
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tfgen import model_files
-from tfgen.cli import addresses, options, tensorflow_log
+from tfgen.cli import addresses, options, tensorflow_log, terminal
 from tfgen.errors import InputError
 from tfgen.support import interrupts
 
@@ -63,6 +63,6 @@ def serve(models: tuple[Path, ...], port: int, host: str, token: str | None) -> 
             hosts, numbers = addresses.names(listener, host)
             app = asgi.application(loaded, hosts=hosts, addresses=numbers, token=token)
         said = f"{', '.join(names)}: {addresses.url(listener, host, token)}  (Ctrl-C ends it)"
-        heard = running.run(app, listener, _SECONDS, lambda: click.echo(said))
+        heard = running.run(app, listener, _SECONDS, lambda: terminal.say(said))
     if heard == signal.SIGINT:
         raise interrupts.Stopped(heard)

@@ -47,7 +47,7 @@ def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file:
         raise InputError("sources were given twice: give --source or --sources, one of them.")
     if not sources and not file:
         raise InputError(f"{str(model)!r} writes from a source: give --source TEXT, or --sources FILE with one a line.")
-    lines = list(sources) if file is None else line_ends.split(terminal.read_text(file))
+    lines = list(sources) if file is None else terminal.lines_of(terminal.read_text(file), repr(str(file)))
     if file is not None and lines == [""]:
         raise InputError(f"{str(file)!r} holds no line to write from.")
     for number, line in enumerate(lines, start=1):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tfgen.cli import terminal
 from tfgen.errors import InputError
 from tfgen.support import atomic_files
 from tfgen.support.checkpoints import Checkpoints
@@ -147,7 +148,7 @@ def to_resume(output: Path, resume: bool, overwrite: bool) -> StoppedRun | None:
     if resume:
         if found is None and output.exists() and not overwrite and ended(output) is not False:
             # A script that is started again after its training has ended has nothing to do.
-            click.echo(f"{output} is complete: there is no stopped run beside it. To train it anew: --overwrite.")
+            terminal.say(f"{output} is complete: there is no stopped run beside it. To train it anew: --overwrite.")
             click.get_current_context().exit()
         return found
     if found and not overwrite:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from tfgen.corpora import line_ends
 from tfgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ _SHOWN = {**_PICTURES, ord("\n"): "\n", ord("\t"): "\t"}
 _ESCAPED = {code: f"\\u{code:04x}" for code in (0x7F, *_OBEYED)}  # JSON itself escapes those below U+0020
 
 
+_LAST_END = re.compile(r"(\r\n|\n|\r)\Z")
+
+
 def visible(text: str) -> str:
     """Give a text as a terminal can show it: pictures of the control characters that it would obey."""
     return text.translate(_SHOWN)
@@ -46,7 +51,14 @@ def for_output(text: str) -> str:
     return visible(text) if sys.stdout.isatty() else text
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Write a line to standard output, or to standard error: raw into a pipe or file, visible on a terminal."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(visible(text) if stream.isatty() else text, err=err, nl=nl)
+
+
 _PIECE = 1 << 20  # bytes
+_MOST_LINES = 1_000_000
 _LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
 
 
@@ -137,6 +149,17 @@ def read_text(path: Path) -> str:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; check the path.") from error
 
 
+def lines_of(text: str, place: str) -> list[str]:
+    """Give the lines of a text, without their ends.
+
+    Raises:
+        InputError: There are so many that they would take far more memory than the text.
+    """
+    if line_ends.count(text) >= _MOST_LINES:
+        raise InputError(f"{place} has more than {_MOST_LINES:,} lines; give it in parts, or to tfgen bulk.")
+    return line_ends.split(text)
+
+
 def _text(file: BinaryIO, place: str) -> str:
     data = bytearray()
     while piece := file.read(_PIECE):  # between pieces a signal is heard
@@ -149,4 +172,4 @@ def _text(file: BinaryIO, place: str) -> str:
         raise InputError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; convert it first."
         ) from None
-    return text.removesuffix("\n") if not text.endswith("\r\n") else text.removesuffix("\r\n")
+    return _LAST_END.sub("", text)

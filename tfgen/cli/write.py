@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfgen import model_files
-from tfgen.cli import engines, heat, options
+from tfgen.cli import engines, heat, options, terminal
 from tfgen.cli.drafting import Draft
 from tfgen.errors import InputError
 from tfgen.support import atomic_files, interrupts
@@ -60,7 +60,7 @@ def write(model: Path, prompt: str, seed: int | None, output: Path | None, engin
     except KeyboardInterrupt:  # or another signal that ends the process: there may be no terminal any more
         destination.save(draft.turn.text)
         raise
-    click.echo(draft.turn.text)
+    terminal.say(draft.turn.text)
 
 
 @contextlib.contextmanager

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tfgen.corpora import json_rows
 from tfgen.errors import InputError
 from tfgen.support import wording
 
 
 def texts(values: Iterable[Any], column: str | None) -> Iterator[Any]:
-    """Give the texts of a column, or of a table's column of that name; those that are missing are left out.
+    """Give the texts of a column, or of a table's column of that name: None for those that are missing.
 
     Args:
         values: Texts; or a table, such as a `DataFrame` or a `datasets.Dataset`, or rows that are mappings.
-        column: Which column of a table.
+        column: Which column of a table; of rows, `a.b` is what is under b in what is under a.
 
     Raises:
         InputError: It is a table and no column is named, or it has no such column.
 
     >>> list(texts({"title": ["Rain", None, float("nan"), "Sun"]}, "title"))
-    ['Rain', 'Sun']
+    ['Rain', None, None, 'Sun']
     """
     names = _columns(values)
     if names is not None:
@@ -37,8 +38,7 @@ def texts(values: Iterable[Any], column: str | None) -> Iterator[Any]:
                 f"texts has rows of the columns {wording.listing(map(str, text))}; name one, such as "
                 f"column={next(iter(text), 'text')!r}."
             )
-        if not _is_missing(text):
-            yield text
+        yield None if _is_missing(text) else text
 
 
 def _columns(values: Any) -> list[str] | None:
@@ -52,10 +52,20 @@ def _columns(values: Any) -> list[str] | None:
 
 
 def _cells(rows: Iterable[Any], column: str) -> Iterator[Any]:
+    first: Mapping[str, Any] | None = None
+    is_found = False
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
             raise InputError(f"texts has no columns: row {number} is {wording.shown(row)}; omit column=.")
-        yield row.get(column)
+        first = row if first is None else first
+        value = json_rows.value_of(row, column)
+        is_found = is_found or value is not json_rows.MISSING
+        yield None if value is json_rows.MISSING else value
+    if first is not None and not is_found:
+        raise InputError(
+            f"texts has no column {wording.shown(column)} in any row; the first one has "
+            f"{wording.listing(map(str, first))}."
+        )
 
 
 def _is_missing(value: Any) -> bool:

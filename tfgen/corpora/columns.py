@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from tfgen.corpora import ag_news, compressed, json_rows, line_ends
-from tfgen.corpora.corpus import Document
+from tfgen.corpora.corpus import BLANK_ROWS, Document
 from tfgen.corpora.files import LONGEST_RECORD, Lines
 from tfgen.errors import InputError
 from tfgen.support.wording import listing
@@ -24,10 +24,8 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 _JSON = (*_JSON_LINES, ".json")
 
-BLANK_ROWS = "blank_rows"
-"""Under this name it is counted how many rows were left out because a cell was blank."""
-
-_SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*')  # the first line of a table that Excel is to open
+# The first line of a table that Excel is to open; other programs fill it up to the width of the table.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)\1*"?[\r\n]*', re.IGNORECASE)
 _NUMBER = re.compile(r"\s*[-+]?[0-9][0-9.,]*\s*")
 
 _FIELD_LIMIT_LOCK = threading.Lock()
@@ -146,6 +144,7 @@ def read_rows(
     [('Regen', 'Rain')]
     """
     if ending in _JSON:
+        _check_no_dialect(dialect, place)
         rows = json_rows.rows(text, place, columns, a_line=ending in _JSON_LINES)
     else:
         rows = _table_rows(text, ending, place, columns, layout, dialect)
@@ -181,6 +180,12 @@ def _table_rows(
                 "repair the row, quoting any cell that holds a delimiter or a newline."
             )
         yield line, [row[index] for index in indices]
+
+
+def _check_no_dialect(dialect: Dialect, place: str) -> None:
+    for name, value in dataclasses.asdict(dialect).items():
+        if value is not None:
+            raise InputError(f"{name} is for the cells of a .csv or .tsv file, and {place} holds JSON: remove it.")
 
 
 class _Found(enum.Enum):
@@ -230,6 +235,9 @@ def _by_name(column: str, header: list[str], first: list[str], known: Sequence[s
     if column in header:
         return header.index(column)
     others = f"or of {listing(known)}, " if known else ""
+    if len(first) == 1 and (found := re.search(r"[;|\t]", first[0])):
+        spelled = "tab" if found[0] == "\t" else repr(found[0])
+        others += f"or what stands between its cells (delimiter={found[0]!r}, --delimiter {spelled}), "
     raise InputError(
         f"{place} has no column {column!r} in its first row, which is {listing(first)}; "
         f"give one of these names, {others}or a number from 1 to {len(first)} if there is no header."
@@ -253,7 +261,7 @@ def _rows(
     )
     before = 1 if separator else 0
     line = before + 1
-    while (row := _next_row(reader, f"{place}, line {line}")) is not None:
+    while (row := next_row(reader, f"{place}, line {line}")) is not None:
         if row:
             if dialect.quoting is None:
                 _check_no_rows_within(row, delimiter, f"{place}, line {line}")
@@ -298,7 +306,12 @@ def _is_like(row: list[str], cells: list[str], but: int) -> bool:
     return all(bool(_NUMBER.fullmatch(row[i])) == bool(_NUMBER.fullmatch(cells[i])) for i in others)
 
 
-def _next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
+def next_row(reader: Iterator[list[str]], place: str) -> list[str] | None:
+    """Give the next row of a `csv.reader`, of cells of any size; None at the end.
+
+    Raises:
+        InputError: It cannot be read; `place` says where.
+    """
     try:
         with _fields_of_any_size():
             return next(reader, None)

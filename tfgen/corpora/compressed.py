@@ -12,7 +12,9 @@ import dataclasses
 import importlib
 import io
 import lzma
+import os
 import pathlib
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -85,6 +87,7 @@ def read_pieces(path: pathlib.Path) -> Iterator[bytes]:
     ending = path.suffix.lower()
     try:
         with path.open("rb") as file:
+            _check_ends(file, repr(str(path)))
             yield from gathered(_members(file, _FORMATS[ending]), PIECE) if ending in _FORMATS else _plain(file)
     except _DamagedError as error:
         raise InputError(
@@ -104,9 +107,25 @@ def standard_input_pieces() -> Iterator[bytes]:
     if stream is None:
         raise InputError("there is no standard input to read; give a file instead of '-'.")
     try:
+        _check_ends(stream, "standard input")
         yield from _plain(stream)
     except OSError as error:
         raise InputError(f"standard input cannot be read: {error.strerror or error}; give a file instead.") from error
+
+
+def _check_ends(file: Any, place: str) -> None:
+    """Refuse a device such as /dev/zero, which has no end; a terminal has one, and so has the null device.
+
+    Raises:
+        InputError: It is one.
+    """
+    try:
+        found = os.fstat(file.fileno())
+    except (OSError, ValueError):  # no file of the system, as in a test or a notebook
+        return
+    is_null = os.path.exists(os.devnull) and os.path.samestat(found, os.stat(os.devnull))  # noqa: PTH110, PTH116
+    if stat.S_ISCHR(found.st_mode) and not (is_null or file.isatty()):
+        raise InputError(f"{place} is a device, which may have no end; give a file or a pipe.")
 
 
 def _plain(file: IO[bytes] | io.BufferedIOBase) -> Iterator[bytes]:

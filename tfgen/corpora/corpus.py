@@ -17,6 +17,9 @@ from tfgen.support import wording
 END_OF_TEXT = "\x03"
 """U+0003 closes a document when it is hashed and when it is learned, so no document may hold it."""
 
+BLANK_ROWS = "blank_rows"
+"""Under this name it is counted how many texts were left out because they, or a cell of their row, were blank."""
+
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
 
@@ -88,7 +91,7 @@ class Corpus:
     def from_texts(
         cls, texts: Iterable[str | None], source: str = "texts", ends: bool = True, column: str | None = None
     ) -> Corpus:
-        """Make a corpus of texts at hand. Empty and missing texts hold nothing to learn and are left out.
+        """Make a corpus of texts at hand. Empty and missing texts hold nothing to learn: left out and counted.
 
         Args:
             texts: The documents, in order: a list, or a column of pandas, Polars, Arrow or `datasets`, in which None,
@@ -111,7 +114,10 @@ class Corpus:
         if isinstance(texts, str):
             raise InputError("texts must be an iterable of texts; received one str: use Corpus.from_text for it.")
         check_instance("texts", texts, Iterable, "an iterable of texts")
-        return cls(tuple(text for text in at_hand.texts(texts, column) if text != ""), ends, source)
+        found = list(at_hand.texts(texts, column))
+        documents = tuple(text for text in found if not (text is None or (isinstance(text, str) and not text)))
+        blank = len(found) - len(documents)
+        return cls(documents, ends, source, noticed={BLANK_ROWS: blank} if blank else {})
 
     @classmethod
     def from_text(cls, text: str, source: str = "text") -> Corpus:

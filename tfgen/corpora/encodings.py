@@ -36,6 +36,8 @@ _LOOKED_AT = 1 << 15  # bytes that are shown to the detector, around the first t
 _CANDIDATES = 3
 _SHOWN = 60  # characters of a line
 _USUAL = ("cp1252", "gb18030", "shift_jis", "cp1251")  # tried beside what the detector finds
+# What texts of Western Europe hold beside ASCII, but for Iceland's letters, which are others in Turkish and Cyrillic.
+_WESTERN = {*"àâäáãåæçèéêëìíîïñòóôöõøœßùúûüÿÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØŒÙÚÛÜŸ", *"‚„“”‘’‹›«»–—…•¡¿€£§°ºª©®™´\xa0"}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 _counter = threading.local()
 
@@ -90,11 +92,21 @@ def advice(beginning: bytes, error: UnicodeDecodeError | None, encoding: str) ->
     Returns:
         Repairs, as `InputError` takes them; for each of the likely encodings, the line as it reads in it.
     """
+    if error is not None and _is_cut(error, encoding):
+        return [
+            ("", "it ends inside a character, as a file that was cut short: make it whole"),
+            ("errors", "read it without that (errors='ignore', --errors ignore)"),
+        ]
     if (name := marked_encoding(beginning)) and codecs.lookup(name) != codecs.lookup(encoding):
         return [("encoding", f"it begins like {name.upper()}: {_recoded(name)}")]
     if error is not None and b"\0" in error.object:
         return [
             ("", "it looks like a binary file: use a text file; of a folder, choose by a glob such as 'folder/*.txt'")
+        ]
+    if error is not None and codecs.lookup(encoding).name == "utf-8" and _is_mostly_utf_8(error.object):
+        return [
+            ("", "what is around it is utf-8: repair the byte"),
+            ("errors", "read on over it (errors='replace', --errors replace)"),
         ]
     found = [] if error is None else list(_candidates(error.object, error.start))
     if not found:
@@ -106,6 +118,41 @@ def advice(beginning: bytes, error: UnicodeDecodeError | None, encoding: str) ->
     others = "".join(f", in {name} {shown!r}" for name, shown in found[1:])
     how = f"if it is a text file, {_recoded(first)}: the line reads in {first} {line!r}{others}"
     return [("encoding", how)]
+
+
+def unmarked_advice(text: str) -> list[tuple[str, str]]:
+    """Say what to do with UTF-16 without a mark that was read in another encoding: it has a NUL at every other place.
+
+    Args:
+        text: From the beginning of the file.
+
+    Returns:
+        Repairs, as `InputError` takes them; none for other texts.
+    """
+    even, odd = (text[begin:_SHOWN:2] for begin in (0, 1))
+    for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if zeros.count("\0") > 0.8 * len(zeros) and "\0" not in others:
+            return [("encoding", f"it reads like {name.upper()}: {_recoded(name)}")]
+    return []
+
+
+def _is_cut(error: UnicodeDecodeError, encoding: str) -> bool:
+    """Whether a file ends inside a character, and is all right before."""
+    if error.reason not in ("unexpected end of data", "truncated data") or not error.start:
+        return False
+    # One letter of another encoding, at the end of the last word, looks like the beginning of a character of UTF-8.
+    return len(error.object) - error.start > 1 or codecs.lookup(encoding).name != "utf-8" or not _ascii(error)
+
+
+def _ascii(error: UnicodeDecodeError) -> bool:
+    return error.object[: error.start].isascii()
+
+
+def _is_mostly_utf_8(data: bytes) -> bool:
+    """Whether bytes of several that make a character of UTF-8 are far more than those that are wrong."""
+    text = data.decode("utf-8", errors="replace")
+    wrong = text.count("\ufffd")
+    return sum(not each.isascii() for each in text) > 5 * wrong
 
 
 def _recoded(encoding: str) -> str:
@@ -121,13 +168,26 @@ def _candidates(data: bytes, wrong: int) -> Iterator[tuple[str, str]]:
     begin = data.find(b"\n", begin, wrong) + 1 if begin and b"\n" in data[begin:wrong] else begin
     sample = data[begin : begin + _LOOKED_AT]
     sample = sample[: sample.rfind(b"\n") + 1 or None] if len(sample) == _LOOKED_AT else sample
-    found = [match.encoding for match in charset_normalizer.from_bytes(sample)]
+    matches = [*charset_normalizer.from_bytes(sample)]
+    matches.sort(key=lambda match: match.encoding.startswith("mac_"))  # which is rare today
+    found = [match.encoding for match in matches]
+    if _is_western(sample):
+        found.insert(0, _USUAL[0])
     names: dict[str, str] = {}  # by how the line reads; of encodings in which it reads alike, the one in wide use
     for name in dict.fromkeys([*found[:1], *_USUAL[:1], *found[1:], *_USUAL[1:]]):
         line = _line(sample, wrong - begin, name)
-        if line and (line not in names or name in _USUAL):
+        if line and (line not in names or (name in _USUAL and names[line] not in _USUAL)):
             names[line] = name
     yield from ((name, line) for line, name in list(names.items())[:_CANDIDATES])
+
+
+def _is_western(sample: bytes) -> bool:
+    """Whether a sample, read as Windows text of Western Europe, has nothing that is rare there, and is mostly ASCII."""
+    try:
+        others = [each for each in sample.decode(_USUAL[0]) if not each.isascii()]
+    except UnicodeError:
+        return False
+    return {*others} <= _WESTERN and 4 * len(others) < len(sample)
 
 
 def _line(sample: bytes, wrong: int, encoding: str) -> str:

@@ -67,7 +67,7 @@ def decode(
     handler = encodings.HANDLERS[errors]
     decoder = codecs.getincrementaldecoder(encoding)(handler)
     begun = False  # the codecs that drop a mark themselves, such as "utf-8-sig", give offsets that do not count it
-    offset, newlines, beginning, last = 0, 0, b"", ""
+    offset, newlines, beginning, last, before = 0, 0, b"", "", b""
     for piece in _with_last(pieces):
         if not offset:
             _check_no_archive(piece, place)
@@ -81,7 +81,7 @@ def decode(
             newlines += _newlines(error.object[: error.start], encoding, last)
             at = f"offset {offset - len(error.object) + error.start}"
             message = f"{place}: byte 0x{wrong:02x} at {at} is not {encoding} (line {newlines + 1})"
-            raise InputError(message, encodings.advice(beginning, error, encoding)) from error
+            raise InputError(message, encodings.advice(beginning, _in_place(error, before), encoding)) from error
         except UnicodeError as error:
             advice = encodings.advice(beginning, None, encoding)
             raise InputError(f"{place} cannot be read as {encoding}", advice) from error
@@ -91,6 +91,7 @@ def decode(
         if text:
             last = text[-1]
             yield text
+        before = piece
 
 
 def _check_no_archive(beginning: bytes, place: str) -> None:
@@ -107,6 +108,14 @@ def _with_last(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Give the pieces that are not empty, and then an empty one, which tells the decoder that it was the last."""
     yield from filter(None, pieces)
     yield b""
+
+
+def _in_place(error: UnicodeDecodeError, before: bytes) -> UnicodeDecodeError:
+    """Give an error with the bytes around it: of one at the end of a text the decoder has kept the last few alone."""
+    if len(error.object) >= len(before) or not before.endswith(error.object):
+        return error
+    shift = len(before) - len(error.object)
+    return UnicodeDecodeError(error.encoding, before, error.start + shift, error.end + shift, error.reason)
 
 
 def _newlines(data: bytes, encoding: str, before: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfgen.corpora import files, line_ends
@@ -12,6 +12,7 @@ from tfgen.errors import InputError
 from tfgen.support.wording import listing
 
 _BLANK = " \t\r\n"
+_LONGEST_WORD = len("-Infinity")  # and so many characters before the end of a cut one an error may be named
 
 
 def rows(text: Iterable[str], place: str, columns: Sequence[str], a_line: bool) -> Iterator[tuple[int, list[str]]]:
@@ -36,8 +37,8 @@ def rows(text: Iterable[str], place: str, columns: Sequence[str], a_line: bool) 
     first: dict[str, Any] | None = None
     for number, record in _each_line(text, place) if a_line else _each_object(text, place):
         first = record if first is None else first
-        values = [_value(record, column) for column in columns]
-        found.update(column for column, value in zip(columns, values, strict=True) if value is not _MISSING)
+        values = [value_of(record, column) for column in columns]
+        found.update(column for column, value in zip(columns, values, strict=True) if value is not MISSING)
         where = f"{place}, line {number}"
         yield number, [_cell(value, where, column) for column, value in zip(columns, values, strict=True)]
     for column in columns:
@@ -45,24 +46,29 @@ def rows(text: Iterable[str], place: str, columns: Sequence[str], a_line: bool) 
             raise InputError(f"{place} has no column {column!r} in any row; the first one has {listing(first)}.")
 
 
-_MISSING = object()
+MISSING = object()
 
 
-def _value(record: dict[str, Any], column: str) -> Any:
+def value_of(record: Mapping[str, Any], column: str) -> Any:
+    """Give what an object has under a key, or under a path of keys, such as `a.b`; `MISSING` if it has none.
+
+    >>> value_of({"a": {"b": "Rain"}}, "a.b"), value_of({"a": None}, "a.b"), value_of({"a": 1}, "a.b") is MISSING
+    ('Rain', None, True)
+    """
     if column in record:
         return record[column]
     value: Any = record
     for key in column.split("."):
         if value is None:
             return None
-        if not isinstance(value, dict) or key not in value:
-            return _MISSING
+        if not isinstance(value, Mapping) or key not in value:
+            return MISSING
         value = value[key]
     return value
 
 
 def _cell(value: Any, place: str, column: str) -> str:
-    if value is None or value is _MISSING:
+    if value is None or value is MISSING:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):  # a label is often a number: 3 is "3"
         return str(value)
@@ -84,6 +90,10 @@ def _each_line(text: Iterable[str], place: str) -> Iterator[tuple[int, dict[str,
 
 
 def _parsed(line: str, place: str) -> Any:
+    if line.startswith("\ufeff"):
+        raise InputError(
+            f"{place} begins with a byte order mark (U+FEFF), as where files were joined; remove the character."
+        )
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
@@ -151,7 +161,8 @@ class _Objects:
             try:
                 value, end = self._decoder.raw_decode(self._held, self._at)
             except json.JSONDecodeError as error:
-                if self._more():  # it may be that only a part of it is here yet
+                # It may be that only a part of it is here yet; so much more is read that it is not parsed too often.
+                if self._is_at_end(error) and self._more(len(self._held) - self._at):
                     continue
                 line = self.line + self._held.count("\n", self._at, error.pos)
                 raise InputError(f"{self._place}, line {line} is not JSON: {error.msg}; check the file.") from error
@@ -163,9 +174,18 @@ class _Objects:
             self._at = end
             return begins, value
 
-    def _more(self) -> bool:
-        piece = next(self._pieces, "")
-        self._held, self._at = self._held[self._at :] + piece, 0
-        if len(self._held) > files.LONGEST_RECORD + len(piece):
-            raise InputError(files.too_long(self._place))
-        return piece != ""
+    def _is_at_end(self, error: json.JSONDecodeError) -> bool:
+        """Whether what is wrong with the value may be that the text ends too early."""
+        is_cut = error.msg.startswith("Unterminated string")
+        return is_cut or error.pos + _LONGEST_WORD >= len(self._held.rstrip(_BLANK))
+
+    def _more(self, least: int = 1) -> bool:
+        """Read on by so many characters, or as many as are left."""
+        pieces, length = [self._held[self._at :]], 0
+        while length < least and (piece := next(self._pieces, "")):
+            pieces.append(piece)
+            length += len(piece)
+            if len(pieces[0]) + length > files.LONGEST_RECORD + len(piece):
+                raise InputError(files.too_long(self._place))
+        self._held, self._at = "".join(pieces), 0
+        return length > 0

@@ -13,6 +13,7 @@ from tfgen.corpora.encodings import Errors
 from tfgen.corpora.forms import Form
 from tfgen.corpora.sources import STANDARD_INPUT, StrPath, as_names, find
 from tfgen.corpora.text_source import Control, Reading, TextSource
+from tfgen.errors import InputError
 from tfgen.support import keywords
 
 
@@ -129,6 +130,8 @@ def open_source(source: StrPath | Sequence[StrPath], **reading: Any) -> TextSour
         raise TypeError(message)
     how = Reading(**reading)
     names = as_names(source)
+    if names.count(STANDARD_INPUT) > 1:
+        raise InputError(f"standard input is read once; received it {names.count(STANDARD_INPUT)} times: name it once.")
     passed_over: Counter[str] = Counter()
     texts = tuple(text for name in names for text in find(name, how.encoding, passed_over))
     return TextSource(texts, how, _label(names, how.column), +passed_over)

@@ -22,6 +22,7 @@ StrPath: TypeAlias = str | os.PathLike[str]
 STANDARD_INPUT = "-"
 
 _VERSION_CONTROL = ("CVS", "RCS", "SCCS", "_darcs")  # the folders of the others are hidden
+_PREPARED = ("ids.bin", "manifest.json")
 _BINARY = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04")
 _LOOKED_AT = 8000  # bytes, as git does
 
@@ -98,11 +99,13 @@ def find(name: str, encoding: str, passed_over: Counter[str]) -> list[TextFile |
     if name in BY_NAME:
         return [BY_NAME[name]]
     if glob.has_magic(name):
-        return _files_matching(name)
+        return _files_matching(name, passed_over)
     raise InputError(_unknown(name))
 
 
 def _files_below(folder: pathlib.Path, encoding: str, passed_over: Counter[str]) -> list[TextFile | NamedCorpus]:
+    if all((folder / name).is_file() for name in _PREPARED):
+        raise InputError(f"{str(folder)!r} was prepared, and holds ids and no text; give the text that it was made of.")
     here: Counter[str] = Counter()
     found = sorted(path for path in _walk(folder, here) if _is_text(path, encoding, here))
     if not found:
@@ -115,7 +118,20 @@ def _files_below(folder: pathlib.Path, encoding: str, passed_over: Counter[str])
 
 
 def _walk(folder: pathlib.Path, passed_over: Counter[str]) -> Iterator[pathlib.Path]:
-    """Give the files below a folder, those of linked folders too, each folder once."""
+    """Give the files below a folder."""
+    for parent, names in _folders(folder, passed_over):
+        for name in names:
+            path = pathlib.Path(parent, name)
+            if _is_hidden(name):
+                passed_over["hidden_files"] += 1
+            elif path.is_file():
+                yield path
+            else:
+                passed_over["special_files" if path.exists() else "dangling_links"] += 1
+
+
+def _folders(folder: StrPath, passed_over: Counter[str]) -> Iterator[tuple[str, list[str]]]:
+    """Give a folder and those below it, linked ones too, each once, and the names of what is in each and no folder."""
 
     def refuse(error: OSError) -> None:  # os.walk would pass over a folder it may not read
         raise InputError(f"{error.filename!r} cannot be read: {error.strerror}; check its permissions.") from error
@@ -133,14 +149,7 @@ def _walk(folder: pathlib.Path, passed_over: Counter[str]) -> Iterator[pathlib.P
             else:
                 walked.add(real)
                 folders.append(name)
-        for name in names:
-            path = pathlib.Path(parent, name)
-            if _is_hidden(name):
-                passed_over["hidden_files"] += 1
-            elif path.is_file():
-                yield path
-            else:
-                passed_over["dangling_links" if path.is_symlink() else "special_files"] += 1
+        yield parent, names
 
 
 def _is_hidden(name: str) -> bool:
@@ -158,12 +167,37 @@ def _is_text(path: pathlib.Path, encoding: str, passed_over: Counter[str]) -> bo
     return not is_binary
 
 
-def _files_matching(pattern: str) -> list[TextFile | NamedCorpus]:
-    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - unlike pathlib's, skips hidden files
-    found = sorted(path for path in map(pathlib.Path, matches) if path.is_file())
+def _files_matching(pattern: str, passed_over: Counter[str]) -> list[TextFile | NamedCorpus]:
+    here: Counter[str] = Counter()
+    found = []
+    # Two `**` lead to a folder on several ways.
+    each_once = {
+        pathlib.Path(os.path.realpath(path.parent), path.name): path
+        for path in map(pathlib.Path, _matches(pattern, here))
+    }
+    for path in sorted(each_once.values()):
+        if path.is_file():
+            found.append(path)
+        elif not path.is_dir():
+            here["special_files" if path.exists() else "dangling_links"] += 1
     if not found:
         raise InputError(f"no such file: nothing matches {pattern!r}; check the pattern, and quote it in a shell.")
+    passed_over.update({name: here[name] for name in ("special_files", "dangling_links", "repeated_folders")})
     return [TextFile(path) for path in found]
+
+
+def _matches(pattern: str, passed_over: Counter[str]) -> Iterator[str]:
+    """Give what matches a pattern; `**` stands for any folders, of which each is looked into once, however linked."""
+    parts = pathlib.PurePath(pattern).parts
+    if "**" not in parts:
+        yield from glob.glob(pattern)  # noqa: PTH207 - unlike pathlib's, skips hidden files
+        return
+    at = parts.index("**")
+    before, after = os.path.join(*parts[:at], ""), os.path.join(*parts[at + 1 :] or ("*",))  # noqa: PTH118
+    for top in glob.glob(before) if before else [""]:  # noqa: PTH207
+        for folder, _ in _folders(top or os.curdir, passed_over):
+            within = folder if top else os.path.relpath(folder)
+            yield from _matches(os.path.join(glob.escape(within), after), passed_over)  # noqa: PTH118
 
 
 def _unknown(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
-from tfgen.corpora.corpus import END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import BLANK_ROWS, END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
 from tfgen.corpora.forms import FORMS, Form, in_form
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
@@ -221,7 +221,7 @@ class TextSource:
             if cell.strip() and other.strip():
                 yield cell + END_OF_TEXT
             else:
-                self.noticed[columns.BLANK_ROWS] += 1
+                self.noticed[BLANK_ROWS] += 1
 
     def _closed_each(self, documents: Iterable[str]) -> Iterator[str]:
         """Clean documents, and put the end after each that has text."""
@@ -317,6 +317,8 @@ def _checked(document: Document, reading: Reading, offset: int = 0) -> Document:
         return document
     if reading.control == "replace":
         return document._replace(text=replace_forbidden(document.text))
+    if not offset and (advice := encodings.unmarked_advice(document.text)):
+        raise InputError(f"{document.place} holds {found}", advice)
     raise InputError(
         f"{document.place} holds {found}",
         [("", "remove it"), ("control", "have it replaced by U+FFFD (control='replace', --control replace)")],

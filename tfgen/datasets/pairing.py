@@ -90,6 +90,7 @@ def pairs(
         raise InputError(
             "the vocabulary must know the end of a text, or texts would never end: make it with ends=True."
         )
+    sources, texts = sources_given.plain(sources), sources_given.plain(texts)
     texts, owners = _flattened(texts)
     ids = _joined("texts", texts, vocabulary, unknown)
     places = document_rows.places_of(ids)

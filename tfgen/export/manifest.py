@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tfgen
-from tfgen.support import plain_files
+from tfgen.support import bounded_json, plain_files
 from tfgen.vocabulary.vocabulary import END, PADDING, UNKNOWN, Vocabulary
 
 NAME = "tfgen.json"
@@ -44,7 +44,7 @@ def files(directory: Path) -> set[str] | None:
     """Give the files of an export, itself among them, as paths within it; None where nothing says which they are."""
     try:
         with plain_files.opened(directory / NAME) as file:
-            description = json.loads(file.read(_LARGEST))
+            description = bounded_json.loads(file.read(_LARGEST))
     except (OSError, ValueError, RecursionError):
         return None
     listed = description.get("sha256") if isinstance(description, dict) else None

@@ -38,5 +38,10 @@ class AdamW(keras.optimizers.AdamW):
             grad=tf.cast(tf.convert_to_tensor(gradient), kind),
         )
 
+    def _clip_gradients(self, gradients: Any) -> Any:
+        if self.global_clipnorm and not self.clipnorm:
+            return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]  # reads each once for the norm
+        return super()._clip_gradients(gradients)
+
     def _use_weight_decay(self, variable: Any) -> bool:
         return len(variable.shape) > 1 and super()._use_weight_decay(variable)

@@ -122,6 +122,16 @@ class TrainingModel(keras.Model):
                 warnings.filterwarnings("ignore", message=".*from_logits=True.*")
             return super().compute_metrics(x, y, y_pred, _real_targets(y, sample_weight))
 
+    def make_train_function(self, force: bool = False) -> Any:
+        """Make what `fit` calls for each step, and before it the variables of the optimizer.
+
+        Keras makes them in the first step, and TensorFlow then traces the step a second time: that is half of what a
+        short training takes.
+        """
+        if self.compiled and self.trainable_variables and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data: Any) -> Any:
         """Train on one batch, some rows of it from the zero state."""
         carried_state.restart_rows(self.network, self.restart, self.optimizer.iterations, self.workers)
@@ -152,15 +162,16 @@ class TrainingModel(keras.Model):
         the first one is the outermost.
 
         Raises:
-            InputError: The batches do not have the batch size of a stateful network, its rows are to be shuffled, or
-                the encoder does not take the sources; a callback is none, or the network is none that learns, such as
-                counts.
+            InputError: There are no targets, the batches do not have the batch size of a stateful network, its rows are
+                to be shuffled, or the encoder does not take the sources; a callback is none, or the network is none
+                that learns, such as counts.
         """
         forks.check()
         kinds.check_learns(self.network)
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         if isinstance(given.get("x"), tf.data.Dataset):
             given.setdefault("shuffle", False)  # Keras ignores it for datasets, and would warn
+        _check_targets(given.get("x"), given.get("y"))
         self._keep_order(given)
         self._check_batches(given)
         validation = given.get("validation_data")
@@ -300,6 +311,23 @@ class TrainingModel(keras.Model):
             InputError: Always.
         """
         raise InputError("a TextGenerator cannot be quantized: it writes with the weights themselves.")
+
+
+def _check_targets(x: Any, y: Any) -> None:
+    """Refuse ids without targets, of which Keras would say `None values not supported`.
+
+    Raises:
+        InputError: Says what targets are.
+    """
+    if isinstance(x, tf.data.Dataset):
+        is_missing = not isinstance(x.element_spec, tuple) or len(x.element_spec) == 1
+    else:  # what gives batches one by one may give targets with them
+        is_missing = y is None and all(isinstance(each, (np.ndarray, tf.Tensor)) for each in tf.nest.flatten(x))
+    if is_missing:
+        raise InputError(
+            "fit needs targets, the token that follows each one, (B, T), and received none: give fit(ids, targets), or "
+            "batches of both, such as those of tfgen.datasets."
+        )
 
 
 def _real_targets(y: Any, sample_weight: Any) -> Any:

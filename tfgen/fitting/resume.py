@@ -26,6 +26,8 @@ from tfgen.support.checkpoints import Checkpoint, Checkpoints
 from tfgen.workers import Workers
 
 _FORMAT = 1
+# How many seconds a chief waits for the one before it, which ends by itself a minute after its machine was cut off.
+_PATIENCE = 180.0
 # What a checkpoint says, beside arrays.
 _KINDS = {
     "identity": dict,
@@ -136,7 +138,7 @@ class Resume(keras.callbacks.Callback):
             checkpoint = None
             with workers.agreeing():
                 if workers.is_chief:
-                    held.enter_context(self._checkpoints.locked())
+                    held.enter_context(self._checkpoints.locked(_PATIENCE if workers.size > 1 else 0.0))
                     checkpoint = self._checkpoints.latest(self._warn)
             if workers.size > 1:
                 known = None if checkpoint is None else {"path": str(checkpoint.path), "state": checkpoint.state}
@@ -183,7 +185,7 @@ class Resume(keras.callbacks.Callback):
             at = f"epoch {state['epoch']}, batch {state['step']} of {run['steps']}"
             raise InputError(f"{str(checkpoint.path)!r} is no checkpoint of a run: it is of {at}.")
         if state.get("computed_with") != run["computed_with"]:
-            computed_with = wording.shorten(str(state.get("computed_with")))
+            computed_with = wording.shorten(str(state.get("computed_with")), 200)  # the number of workers comes last
             self._warn(
                 f"the run was computed with {computed_with} and goes on with {run['computed_with']}: its "
                 "numbers may differ in the last digits from those of a run that never stopped."

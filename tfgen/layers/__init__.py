@@ -12,6 +12,7 @@
 | `stepping` | how a layer is read and stepped, its state a value |
 | `recurrence` | the cells of LSTM and GRU, the loop over time, and its gradient written by hand |
 | `time_major` | rows first for Keras, steps first for loops |
+| `graphs` | functions that are compiled once for each model |
 """
 
 import keras  # noqa: F401 - first, so that our classes are registered before a module of this room is half imported

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from typing import Any
 
 import ray
 from ray.train.backend import Backend, BackendConfig
+
+# In each process, the socket that keeps its port from all others until TensorFlow listens there.
+_held: list[socket.socket] = []
 
 
 class Addresses(BackendConfig):
@@ -33,9 +37,12 @@ class _Told(Backend):
 
 def _address() -> str:
     host = ray.util.get_node_ip_address()
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as free:
-        free.bind(("", 0))
-        port = free.getsockname()[1]
+    free = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if sys.platform == "linux":  # where two sockets that say so share a port, unless both listen
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _held.append(free)
+    free.bind(("", 0))
+    port = free.getsockname()[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

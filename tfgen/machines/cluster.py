@@ -66,15 +66,18 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
     """
     processes = whole_number("workers", processes, 1, most=10_000)
     threads = threads or max((os.cpu_count() or 1) // processes, 1)
-    with _environment(address, threads), contextlib.ExitStack() as ended:
+    with contextlib.ExitStack() as ended:
         with interrupts.deferred(), _own_signals():
-            found = ray()
-            _read_environment(address is None)
-            options: dict[str, Any] = {"address": address}
+            folder = None
             if address is None:
                 # Short, for sockets lie in it, whose paths may have a hundred bytes.
                 folder = tempfile.mkdtemp(prefix="tfgen")
                 ended.callback(shutil.rmtree, folder, ignore_errors=True)
+            ended.enter_context(_environment(address, threads, folder))
+            found = ray()
+            _read_environment()
+            options: dict[str, Any] = {"address": address}
+            if address is None:
                 options = {
                     "address": "local",
                     "num_cpus": processes,
@@ -119,7 +122,7 @@ def _begin(ray: Any, address: str | None, options: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _environment(address: str | None, threads: int) -> Iterator[None]:
+def _environment(address: str | None, threads: int, folder: str | None) -> Iterator[None]:
     """Set what Ray and the processes that it starts read from the environment, for the time of the block."""
     wanted = {"RAY_AUTH_MODE": "token", "TF_NUM_INTRAOP_THREADS": str(threads), **_QUIET}
     if address is None:
@@ -130,19 +133,26 @@ def _environment(address: str | None, threads: int) -> Iterator[None]:
             "RAY_AUTH_TOKEN (ray get-auth-token prints it), or set RAY_AUTH_MODE=disabled on a network of your own."
         )
     new = {name: value for name, value in wanted.items() if name not in os.environ}
+    if folder:
+        new["TMPDIR"] = folder  # for what TensorFlow writes, and leaves where its process is killed
+    before = {name: os.environ.get(name) for name in new}
     os.environ.update(new)
     try:
         yield
     finally:
-        for name in new:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
-def _read_environment(is_local: bool) -> None:
+def _read_environment() -> None:
     """Let Ray, which may have been imported long ago, look at its settings again."""
     from ray._private import ray_constants
 
-    ray_constants.ENABLE_RAY_CLUSTER = not is_local
+    may_be_several = not ray_constants.IS_WINDOWS_OR_OSX
+    ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(_NO_OTHER_MACHINES, may_be_several)
     raylet: Any = importlib.import_module("ray._raylet")
     raylet.Config.initialize("")
     raylet.AuthenticationTokenLoader.instance().reset_cache()

@@ -45,6 +45,9 @@ def train_together(
         tfgen.support.interrupts.Stopped: A signal was received; all processes have ended.
     """
     with interrupts.deferred(), cluster.connected(workers, address) as ray:
+        room = int(ray.cluster_resources().get("CPU", 0))
+        if address is not None and room < workers:
+            click.echo(f"Ray has cores for {room} workers now; waiting for those of {workers}.", err=True)
         here = ray.get_runtime_context().get_node_id()
         pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
         board = ray.remote(voices.Board).options(num_cpus=0, scheduling_strategy=pinned).remote()
@@ -90,6 +93,8 @@ class _Trainer(threading.Thread):
                     failure_config=FailureConfig(max_failures=_RESTARTS),
                 ),
             ).fit()
+        except SystemExit:  # Ray was ended by the thread that waits
+            pass
         except Exception as error:  # of any class of Ray's; what it means is said by the thread that waits
             self.error = error
 

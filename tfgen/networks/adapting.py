@@ -24,6 +24,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.layers import graphs
 from tfgen.networks import recurrent
 from tfgen.networks.chain import layers_of, plain
 from tfgen.networks.counts import Counts, of_tables
@@ -156,8 +157,8 @@ class _HeadLearner:
     def __init__(self, model: Recurrent, rate: float) -> None:
         self.of = model
         self._rate = rate
-        self.read = tf.function(self._read, reduce_retracing=True, autograph=False)
-        self.advanced = tf.function(self._advanced, reduce_retracing=True, autograph=False)
+        self.read = graphs.compiled(self._read, reduce_retracing=True)
+        self.advanced = graphs.compiled(self._advanced, reduce_retracing=True)
 
     def begin(self, before: Ids, learned: Head | None = None) -> Reading:
         return _HeadReading(self, before, learned)

@@ -9,6 +9,7 @@ Axis letters: T tokens, V vocabulary, N contexts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,12 +56,28 @@ class AdaptiveCounts:
         """
         text = [int(token) for token in [*np.asarray(before).tolist(), *np.asarray(ids).tolist()]]
         begin = len(text) - len(np.asarray(ids))
-        p = np.empty((len(text) - begin, self._size))
-        for place in range(begin, len(text)):
+        of_base = np.empty(len(text) - begin)
+        said: list[_Shares] = []
+        rows: list[int] = []
+        weights: list[float] = []
+        for row, place in enumerate(range(begin, len(text))):
             context = self._context(text, place)
             nodes = self._nodes(context)
-            self._predict(nodes, p[place - begin])
+            weight = 1.0
+            for depth in range(len(nodes), 0, -1):
+                of_context = self._said(depth, nodes[depth - 1])
+                said.append(of_context)
+                rows.append(row)
+                weights.append(weight)
+                weight *= of_context.backoff
+            of_base[row] = weight
             self._count(context, nodes, text[place])
+        p = np.multiply.outer(of_base, self._base)
+        if said:  # all sums at once: each by itself would cost more than all that is counted
+            numbers = [len(each.following) for each in said]
+            cells = np.repeat(np.array(rows) * self._size, numbers) + np.concatenate([each.following for each in said])
+            shares = np.concatenate([each.shares for each in said])
+            np.add.at(p.reshape(-1), cells, shares * np.repeat(weights, numbers))
         return p
 
     def _context(self, text: list[int], place: int) -> list[int]:
@@ -93,17 +110,14 @@ class AdaptiveCounts:
         if node >= len(self._tables.backoff):
             return -1
         first, last = self._tables.children[node], self._tables.children[node + 1]
-        place = first + int(np.searchsorted(self._tables.oldest[first:last], token))
+        place = first + int(self._tables.oldest[first:last].searchsorted(token))
         return place if place < last and self._tables.oldest[place] == token else -1
 
-    def _predict(self, nodes: list[int], p: Array) -> None:
-        p[:] = self._base
-        for depth, node in enumerate(nodes, 1):
-            said = self._shares.get(node)
-            if said is None:
-                said = self._shares[node] = self._shares_of(depth, node)
-            p *= said.backoff
-            p[said.following] += said.shares
+    def _said(self, depth: int, node: int) -> _Shares:
+        said = self._shares.get(node)
+        if said is None:
+            said = self._shares[node] = self._shares_of(depth, node)
+        return said
 
     def _shares_of(self, depth: int, node: int) -> _Shares:
         counts = self._counts.get(node)
@@ -142,8 +156,9 @@ class AdaptiveCounts:
         counts = self._counts.get(node)
         if counts is None:
             first, last = self._tables.entries[node], self._tables.entries[node + 1]
-            times = counted(self._tables.shares[first:last], self._tables.totals[node], self._discounts[depth])
-            counts = dict(zip(self._tables.following[first:last].tolist(), times.tolist(), strict=True))
+            shares, total = self._tables.shares[first:last].tolist(), int(self._tables.totals[node])
+            times = counted(shares, total, self._discounts[depth])
+            counts = dict(zip(self._tables.following[first:last].tolist(), times, strict=True))
             self._counts[node] = counts
         return counts
 
@@ -219,10 +234,16 @@ class AdaptiveCounts:
         shares[mine[changed]] = (times[changed] - taken) / sums[numbers[changed]]
 
 
-def counted(shares: Array, total: int, discounts: list[float]) -> npt.NDArray[np.int64]:
-    """Give the counts that discounted shares of a total were made of."""
-    kept = shares.astype(np.float64) * float(total)
-    many = np.maximum(np.rint(kept + discounts[2]), 3).astype(np.int64)
-    guesses = np.stack([np.ones_like(many), np.full_like(many, 2), many])
-    off = np.abs(guesses - np.array(discounts)[:, np.newaxis] - kept)
-    return np.take_along_axis(guesses, off.argmin(axis=0)[np.newaxis], axis=0)[0]
+def counted(shares: Iterable[float], total: float, discounts: Sequence[float]) -> list[int]:
+    """Give the counts that discounted shares of a total were made of.
+
+    Most contexts have few tokens after them, for which a loop costs less than arrays.
+    """
+    of_one, of_two, of_more = discounts
+    counts = []
+    for share in shares:
+        kept = share * total
+        many = max(round(kept + of_more), 3)
+        off_one, off_two, off_many = abs(1 - of_one - kept), abs(2 - of_two - kept), abs(many - of_more - kept)
+        counts.append(1 if off_one <= min(off_two, off_many) else 2 if off_two <= off_many else many)
+    return counts

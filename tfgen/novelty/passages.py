@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tfgen.corpora.corpus import Corpus
 from tfgen.errors import InputError, check_instance
 from tfgen.novelty.suffix_automaton import SuffixAutomaton
-from tfgen.support import pages
+from tfgen.support import pages, wording
 from tfgen.vocabulary.vocabulary import Documents
 
 MOST_BYTES = 1_000_000
@@ -25,6 +25,7 @@ MOST_BYTES = 1_000_000
 
 _PASSAGES = 5
 _LENGTHS_SHOWN = (5, 10, 20, 30, 50, 100, 200, 500)  # in a notebook
+_LENGTH_TOLD = 10  # characters, in one line: much shorter passages are in any text
 _BORDER = b"\xff"  # occurs in no UTF-8
 
 
@@ -54,6 +55,13 @@ class Report:
     lengths: npt.NDArray[np.int_]
     copied: npt.NDArray[np.float64]
     longest: tuple[Passage, ...]
+
+    def __repr__(self) -> str:
+        """Say in one line how much of it was copied."""
+        passages = [f"the longest is {wording.shorten(repr(each.text))}" for each in self.longest[:1]]
+        length = min(_LENGTH_TOLD, len(self.lengths))
+        shares = f"{self.copied[length - 1]:.1%} of its passages of {wording.number(length, 'character')} are copied"
+        return f"<Report on {wording.number(len(self.lengths), 'character')}: {'; '.join([shares, *passages])}>"
 
     def _repr_html_(self) -> str:
         """Show the shares and the passages in a notebook."""

@@ -7,7 +7,6 @@ A prepared corpus is a directory of two files: `ids.bin`, the ids in the smalles
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError, check_instance, path_of
-from tfgen.support import cache, locks, plain_files, wording
+from tfgen.support import bounded_json, cache, locks, plain_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 
 FORMAT = "tfgen ids 1"
@@ -170,7 +169,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         data = file.read(_LARGEST_MANIFEST + 1)
     if len(data) > _LARGEST_MANIFEST:
         raise InputError(f"{MANIFEST} has more than {_LARGEST_MANIFEST:,} bytes.")
-    manifest = json.loads(data)
+    manifest = bounded_json.loads(data)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError(f"{MANIFEST} does not have the format {FORMAT!r}.")
     for name, kind in _FIELDS.items():

@@ -6,6 +6,7 @@ each row is a document in both or in neither, see `tfgen.corpora.pairs`.
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tfgen.corpora.sources import StrPath
 from tfgen.errors import InputError, check_instance, path_of
 from tfgen.prepared import workspace
 from tfgen.prepared.corpus import Prepared, is_prepared, open_prepared
-from tfgen.prepared.preparing import Counting, identities, prepare_text
+from tfgen.prepared.preparing import Counting, identities, is_read_once, prepare_text
 from tfgen.support import owners, wording
 from tfgen.vocabulary.vocabulary import OnUnknown, Split, Vocabulary
 
@@ -102,6 +103,8 @@ def prepare_pairs(
     countings = [
         Counting.checked(split, max_tokens, min_count, each, unknown) for each in (source_vocabulary, vocabulary)
     ]
+    if pipe := next(filter(is_read_once, sides[0].texts), None):
+        raise InputError(f"{pipe.place} is a pipe, and pairs are read several times; write them to a file first.")
     before = identities(sides[0])
     with _home(directory) as places:
         prepared = [
@@ -156,7 +159,7 @@ def _home(directory: StrPath | None) -> Iterator[tuple[Path | None, Path | None]
     path = path_of("directory", directory)
     if not path.parent.is_dir():
         raise InputError(f"there is no directory {str(path.parent)!r}; make it, or choose another.")
-    if path.exists() and not (path.is_dir() and all(map(_is_ours, path.iterdir()))):
+    if os.path.lexists(path) and not (path.is_dir() and all(map(_is_ours, path.iterdir()))):
         raise InputError(f"{str(path)!r} exists and holds something else; choose another directory.")
     path.mkdir(exist_ok=True)
     try:

@@ -11,10 +11,11 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, TypeGuard, get_args
 
 import numpy as np
 
@@ -158,6 +159,8 @@ def prepare_text(
         )
         text = dataclasses.replace(text, reading=reading)
     directory = None if directory is None else path_of("directory", directory)
+    if directory is not None and directory.is_dir():  # a link to one is followed: a link itself cannot be replaced
+        directory = Path(os.path.realpath(directory))
     with Workspace(_parent(directory)) as work:
         text = _copied(text, work)
         before = identities(text) if before is None else before
@@ -230,7 +233,7 @@ def _is_free(goal: Path) -> bool:
     try:
         return not any(goal.iterdir())
     except OSError:
-        return not goal.exists()
+        return not os.path.lexists(goal)
 
 
 def _taken(goal: StrPath) -> str:
@@ -238,15 +241,21 @@ def _taken(goal: StrPath) -> str:
     return f"{str(goal)!r} exists and holds something else; choose another directory."
 
 
+def is_read_once(text: TextFile | NamedCorpus) -> TypeGuard[TextFile]:
+    """Whether a text can be read a single time, as standard input and pipes."""
+    return isinstance(text, TextFile) and (text.path is None or not text.path.is_file())
+
+
 def _copied(text: TextSource, work: Workspace) -> TextSource:
-    """Copy standard input to disk, since it cannot be read twice."""
+    """Copy standard input and pipes to disk, since they cannot be read twice."""
 
-    def copied(each: TextFile | NamedCorpus) -> TextFile | NamedCorpus:
-        if isinstance(each, TextFile) and each.path is None:
-            return TextFile(work.copy(workspace.INPUT, each.read()), each.place)
-        return each
+    def copied(number: int, each: TextFile | NamedCorpus) -> TextFile | NamedCorpus:
+        if not is_read_once(each):
+            return each
+        ending = compressed.uncompressed_name(each.path).suffix if each.path else ""
+        return TextFile(work.copy(f"{workspace.INPUT}{number}{ending}", each.read()), each.place)
 
-    return dataclasses.replace(text, texts=tuple(map(copied, text.texts)))
+    return dataclasses.replace(text, texts=tuple(copied(*each) for each in enumerate(text.texts)))
 
 
 def _files(text: TextSource) -> list[Path]:

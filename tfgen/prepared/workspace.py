@@ -34,7 +34,8 @@ class Workspace(atomic_files.Directory):
         """After an error keep the notes, if there are any, for the next run; else remove everything."""
         if kind is not None and any((self._path / name).exists() for name in (COUNTED, WRITTEN)):
             with contextlib.suppress(OSError):
-                (self._path / INPUT).unlink(missing_ok=True)
+                for copied in self._path.glob(f"{INPUT}*"):
+                    copied.unlink()
             self.release()
         else:
             super().__exit__()
@@ -66,7 +67,10 @@ class Workspace(atomic_files.Directory):
             )
 
     def take_over(self, key: str) -> None:
-        """Move here what stopped runs have done of the work of that key, and remove what is old of other work."""
+        """Move here what stopped runs have done of the work of that key, and remove what is old of other work.
+
+        What was killed before it had a key has done nothing of use, and may hold a copy of all of standard input.
+        """
         self.copy(_KEY, [key.encode()])
         for path in atomic_files.abandoned(self._parent, MARK):
             if _is_file(path / _KEY) and (path / _KEY).read_bytes() == key.encode():
@@ -74,7 +78,7 @@ class Workspace(atomic_files.Directory):
                     if _is_file(path / name) and not self.path(name).exists():
                         (path / name).replace(self.path(name))
                 atomic_files.discard(path)
-            elif time.time() - atomic_files.last_change(path) > KEPT_DAYS * 24 * 60 * 60:
+            elif not _is_file(path / _KEY) or time.time() - atomic_files.last_change(path) > KEPT_DAYS * 24 * 60 * 60:
                 atomic_files.discard(path)
 
     def forget(self) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import html
 import re
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from tfgen.page.assembling import CONNECTS
@@ -41,7 +41,7 @@ addEventListener("hashchange", () => document.getElementById("said") && location
 _CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _ASK = """curl {address}/v1/completions \\
     -H 'Content-Type: application/json'{token} \\
-    -d '{{"model": "{model}", "prompt": "", "max_tokens": 200, "seed": 1}}'"""
+    -d '{{"model": "{model}", {given}, "max_tokens": 200, "seed": 1}}'"""
 
 
 class Page(NamedTuple):
@@ -63,17 +63,19 @@ def of_model(text: str) -> Page:
     return Page(text, f"{said}; frame-ancestors 'none'")
 
 
-def first(models: Iterable[str], address: str, needs_token: bool) -> Page:
+def first(models: Iterable[str], address: str, needs_token: bool, from_sources: Collection[str] = ()) -> Page:
     """Make the page at the address of the server.
 
     Args:
         models: Their names.
         address: Under which it was asked for, without a path.
         needs_token: Whether requests do.
+        from_sources: The names of those that write from a source, without which they refuse a request.
     """
     names = list(models)
     token = " -H 'Authorization: Bearer TOKEN'" if needs_token else ""
-    ask = _ASK.format(address=address, token=token, model=names[0])
+    given = '"source": ""' if names[0] in from_sources else '"prompt": ""'
+    ask = _ASK.format(address=address, token=token, model=names[0], given=given)
     items = "".join(f'<li><a href="{_path(name)}"><code>{html.escape(name)}</code></a></li>' for name in names)
     body = (
         f"<h1>tfgen</h1><p>This server writes text with these models:</p><ul>{items}</ul>"

@@ -154,7 +154,7 @@ class Preparing:
     def _rehearse(self, asked: Asked) -> None:
         source = asked.source if asked.source is None or isinstance(asked.source, str) else asked.source[0]
         batch = self._batch(asked)
-        batch.add(self._writer.rows("", length=1, source=source))
+        batch.add(self._writer.rows("", length=1, source=source, unknown=asked.unknown))
         batch.read(1)
         batch.write(1)
 

@@ -56,7 +56,7 @@ class Asked:
 
     Attributes:
         model: The name of one.
-        prompts: At least one.
+        prompts: At least one; as many as there are sources, if several of these were given with one prompt.
         n: Texts of each prompt.
         length: New tokens of a text, at most.
         seed: Of the draws; None for any.
@@ -130,9 +130,13 @@ def asked(body: Any, bounds: Bounds) -> Asked:
         if given.get(name, harmless) != harmless:
             raise Refused(400, f"{name} is not supported; remove it.", param=name)
     fields = _Fields(given)
+    source = fields.of("source", _source)
+    prompts = tuple(fields.of("prompt", _prompts) or ("",))
+    if isinstance(source, list) and not isinstance(given.get("prompt"), list):  # as in Python, one stands for all
+        prompts *= len(source)
     request = Asked(
         model=fields.of("model", lambda value: _text("model", value)),
-        prompts=tuple(fields.of("prompt", _prompts) or ("",)),
+        prompts=prompts,
         n=fields.of("n", lambda value: whole_number("n", value, 1, bounds.texts)) or 1,
         length=_length(fields, bounds),
         seed=fields.of("seed", lambda value: whole_number("seed", value, -(2**63), 2**63 - 1)),
@@ -142,7 +146,7 @@ def asked(body: Any, bounds: Bounds) -> Asked:
         echo=fields.flag("echo"),
         stream=fields.flag("stream"),
         usage=bool(fields.of("stream_options", _usage)),
-        source=fields.of("source", _source),
+        source=source,
         unknown=fields.of("unknown", _unknown) or "error",
         drawn=fields.of("drawn", lambda value: whole_number("drawn", value, 0, 2**31 - 1)) or 0,
         seconds=fields.of("max_time", lambda value: real_number("max_time", value, above=0, at_most=bounds.seconds))
@@ -190,9 +194,10 @@ def about(param: str | None = None) -> Iterator[None]:
 
 def _check(request: Asked, given: dict[str, Any], bounds: Bounds) -> None:
     if request.texts > bounds.texts:
+        of = "sources" if isinstance(request.source, list) else "prompts"
         raise Refused(
             400,
-            f"a request may ask for {bounds.texts} texts; received {len(request.prompts)} prompts times n={request.n}.",
+            f"a request may ask for {bounds.texts} texts; received {len(request.prompts)} {of} times n={request.n}.",
             param="n",
         )
     if request.scores:

@@ -57,6 +57,7 @@ class Service:
         self._lanes = Lanes()
         self._patterns = 0
         self._models = {name: Preparing(name, _writer(name, model), bounds) for name, model in models.items()}
+        self._from_sources = {name for name, model in models.items() if model.writer.model.context}
         for model in self._models.values():
             model.warm()
         self._pages = {name: of_model(served_page(model, name, bounds)) for name, model in models.items()}
@@ -93,7 +94,7 @@ class Service:
 
     async def _index(self, request: Request) -> Response:
         address = f"{request.url.scheme}://{request.headers['host']}"
-        return _html(first(self._pages, address, self._needs_token))
+        return _html(first(self._pages, address, self._needs_token, self._from_sources))
 
     async def _page(self, request: Request) -> Response:
         page = self._pages.get(request.path_params["name"])

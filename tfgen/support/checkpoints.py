@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.errors import InputError, damage, whole_number
-from tfgen.support import atomic_files, plain_files
+from tfgen.support import atomic_files, bounded_json, plain_files
 from tfgen.support.locks import Lock
 
 _NAME = re.compile(r"checkpoint-(\d{8,18})-([0-9a-f]{64})\.npz")
@@ -115,21 +116,29 @@ class Checkpoints:
             self.directory.rmdir()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
         """Keep other processes from writing to the directory while the block runs; a kill frees it.
+
+        Args:
+            patience: For so many seconds another process that writes to it is waited for.
 
         Raises:
             InputError: Another process writes to it.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = Lock(self.directory / _LOCK, make=True)
-        except BlockingIOError:
-            raise InputError(self._in_use()) from None
-        with lock:
+        with self._lock(time.monotonic() + patience) as lock:
             if not lock.is_current():  # a process that ended removed the file meanwhile
                 raise InputError(self._in_use())
             yield
+
+    def _lock(self, deadline: float) -> Lock:
+        while True:
+            try:
+                return Lock(self.directory / _LOCK, make=True)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise InputError(self._in_use()) from None
+            time.sleep(0.2)
 
     def check_free(self) -> None:
         """Check that no other process writes to the directory, changing nothing.
@@ -215,7 +224,7 @@ def unpacked(content: bytes) -> Any:
             raise ValueError("it claims more than it holds.")
         if entries["tree.npy"].file_size > _LARGEST_TREE:
             raise ValueError("the tree is too large.")
-        tree = json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
+        tree = bounded_json.loads(_array(archive.read(entries.pop("tree.npy"))).tobytes())
         return _decode(tree, [_array(archive.read(entries[f"{i}.npy"])) for i in range(len(entries))])
 
 

@@ -85,10 +85,12 @@ def deferred() -> Iterator[None]:
 
 
 def finish() -> None:
-    """Let signals wait for ever: nothing that they could stop is left, but libraries take a moment to end."""
+    """Ignore signals from here on: nothing that they could stop is left, but libraries take a moment to end."""
     _Heard.deferring += 1
-    if hasattr(signal, "pthread_sigmask"):  # Python itself hands the signals back before the libraries end
-        signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _HANDLED])
+    # Python gives signals with a handler back to the system before the libraries end, and their threads would hear
+    # them then, whatever this one masks; what is ignored stays so.
+    for number in (getattr(signal, name) for name in _HANDLED if hasattr(signal, name)):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def check() -> None:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.support import pages
+from tfgen.support import pages, wording
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,11 +58,18 @@ class Score:
         with np.errstate(over="ignore"):
             return float(np.exp(self.nats / len(self.tokens)))
 
+    def __repr__(self) -> str:
+        """Say in one line how likely which text was found."""
+        number = wording.number(len(self.tokens), "token")
+        return f"<Score of {wording.shorten(repr(self.text))}: {self._said()}; {number}>"
+
     def _repr_html_(self) -> str:
         """Show the text in a notebook, coloured by surprise; the numbers of a token are under the pointer."""
         notes = [
             f"{token!r}: {pages.percent(nats)}, {bits:.2f} bits, rank {rank}"
             for token, nats, bits, rank in zip(self.tokens, self.log_probabilities, self.bits, self.ranks, strict=True)
         ]
-        said = f"{self.bits_per_character:.3f} bits per character; perplexity {self.perplexity:.2f}"
-        return pages.paragraph(said) + pages.surprises(self.tokens, self.bits, notes)
+        return pages.paragraph(self._said()) + pages.surprises(self.tokens, self.bits, notes)
+
+    def _said(self) -> str:
+        return f"{self.bits_per_character:.3f} bits per character; perplexity {self.perplexity:.2f}"

@@ -19,18 +19,33 @@ Array = npt.NDArray[Any]
 _TOGETHER = 1 << 12  # rows that are looked at at once, so that a mapped array is never held whole
 
 
+def plain(given: Any) -> Any:
+    """Give texts that are strings of TensorFlow, NumPy or pandas as those of Python; all else as it is.
+
+    >>> plain(np.array(["one", "two"])), plain(np.array("one")), plain([1])
+    (['one', 'two'], 'one', [1])
+    """
+    dtype = getattr(given, "dtype", None)
+    if getattr(dtype, "name", "") == "string" and hasattr(given, "numpy"):  # a tensor, whose strings are bytes
+        found = given.numpy()
+        each = [found] if isinstance(found, bytes) else found.tolist()
+        texts = [text.decode("utf-8", "replace") if isinstance(text, bytes) else text for text in each]
+        return texts[0] if isinstance(found, bytes) else texts
+    return given.tolist() if getattr(dtype, "kind", "") in ("U", "O") and hasattr(given, "tolist") else given
+
+
 def are_texts(given: Any) -> bool:
-    """Whether these are meant as texts: a str, a list that has one, or an array of them."""
+    """Whether these are meant as texts: a str, a list that has one, or an array or a tensor of them."""
     if isinstance(given, (list, tuple)):
         return any(isinstance(each, str) for each in given)
-    return isinstance(given, str) or getattr(getattr(given, "dtype", None), "kind", "") in ("U", "O")
+    return isinstance(given, str) or isinstance(plain(given), (str, list))
 
 
 def texts(given: Any) -> list[str]:
     """Take several texts, or one as a list of it.
 
     Args:
-        given: A str, or N of them as a list, a tuple or an array.
+        given: A str, or N of them as a list, a tuple, an array or a tensor.
 
     Raises:
         InputError: It is something else, or one of them is.
@@ -38,9 +53,9 @@ def texts(given: Any) -> list[str]:
     >>> texts("one"), texts(np.array(["one", "two"]))
     (['one'], ['one', 'two'])
     """
-    if isinstance(given, str):
-        return [given]
-    several = given.tolist() if are_texts(given) and hasattr(given, "tolist") else given
+    several = plain(given)
+    if isinstance(several, str):
+        return [several]
     if not isinstance(several, (list, tuple)):
         raise InputError(f"a source must be a str, or a list of them; received {wording.shown(given)}.")
     for number, each in enumerate(several, start=1):

@@ -35,6 +35,8 @@ PADDING_TOKEN, UNKNOWN_TOKEN = "", "[UNK]"
 RESERVED = (PADDING_TOKEN, UNKNOWN_TOKEN, END_OF_TEXT)  # by id
 
 _UNKNOWN_TEXT = "\ufffd"  # what an unknown token reads as: U+FFFD REPLACEMENT CHARACTER
+# What a model that goes on learning can do about tokens of a text that it lacks, see `errors.offering`.
+GROWING = ("grow", "learn them too with generator.with_vocabulary (--grow-vocabulary)", "unknown")
 _LOOKED_THROUGH = 100_000  # tokens, to name those that are unknown
 # Before one of these a text can be cut, and its parts brought into a form one by one: none joins what is before it.
 _BORDER = re.compile("[\0-\u02ff\u3000-\u3029\u4e00-\u9fff\uac00-\ud7a3]")
@@ -624,11 +626,23 @@ class Vocabulary:
         return InputError(
             f"the text holds {self.split}s that the vocabulary lacks: {wording.listed(named, 5)}",
             [
+                *self._spaced(positions),
                 ("", "remove them"),
                 ("unknown", "skip them with unknown='skip' (--unknown skip)"),
                 ("unknown", "read each as the unknown token with unknown='unknown' (--unknown unknown)"),
             ],
         )
+
+    def _spaced(self, unknown: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Offer a word that differs by the space before it, as the first of a text does, which has none."""
+        for word in unknown if self.split == "word" else ():
+            if word == " ":
+                yield "", "leave out a space at its end (words begin with the space before them)"
+                return
+            known, how = (word[1:], "without") if word.startswith(" ") else (f" {word}", "with")
+            if known in self._id_by_token:
+                yield "", f"write {known!r} ({how} the space before it, as the vocabulary has it)"
+                return
 
     def _check_counted(self) -> None:
         if not any(self.counts):

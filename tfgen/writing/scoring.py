@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen.errors import InputError
-from tfgen.layers import time_major
+from tfgen.layers import graphs, time_major
 from tfgen.networks import adapting
 from tfgen.networks.adapting import Learner
 from tfgen.networks.model import LanguageModel
@@ -37,8 +37,8 @@ class Scorer:
     def __init__(self, model: LanguageModel) -> None:
         """Take a model."""
         self._model = model
-        self._compiled = tf.function(self._score, reduce_retracing=True, autograph=False)
-        self._compiled_on = tf.function(self._score_on, reduce_retracing=True, autograph=False)
+        self._compiled = graphs.compiled(self._score, reduce_retracing=True)
+        self._compiled_on = graphs.compiled(self._score_on, reduce_retracing=True)
 
     def __call__(
         self, texts: Sequence[npt.NDArray[np.integer[Any]]], context: Any = ()

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError, damage
 from tfgen.networks.model import LanguageModel, checked_context, flat, state_of_a_row
-from tfgen.support import atomic_files, plain_files, wording
+from tfgen.support import atomic_files, bounded_json, plain_files, wording
 from tfgen.vocabulary.vocabulary import Vocabulary
 from tfgen.writing.compiled import CompiledLoop
 from tfgen.writing.loop import PLAIN, Position
@@ -145,7 +145,7 @@ def _contents(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as archived:
                 arrays = dict(archived)
-        meta = json.loads(arrays.pop("meta").tobytes())
+        meta = bounded_json.loads(arrays.pop("meta").tobytes())
         if meta["format"] != _FORMAT:
             raise KeyError("format")
         return meta, arrays

@@ -6,7 +6,8 @@ Axis letters: B batch, P texts, S places of a source.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -14,15 +15,20 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError
+from tfgen.layers import graphs
 from tfgen.networks.model import checked_context
 from tfgen.networks.source_shapes import adjusted, described, looked_up
-from tfgen.support import wording
+from tfgen.support import interrupts, wording
 from tfgen.terms import sources
 from tfgen.vocabulary.vocabulary import OnUnknown
+from tfgen.writing.like_lengths import in_batches
 from tfgen.writing.loop import rows_of
 
 # So many sources are encoded at once: an encoder of pictures needs far more memory for a row than what it gives.
 _ROWS = 256
+
+# So many numbers are held of what was read of all sources: 1 GiB, and less than that of one batch that is written.
+_MOST = 2**28
 
 
 class Encoded(NamedTuple):
@@ -47,7 +53,7 @@ class Sources:
         self._model = model
         self._encode: Callable[[Any], Any] | None = None
         if hasattr(model, "encode"):
-            self._encode = tf.function(model.encode, [model.source], autograph=False)
+            self._encode = graphs.compiled(model.encode, input_signature=[model.source])
 
     def context(self, source: Any, texts: int, several: bool, unknown: OnUnknown) -> tuple[Any, int, bool]:
         """Give the context of some texts.
@@ -77,29 +83,60 @@ class Sources:
             received = f"{wording.number(encoded.rows, 'source')} for {wording.number(texts, 'text')}"
             raise InputError(f"there must be one source for each text; received {received}.")
         repeated = np.zeros(rows, np.int32) if encoded.one and rows != 1 else None
+        if repeated is not None and self._encode is not None:
+            self._check_size(encoded.context, rows)
         return rows_of(encoded.context, repeated), rows, several or not encoded.one
 
     def _encoded(self, source: Any, texts: int, unknown: OnUnknown) -> Encoded:
         if self._encode is None:
             return Encoded(checked_context(self._model, source, texts), texts, texts == 1)
-        batch, one = self._arrays(source) if self._model.source_ids is None else self._ids(source, unknown)
-        rows = len(tf.nest.flatten(batch)[0])
-        if not rows:
+        if self._model.source_ids is None:
+            batch, one = self._arrays(source)
+            batches: list[tuple[Sequence[int], Any]] = [*_cut(batch)]
+        else:
+            given, one = sources.texts(source), isinstance(sources.plain(source), str)
+            batches = [*self._of_like_lengths(given, unknown)]
+        if not batches:
             return Encoded(_empty(self._model.context), 0, False)
+        places = np.concatenate([of_rows for of_rows, _ in batches])
+        if self._model.source_ids is not None:  # the last are the longest
+            self._check_size(self._model.context, len(places), batches[-1][1].shape[1])
+        read = []
         with looked_up():
-            pieces = [
-                self._encode(tf.nest.map_structure(lambda leaf, i=i: leaf[i : i + _ROWS], batch))
-                for i in range(0, rows, _ROWS)
-            ]
-        return Encoded(tf.nest.map_structure(lambda *leaves: tf.concat(leaves, axis=0), *pieces), rows, one)
+            for _, batch in batches:
+                interrupts.check()
+                read.append(self._encode(batch))
+                self._check_size(read[-1], len(places))
+        context = tf.nest.map_structure(lambda *leaves: tf.concat(_alike(leaves), axis=0), *read)
+        in_order = (np.diff(places) == 1).all()
+        return Encoded(rows_of(context, None if in_order else np.argsort(places)), len(places), one)
 
-    def _ids(self, source: Any, unknown: OnUnknown) -> tuple[Any, bool]:
-        """Give the ids of texts (B, S), and whether there was one text and no list."""
-        texts = sources.texts(source)
-        try:
-            return tf.constant(self._model.source_ids(texts, unknown)), isinstance(source, str)
-        except InputError as error:
-            raise error.within("in the source") from None
+    def _of_like_lengths(self, texts: list[str], unknown: OnUnknown) -> Iterator[tuple[list[int], tf.Tensor]]:
+        """Give batches of ids (B, S), texts of about one length together, and the places of their rows."""
+        for chosen in in_batches([*map(len, texts)]):
+            places = sorted(chosen)
+            try:
+                yield places, tf.constant(self._model.source_ids([texts[i] for i in places], unknown))
+            except InputError as error:
+                raise error.within("in the source") from None
+
+    def _check_size(self, context: Any, rows: int, places: int = 1) -> None:
+        """Refuse sources of which more must be held than memory may have room for.
+
+        Args:
+            context: What is held, or its description.
+            rows: Of how many sources.
+            places: The size of each axis that the description leaves open.
+
+        Raises:
+            InputError: Says how much.
+        """
+        of_row = sum(math.prod(size or places for size in leaf.shape[1:]) for leaf in tf.nest.flatten(context))
+        if of_row * rows > _MOST:
+            raise InputError(
+                f"{wording.number(rows, 'source')}, each taken as long as the longest, would make {of_row * rows:,} "
+                f"numbers to keep (the limit is {_MOST:,}); give shorter ones, or fewer at once."
+            )
 
     def _arrays(self, source: Any) -> tuple[Any, bool]:
         """Give arrays as tensors with a first axis of rows, and whether there was none."""
@@ -150,6 +187,21 @@ def _of_batch(leaf: Any, expected: tf.TensorShape, exactly: bool, one: bool) -> 
     if exactly:
         return shape if expected.is_compatible_with(shape) else None
     return adjusted(shape, expected)
+
+
+def _cut(batch: Any) -> Iterator[tuple[range, Any]]:
+    """Give a nest of rows in pieces, and the places of the rows of each."""
+    rows = len(tf.nest.flatten(batch)[0])
+    for i in range(0, rows, _ROWS):
+        yield range(i, min(i + _ROWS, rows)), tf.nest.map_structure(lambda leaf, i=i: leaf[i : i + _ROWS], batch)
+
+
+def _alike(leaves: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
+    """Fill tensors (B, S, ...) up with zeros on the right, which masks leave out, so that they can be put together."""
+    shapes = np.array([leaf.shape.as_list() for leaf in leaves])
+    missing = shapes.max(axis=0) - shapes
+    missing[:, 0] = 0  # the rows
+    return [tf.pad(leaf, [(0, size) for size in sizes]) for leaf, sizes in zip(leaves, missing.tolist(), strict=True)]
 
 
 def _empty(context: Any) -> Any:

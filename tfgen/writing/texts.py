@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfgen.errors import InputError
 from tfgen.sampling.chain import Chain
-from tfgen.support import interrupts, pages
+from tfgen.support import interrupts, pages, wording
 from tfgen.terms.faults import NOTHING_LEFT
 from tfgen.terms.limits import Limits
 from tfgen.terms.stops import StopStrings
@@ -56,6 +56,11 @@ class Generated:
     alternatives: tuple[tuple[tuple[str, float], ...], ...]
     finish_reason: FinishReason
     attention: npt.NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        """Say in one line what was written, and why it ends there."""
+        number = wording.number(len(self.tokens), "new token")
+        return f"<Generated {wording.shorten(repr(self.text))}: {number}; finish_reason={self.finish_reason!r}>"
 
     def _repr_html_(self) -> str:
         """Show the text in a notebook, coloured by surprise; the alternatives to a token are under the pointer."""

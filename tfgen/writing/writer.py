@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from tfgen import sampling
 from tfgen.errors import InputError, check_instance, whole_number
+from tfgen.layers import graphs
 from tfgen.networks.adapting import Learner, learner_of
 from tfgen.networks.model import LanguageModel, state_of_a_row
 from tfgen.sampling.chain import Chain, chain_of
@@ -242,7 +243,7 @@ class Writer:
     @functools.cached_property
     def _looked(self) -> Any:
         model: Any = self.model
-        return tf.function(model.attention, reduce_retracing=True, autograph=False)
+        return graphs.compiled(model.attention, reduce_retracing=True)
 
     def _search(
         self, prompts: _Prompts, limits: Limits, chain: Chain, beams: int, length_penalty: float, echo: bool
@@ -280,7 +281,7 @@ class Writer:
         number, copies = len(prompts.texts), prompts.copies
         ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
         seeds = given_or_drawn(prompts.seed, number * copies)
-        most = 1 if len(seeds) == 1 else self._most_rows(chain)
+        most = 1 if len(seeds) == 1 else self._most_rows(chain, prompts.context)
         step = max(most // copies, 1) if whole else most
         for begin in range(0, number, step):
             of_batch = range(begin, min(begin + step, number))
@@ -297,11 +298,12 @@ class Writer:
                 chosen, of_part = chosen_rows(position, context, of_rows[part])
                 yield chosen._replace(seeds=tf.constant(some[part])), of_part
 
-    def _most_rows(self, chain: Chain) -> int:
-        """Give how many texts are written at once: those whose states and distributions memory has room for."""
+    def _most_rows(self, chain: Chain, context: Any) -> int:
+        """Give how many texts are written at once: those whose contexts, states and distributions there is room for."""
         states = state_of_a_row(self.model), self._compiled.start(chain, [np.array([END], np.int32)])
         leaves = tf.nest.flatten(states)
         of_row = sum(leaf.dtype.size * leaf.shape.num_elements() for leaf in leaves) + _LOGIT * self.model.size
+        of_row += sum(leaf.dtype.size * leaf.shape[1:].num_elements() for leaf in tf.nest.flatten(context))
         return max(min(_BYTES // of_row, _ROWS), 1)
 
     def _begun(self, prompt: str, unknown: OnUnknown) -> npt.NDArray[np.int32]:

@@ -1,0 +1,47 @@
+"""`tfgen bulk` one of whose actors does something after some groups, once: it dies, or interrupts the command.
+
+What it does is in the environment: TFGEN_DOES, "die" or "interrupt", TFGEN_AFTER, and TFGEN_DONE, a file that is made
+then. Once the command is interrupted the actors take their time, so that it cannot end before it hears of it.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import time
+
+from tfgen.bulk import ray_data
+
+COMMAND = [sys.executable, "-c", "import killed_actors; killed_actors.main()"]
+
+
+class Groups(ray_data._Groups):
+    """An actor."""
+
+    def __init__(self, model, request):
+        super().__init__(model, request)
+        self._left = int(os.environ["TFGEN_AFTER"])
+
+    def __call__(self, batch):
+        """Answer, and do it if it is time."""
+        answered = super().__call__(batch)
+        does, done = os.environ["TFGEN_DOES"], pathlib.Path(os.environ["TFGEN_DONE"])
+        self._left -= 1
+        if self._left == 0 and not done.exists():
+            done.touch()
+            command = int(os.environ["TFGEN_COMMAND"])
+            os.kill(*{"die": (os.getpid(), signal.SIGKILL), "interrupt": (command, signal.SIGINT)}[does])
+        if does == "interrupt" and done.exists():
+            time.sleep(5)
+        return answered
+
+
+def main():
+    """Be the command, whose actors are those of this module."""
+    import killed_actors
+
+    from tfgen import __main__
+
+    os.environ["TFGEN_COMMAND"] = str(os.getpid())
+    ray_data._Groups = killed_actors.Groups
+    __main__.main()
