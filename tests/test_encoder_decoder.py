@@ -290,6 +290,7 @@ def test_attention_comes_out_token_by_token():
                 new = text.text.removeprefix("ab")
                 again = generator.writer.attention(new, prompt="ab", source=source)
                 np.testing.assert_allclose(again, text.attention[: len(again)], atol=1e-6)
+    assert generator.writer.attention("", source="xy").shape == (0, 3)
     with pytest.raises(InputError, match="does not attend"):
         translator(False).writer.attention("a", source="x")
     assert translator(False).generate(source="x", return_scores=True).attention is None

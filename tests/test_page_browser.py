@@ -1,5 +1,6 @@
 """The page in a real browser: what a person does with it, by mouse and by keyboard alone, and what it never does."""
 
+import dataclasses
 import pathlib
 import re
 import urllib.parse
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 import tfgen
+from tfgen.instant.writer import Writer
+from tfgen.networks import layers_of
+from tfgen.page.assembling import assembled
 
 support.skip_without_browser()
 pytestmark = pytest.mark.slow
@@ -79,6 +83,34 @@ def test_the_temperature_melts_one_text(here):
     assert here.text() != cold
     here.page.get_by_role("button", name="Undo").click()
     assert here.text() == cold
+
+
+def test_training_is_replayed(browser, generator, tmp_path):
+    layers = layers_of(generator)
+    early = [
+        dataclasses.replace(layer, arrays={name: array / 3 for name, array in layer.arrays.items()}) for layer in layers
+    ]
+    path = tmp_path / "replay.html"
+    page = assembled(generator.vocabulary, layers, "replay", "float32", epochs=[(0, early)])
+    path.write_text(page, encoding="utf-8")
+    with support.opened(browser, path, link(prompt="The ")) as watched:
+        dial = watched.page.get_by_role("slider", name="Training")
+        assert dial.get_attribute("aria-valuetext") == "as it is now"
+        now = watched.text()
+        assert now == generator.generate("The ", length=400, seed=1, temperature=0.8)
+        dial.press("Home")
+        expected = Writer(generator.vocabulary, early).generate("The ", length=400, seed=1, temperature=0.8)
+        watched.page.wait_for_function("text => document.querySelector('.paper').textContent === text", arg=expected[0])
+        assert dial.get_attribute("aria-valuetext") == "before it has read anything"
+        dial.press("End")
+        watched.page.wait_for_function("text => document.querySelector('.paper').textContent === text", arg=now)
+
+
+def test_a_text_ends_before_a_stop_string(here, generator):
+    for seed in range(5):
+        stop = ["qu", "\n", "[a"]
+        expected = generator.generate("The ", length=300, seed=seed, temperature=0.8, stop=stop)
+        assert here.go(link(prompt="The ", length=300, seed=seed, stop="qu | \\n | [a")) == expected
 
 
 def test_tab_takes_a_word_and_escape_declines(here):

@@ -231,10 +231,13 @@ class Writer:
     def _attended(
         self, begun: npt.NDArray[np.int32], new: npt.NDArray[np.int32], context: Any
     ) -> npt.NDArray[np.float32]:
+        places = context.memory.mask.numpy()[0]
+        if not len(new):
+            return np.empty((0, int(places.sum())), np.float32)
         # A token is predicted from those before it: the last one is never looked from.
         read = np.concatenate([begun, new])[np.newaxis, :-1]
         weights = self._looked(tf.constant(read, tf.int32), context)[0, len(begun) - 1 :]
-        found: npt.NDArray[np.float32] = tf.cast(weights, tf.float32).numpy()[:, context.memory.mask.numpy()[0]]
+        found: npt.NDArray[np.float32] = tf.cast(weights, tf.float32).numpy()[:, places]
         return found
 
     @functools.cached_property
