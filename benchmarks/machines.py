@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-# Of an LSTM: units, parameters, and the seconds of a core of a step of 32 rows of 32 characters, as `steps` measured it.
+# Of an LSTM: units, parameters, and the seconds of a core of a step of 32 rows of 32 characters, as `steps` measured.
 NETWORKS = {"0.4 M": (256, 0.39e6, 0.031), "1.3 M": (512, 1.30e6, 0.101), "10 M": (1536, 10.2e6, 0.873)}
 # Bytes a second, and seconds that a message takes to arrive.
 LINES = {"1 Gbit/s": (0.125e9, 100e-6), "10 Gbit/s": (1.25e9, 50e-6), "100 Gbit/s": (12.5e9, 20e-6)}
