@@ -201,7 +201,7 @@ def test_samplers_of_the_command_line_are_those_of_python(here, files):
 
 
 def test_inspect_tells_which(here, files, tmp_path):
-    assert "engine                   numpy\n" in here.done("inspect", files["titles"])
+    assert ["engine", "numpy"] in map(str.split, here.done("inspect", files["titles"]).splitlines())
     keras = pytest.importorskip("keras")
     size = len(Vocabulary.from_texts([TEXT]))
     network = keras.Sequential(

@@ -10,9 +10,9 @@ from cli_support import here_fixture  # noqa: F401 - a fixture
 
 import tfgen
 from tfgen import callbacks
-from tfgen.instant.reading import read_weights
 from tfgen.networks import layers_of
 from tfgen.page.assembling import chosen_epochs
+from tfgen.portable.stored import read_weights
 from tfgen.support import kept_epochs
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60

@@ -17,7 +17,13 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 ELSEWHERE = re.compile(r"tfgen\s+([a-z]+):?((?:[^.:;()]|\.(?! ))*)")
 COMMANDS = {name: cli.cli.get_command(None, name) for name in cli.cli.list_commands(None)}
 # A module that several commands share, and the switches by which one comes to an error of it.
-BEHIND = {"engines": "--engine", "sources": "--source", "stopped_runs": "--resume"}
+BEHIND = {
+    "engines": "--engine",
+    "outputs": "--overwrite",
+    "prompts": "--prompts",
+    "sources": "--source",
+    "stopped_runs": "--resume",
+}
 
 
 def switches(command):

@@ -456,7 +456,7 @@ def test_batches_that_cannot_begin_anywhere_are_refused(tmp_path):
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     for wrong, options, message in [
         (train.take(3), {}, "a dataset of tfgen.datasets as it is; received _TakeDataset"),
-        (np.zeros((4, 15), np.int32), {}, "received ndarray"),
+        (np.zeros((4, 15), np.int32), {"y": np.zeros((4, 15), np.int32)}, "received ndarray"),
         (train, {"steps_per_epoch": 4}, "steps_per_epoch=4"),
         (train, {"callbacks": [resume, callbacks.Resume(tmp_path)]}, "one Resume"),
         (train, {"callbacks": [resume, keras.callbacks.CallbackList([resume])]}, "one Resume"),

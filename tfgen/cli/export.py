@@ -87,6 +87,7 @@ def _export_page(
     """Write a page at once where the file can be read without TensorFlow; else TensorFlow reads or refuses it."""
     from tfgen.instant import reading
     from tfgen.page import assembling
+    from tfgen.portable import stored
 
     files.check(place, overwrite)
     kept = kept_epochs.found(kept_epochs.directory(model)) if epochs else []
@@ -98,7 +99,7 @@ def _export_page(
     else:
         size = sum(array.size for layer in layers for array in layer.arrays.values())
         shown = assembling.chosen_epochs(kept, size, weights or "int8")
-        on_the_way = [(number, reading.read_weights(path, layers)) for number, path in shown]
+        on_the_way = [(number, stored.read_weights(path, layers)) for number, path in shown]
         provenance = config.get("provenance")
         page = assembling.assembled(vocabulary, layers, place.stem, weights or "int8", provenance, epochs=on_the_way)
         files.write(page, place, overwrite)
