@@ -222,6 +222,7 @@ def writer_fixture():
 GREEDY = Temperature(0)
 
 
+@pytest.mark.slow
 def test_a_row_for_which_nothing_is_left_ends_with_a_reason_and_not_the_batch(writer):
     given_ = {"length": 6, "sampler": [GREEDY, NoRepeatNgram(1), Allow("abcd")], "min_length": 99, "echo": False}
     one, other, third = writer.generate(["a", "bc", "x"], return_scores=True, **given_)

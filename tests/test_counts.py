@@ -202,6 +202,7 @@ def test_what_counts_cannot_do_is_said(tmp_path):
             call(generator)
 
 
+@pytest.mark.slow
 def test_the_command_counts_and_says_what_next(here):
     (here.folder / "fox.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 40)
     out = here.done("train", "fox.txt", "--cell", "ngram", "--order", 5, "--prompt", "the ").splitlines()

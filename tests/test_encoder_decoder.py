@@ -259,6 +259,7 @@ def test_many_sources_are_encoded_in_pieces():
     assert generator.generate(source=pictures.astype(np.float64)[0], temperature=0, length=3) == together[0]
 
 
+@pytest.mark.slow
 def test_sources_of_unlike_lengths_are_encoded_apart_and_what_is_held_is_bounded(monkeypatch):
     generator, sources = untrained(), ["xyz" * 6, "z", "", "yx" * 3]
     expected = [generator.generate(source=source, temperature=0, length=4) for source in sources]
@@ -460,6 +461,7 @@ def test_one_text_has_one_source():
             verb("a", source=SOURCES)
 
 
+@pytest.mark.slow
 def test_unknown_characters_of_a_source_are_skipped_or_read_as_unknown():
     generator = untrained()
     for unknown in ("skip", "unknown"):

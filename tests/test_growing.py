@@ -44,6 +44,7 @@ def test_every_weight_is_kept_and_new_ones_are_the_mean(generator):
     assert grown.provenance["grown"] == [{"from": V, "to": len(NEW)}]
 
 
+@pytest.mark.slow
 def test_logits_of_old_tokens_stay(tmp_path):
     generator = TextGenerator.build(OLD, units=5, seed=1)
     grown = generator.with_vocabulary(NEW)
@@ -76,6 +77,7 @@ def test_what_cannot_grow():
         counted.with_vocabulary(NEW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["held", "prepared"])
 def test_a_model_goes_on_with_a_text_of_new_characters(here, model, monkeypatch, large):
     monkeypatch.setenv("KERAS_HOME", str(here.folder / "keras"))

@@ -196,6 +196,7 @@ def test_texts_alone_and_together_and_streamed_and_in_a_session(name):
     assert len(set(together)) == 3
 
 
+@pytest.mark.slow
 @every_writer
 def test_several_texts_of_a_prompt_read_it_once_and_differ(name):
     writer = writer_of(name)
@@ -206,6 +207,7 @@ def test_several_texts_of_a_prompt_read_it_once_and_differ(name):
     assert len(set(rows)) > 3
 
 
+@pytest.mark.slow
 @every_writer
 def test_a_session_is_saved_and_resumed_and_forked(name, tmp_path):
     writer = writer_of(name)

@@ -58,6 +58,7 @@ def test_the_seed_of_all_temperatures_is_told_before_the_first_heading(here, mod
     assert shown[0].startswith("seed ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
 def test_each_of_several_prompts_has_its_texts(here, model, engine):
     (here.folder / "prompts.txt").write_text("the fox\nquick\n\n")

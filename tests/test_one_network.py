@@ -39,10 +39,10 @@ MODELS = {
     "listed": lambda: functional(listed=True),
     "stateful logits": lambda: sequential(DENSE(V), batch_size=2),
 }
-SLOW = [name for name in MODELS if name != "stateful logits"]
 
 
-@pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in MODELS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_taken_as_it_is(tmp_path, name):
     keras.utils.set_random_seed(1)
     network = MODELS[name]()

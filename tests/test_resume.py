@@ -304,6 +304,7 @@ def test_more_epochs_go_on_where_fewer_ended(tmp_path):
     assert_same(not_stopped(optimizer="plain"), longer)
 
 
+@pytest.mark.slow
 def test_a_schedule_may_be_of_another_length_if_the_number_of_epochs_is_another(begun):
     before = Checkpoints(begun).latest().state["identity"]
     generator = build("quick", "longer schedule")

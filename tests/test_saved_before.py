@@ -55,6 +55,7 @@ def test_an_export_writes(tmp_path):
     assert texts.numpy()[0].decode() == EXPECTED["lstm"]["text"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_middle_of_its_epoch(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(SAVED.parent)
     sys.modules.pop("write_saved", None)

@@ -168,6 +168,7 @@ def test_a_text_must_be_a_str(generator: TextGenerator, text: object) -> None:
         generator.score(text)  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_many_models_that_are_read_once_each_are_not_called_retraced(caplog: pytest.LogCaptureFixture) -> None:
     for each in range(6):
         Scorer(alphabet.Alphabet())([alphabet.ids_of("abc"[: 1 + each % 3])])

@@ -94,6 +94,7 @@ def test_nul_at_the_end_is_lost_before_the_layer_by_numpy_strings() -> None:
     assert Vocabulary(["a"]).text_vectorization()(np.array(["a\0"])).numpy().tolist() == [[3]]
 
 
+@pytest.mark.slow
 def test_lengths_names_and_tf_data() -> None:
     layer = Vocabulary(["a", " b"], split="word").text_vectorization(output_sequence_length=3, name="words")
     assert layer.name == "words"

@@ -240,6 +240,7 @@ def test_the_text_is_left_on_the_terminal(terminal, model, writer, keys):
     assert left.endswith("the fox\n\n")
 
 
+@pytest.mark.slow
 def test_what_the_model_cannot_read_is_said_and_stays_to_be_mended(terminal, model, writer):
     screen = terminal(model, *START)
     screen.read(DRAWN, QUIET)
