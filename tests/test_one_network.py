@@ -75,7 +75,7 @@ def test_a_model_is_taken_as_it_is(tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["softmax", "timed logits", "functional", "stateful logits"])
-def test_exports_are_those_of_the_plain_network(tmp_path, name):
+def test_exports_are_those_of_the_plain_network(tmp_path, name, caplog):
     keras.utils.set_random_seed(1)
     network = MODELS[name]()
     generator, plain = (TextGenerator(VOCABULARY, each) for each in (network, networks.plain(network)))
@@ -97,6 +97,7 @@ def test_exports_are_those_of_the_plain_network(tmp_path, name):
             logits.append(first_logits(directory, step))
         np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-5)
         expected = generator.score(VOCABULARY.tokens[5]).log_probabilities[0]
+        assert "serializing" not in caplog.text  # which TensorFlow says after a SavedModel
         assert logits[0][5] - np.log(np.exp(logits[0]).sum()) == pytest.approx(expected, abs=1e-4)
 
 

@@ -5,8 +5,10 @@ Where texts depend on sources there is a second function, which encodes them: wh
 Axis letters: B batch, V vocabulary, U units.
 """
 
+import contextlib
+import logging
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -88,8 +90,11 @@ def step_function(model: LanguageModel, batch_size: int | None) -> Any:
     return tf.function(step, [tf.TensorSpec([batch_size], tf.int32, "ids"), *specs], autograph=False)
 
 
-def converting(format: str) -> AbstractContextManager[None]:
+@contextlib.contextmanager
+def converting(format: str) -> Iterator[None]:
     """Refuse a step that a converter cannot convert, in one line that says what the format lacks.
+
+    Meanwhile TensorFlow warns of nothing: it would of tables that an earlier SavedModel of this process has.
 
     Args:
         format: Its name.
@@ -97,7 +102,16 @@ def converting(format: str) -> AbstractContextManager[None]:
     Raises:
         InputError: The converter has failed, whatever it raised.
     """
-    return damage(lambda error: f"this network cannot be written as {format}: {_lacks(error)}; export another format.")
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with damage(
+            lambda error: f"this network cannot be written as {format}: {_lacks(error)}; export another format."
+        ):
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _lacks(error: Exception) -> str:
