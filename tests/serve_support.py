@@ -24,12 +24,27 @@ def make(folder):
     return {"fox": fox, "turned": turned}
 
 
+def seen():
+    """Writes from a picture, and attends to its rows."""
+    import keras
+
+    layers = keras.layers
+    draws = keras.initializers.RandomNormal(stddev=1, seed=1)
+    encoder = keras.Sequential(
+        [keras.Input((24, 24, 1)), layers.Reshape((24, 24)), layers.Dense(8, "tanh", kernel_initializer=draws)]
+    )
+    letters = Vocabulary.from_texts(["abcde"], ends=True)
+    generator = TextGenerator.build(letters, cell="rnn", units=16, encoder=encoder, attention=True, seed=1)
+    generator.network.set_weights([3 * weight for weight in generator.network.get_weights()])
+    return generator
+
+
 @contextlib.contextmanager
-def serving(folder, *options):
-    """A server of both models: its process, and the line that it says."""
+def serving(folder, *options, models=("fox.keras", "turned.keras")):
+    """A server of models in a folder: its process, and the line that it says."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*TFGEN, "serve", "fox.keras", "turned.keras", "--port", "0", *options],
+            [*TFGEN, "serve", *models, "--port", "0", *options],
             cwd=folder,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,

@@ -5,8 +5,9 @@ import re
 import urllib.parse
 
 import browser_support as support
+import numpy as np
 import pytest
-from serve_support import make, serving
+from serve_support import make, seen, serving
 from test_page_browser import violations
 
 support.skip_without_browser()
@@ -133,6 +134,72 @@ def test_a_page_writes_from_a_source_with_the_server(served, browser):
     assert page.locator(".lines line").count() >= 1
     assert page.locator("#by-unit").is_hidden()
     here.check()
+
+
+def draw(page, *points):
+    """Draw one stroke, through points that are shares of the canvas."""
+    page.locator("#picture").scroll_into_view_if_needed()
+    box = page.locator("#picture").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+@pytest.fixture(name="drawn", scope="module")
+def drawn_fixture(tmp_path_factory):
+    """A model of pictures, and the line of its server."""
+    folder = tmp_path_factory.mktemp("drawn")
+    model = seen()
+    model.save(folder / "seen.keras")
+    with serving(folder, models=["seen.keras"]) as (_, line):
+        yield model, line
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_drawn_is_written_from(drawn, browser, scheme):
+    model, line = drawn
+    with browser.new_context(
+        viewport={"width": 360, "height": 800}, color_scheme=scheme, has_touch=True, bypass_csp=True
+    ) as place:
+        here = Served(place, line)
+        page, bodies = here.page, []
+        page.on("request", lambda request: bodies.append(request.post_data_json) if request.method == "POST" else None)
+        assert here.open("seen", length=12) == ""
+        assert bodies == []  # nothing is drawn
+        draw(page, (0.3, 0.2), (0.3, 0.8), (0.6, 0.8))
+        first = here.text()
+        (body,) = bodies
+        picture = np.array(body["source"], np.float32)
+        assert first == model.generate(source=picture, length=12, temperature=0)
+        assert picture.shape == (24, 24)
+        assert picture.min() == 0
+        assert picture.max() > 0.9
+        assert len(np.unique(picture)) > 3  # it has soft edges
+        for axis in (0, 1):  # it is in the middle, and as tall as a letter in print
+            ink = np.flatnonzero(picture.max(axis=axis) > 0.3)
+            assert abs(ink[0] + ink[-1] - 23) <= 2
+        assert 11 <= len(np.flatnonzero(picture.max(axis=1) > 0.3)) <= 13
+        page.touchscreen.tap(*(page.locator("#picture").bounding_box()[side] + 20 for side in "xy"))
+        second = here.text()
+        assert second == model.generate(source=np.array(bodies[-1]["source"], np.float32), length=12, temperature=0)
+        assert bodies[-1]["source"] != body["source"]
+        page.get_by_role("button", name="Share").click()
+        shared = page.get_by_label("Whoever may ask this server").input_value()
+        page.get_by_role("button", name="Undo").click()
+        assert here.text() == first
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert violations(page) == []
+        page.get_by_role("button", name="Clear").click()
+        assert here.text() == ""
+        page.goto("about:blank")
+        page.goto(shared)
+        page.wait_for_selector("html[data-ready]")
+        assert here.text() == second
+        page.goto(shared.partition("drawing=")[0] + "drawing=nonsense")
+        here.check()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -33,7 +33,7 @@ WRONG = [
     *((name, value) for name in ("echo", "stream") for value in (1, "true", [])),
     *(("stream_options", value) for value in (3, {"include_usage": 1}, {})),
     *(("pattern", value) for value in (3, "a" * 1001, "a\0")),
-    *(("source", value) for value in (3, [], [3], "a\x03")),
+    *(("source", value) for value in (3, [], ["a", 3], "a\x03")),
     *(("unknown", value) for value in (3, "nothing")),
     *(("max_time", value) for value in (0, -1, 61, "1")),
     *(("model", value) for value in (3, ["a"])),

@@ -275,7 +275,7 @@ def test_a_page_may_do_what_it_says_and_is_framed_by_none(served):
 
 def test_names_are_no_markup():
     name = "<script>alert(1)</script>\"'&"
-    page = first([name], "http://localhost:8000", needs_token=False)
+    page = first([name], "http://localhost:8000", needs_token=False, sources={})
     assert "<script" not in page.text
     assert "script-src" not in page.policy
     assert opener(name, of_model("")).text.count("<script") == 1

@@ -21,7 +21,10 @@ GENERATOR = "tfgen"
 """How the name of a page's maker begins, in its `meta` element."""
 
 _MOST_EPOCHS, _MOST_BYTES = 9, 8_000_000  # of checkpoints in a page
-_SCRIPTS = ("english.mjs", "graphemes.mjs", "paper.mjs", "attention.mjs", "engine.mjs", "served.mjs", "page.mjs")
+_SCRIPTS = (
+    *("english.mjs", "graphemes.mjs", "paper.mjs", "attention.mjs", "drawing.mjs", "engine.mjs", "served.mjs"),
+    "page.mjs",
+)
 _BETWEEN_MODULES = re.compile(r"^import .*?;\n|^export (?=\w)", re.MULTILINE)
 CONNECTS = "connect-src 'self'; "
 """What the policy of a page that a server sends has beside the others; a page that is saved is without it."""
@@ -37,7 +40,8 @@ class Served(NamedTuple):
         length: New tokens of a text, at most.
         prompt: Tokens of a prompt, at most.
         source: Whether the model writes from a source.
-        attends: Whether it tells what it attended to there.
+        attends: Whether the page shows what it attended to there.
+        picture: Height and width of the source, where it is a picture, which is drawn on the page.
     """
 
     model: str
@@ -45,6 +49,7 @@ class Served(NamedTuple):
     prompt: int
     source: bool
     attends: bool
+    picture: tuple[int, int] | None
 
 
 def assembled(

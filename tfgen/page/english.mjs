@@ -12,6 +12,10 @@ export const TEXT = {
   here: "in this page",
   onServer: "on the server",
   source: "Write from",
+  picture: "Draw something",
+  pictureHint: "With the mouse, a pen or a finger, in one stroke or several. The keyboard cannot draw.",
+  pictureLabel: "A field to draw in, with the mouse, a pen or a finger",
+  clear: "Clear",
   prompt: "Begin with",
   promptHint: "Tab takes a word of what it would write; Esc declines, and then Tab moves on.",
   take: "Take a word",
@@ -43,7 +47,7 @@ export const TEXT = {
   about: "About this model",
   promise: "All of this happens in this page. It asks no server for anything, and cannot send what you type.",
   promiseHere: "The network is in this page. While it writes here, nothing that you type is sent anywhere.",
-  promiseServed: "The server that sent this page does the writing. It alone gets what you type, and keeps none of it.",
+  promiseServed: "The server that sent this page does the writing. It alone gets what you give it, and keeps none of it.",
 
   // Numbers.
   degrees: (n) => hundredths.format(n),
@@ -53,10 +57,12 @@ export const TEXT = {
   bytes: (n) => (n < 1e6 ? `${whole.format(n / 1e3)} KB` : `${tenths.format(n / 1e6)} MB`),
 
   // The head of the page.
-  lede: (kinds, characters, source) =>
+  lede: (kinds, characters, source, draws) =>
     (kinds ? `A network of ${kinds}` : "A model") +
     (characters ? ` that has read ${whole.format(characters)} characters${source ? ` of ${source}` : ""}.` : ".") +
-    " Drag the temperature, click any letter, or begin a sentence for it.",
+    (draws
+      ? " Draw something, and it writes what it sees."
+      : " Drag the temperature, click any letter, or begin a sentence for it."),
   kind: (kind, units) =>
     ({ lstm: `${units} LSTM units`, gru: `${units} GRU units`, rnn: `${units} plain recurrent units` })[kind],
   and: (parts) => new Intl.ListFormat("en").format(parts),

@@ -1,6 +1,7 @@
 // The page: it joins the engine with what a person can do.
 
 import { Attention } from "./attention.mjs";
+import { Drawing, strokesOf } from "./drawing.mjs";
 import { Model, Reading, inForm } from "./engine.mjs";
 import { TEXT } from "./english.mjs";
 import { firstWord, wholeLetters } from "./graphemes.mjs";
@@ -16,6 +17,7 @@ const SHOWN = 20_000; // characters of a text of one's own
 const HISTORY = 200;
 
 for (const node of document.querySelectorAll("[data-text]")) node.textContent = TEXT[node.dataset.text];
+$("picture").setAttribute("aria-label", TEXT.pictureLabel);
 
 // --- work in slices -------------------------------------------------------------------------------------------------
 
@@ -134,6 +136,7 @@ function choicesAt(reading, token, choose, more = "") {
 const SERVED = HEADER.served; // what the page knows of the server that sent it, if one has
 const TOKEN = SERVED && new URLSearchParams(location.hash.slice(1)).get("token");
 const there = SERVED && new ServedModel(HEADER, TOKEN);
+const drawing = SERVED?.picture ? new Drawing($("picture"), SERVED.picture, () => remember(), () => renewPrompt(true)) : null;
 let here = null;
 let model; // the one of these two that writes
 const NOTHING = { reading: null, characters: [], tokens: [] };
@@ -171,6 +174,7 @@ function snapshot() {
   return {
     prompt: $("prompt").value,
     source: $("source").value,
+    strokes: drawing?.strokes,
     settings: { ...settings },
     columns: columns.map(({ kept, drawn, seed, temperature }) => ({ kept, drawn, seed, temperature })),
   };
@@ -182,9 +186,10 @@ function remember() {
   $("undo").disabled = false;
 }
 
-async function restore({ prompt: text, source, settings: all, columns: some }) {
+async function restore({ prompt: text, source, strokes, settings: all, columns: some }) {
   $("prompt").value = text;
   $("source").value = source;
+  drawing?.set(strokes);
   for (const name of [...Object.keys(RANGES), "stop"]) delete settings[name];
   Object.assign(settings, all);
   showSettings();
@@ -428,7 +433,7 @@ async function renewPrompt(another = false) {
   const job = (promptJob = new Job(promptJob));
   const text = wellFormed($("prompt").value);
   if (model === there) {
-    there.source = wellFormed($("source").value);
+    there.source = drawing ? drawing.picture : wellFormed($("source").value);
     prompt = there.read(text);
   } else {
     const done = await read(text, prompt.reading, job, (share) => announce(TEXT.reading(share)));
@@ -488,6 +493,11 @@ async function takeWord() {
 
 $("prompt").addEventListener("input", () => renewPrompt(true));
 $("source").addEventListener("input", () => renewPrompt(true));
+$("clear").addEventListener("click", () => {
+  remember();
+  drawing.set([]);
+  renewPrompt(true);
+});
 $("prompt").addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   const offered = document.querySelector(".ghost").textContent;
@@ -551,7 +561,8 @@ function fragment(token = null) {
   if (kept.length) told.set("kept", kept.map((id) => model.tokens[id]).join(""));
   if (drawn) told.set("drawn", drawn);
   if (model === there && here) told.set("side", "server");
-  if (SERVED?.source) told.set("source", $("source").value);
+  if (drawing) told.set("drawing", drawing.told);
+  else if (SERVED?.source) told.set("source", $("source").value);
   if (token) told.set("token", token);
   return `#${told}`;
 }
@@ -571,11 +582,12 @@ function fromFragment(hash) {
   const kept = HEADER.characters === undefined ? (known ? [there.idOf(known)] : []) : idsOf(known);
   const column = {
     seed: seedOf(told.get("seed") ?? "") ?? 1n,
-    temperature: within(temperature, { min: 0, max: 2 }) ? temperature : 0.8,
+    temperature: within(temperature, { min: 0, max: 2 }) ? temperature : drawing ? 0 : 0.8, // a name is no invention
     kept,
     drawn: within(drawn, { min: 0, max: 1e9, step: 1 }) ? drawn : 0,
   };
-  return { prompt: told.get("prompt") ?? "", source: told.get("source") ?? "", settings: found, columns: [column] };
+  const strokes = strokesOf(told.get("drawing") ?? "");
+  return { prompt: told.get("prompt") ?? "", source: told.get("source") ?? "", strokes, settings: found, columns: [column] };
 }
 
 function idsOf(characters) {
@@ -865,7 +877,7 @@ $("own").addEventListener("input", readOwn);
 function addFacts() {
   const kinds = here ? here.network.cells.map(({ kind, units }) => TEXT.kind(kind, units)) : [];
   const { corpus, learned } = HEADER;
-  $("lede").textContent = TEXT.lede(TEXT.and(kinds), corpus?.characters, corpus?.source);
+  $("lede").textContent = TEXT.lede(TEXT.and(kinds), corpus?.characters, corpus?.source, Boolean(drawing));
   const about = {
     ...HEADER.about,
     characters: HEADER.characters !== undefined,
@@ -887,7 +899,8 @@ function letWrite(side) {
   prompt = NOTHING;
   own = NOTHING;
   for (const input of document.querySelectorAll("input[name=side]")) input.checked = (input.value === "here") === (side === here);
-  $("source-row").hidden = !(SERVED?.source && side === there);
+  $("source-row").hidden = !(SERVED?.source && !drawing && side === there);
+  $("picture-row").hidden = !drawing;
   $("by-unit").hidden = side === there;
   if (side === there && colour() === "unit") document.querySelector("input[name=colour]").checked = true;
   $("save").hidden = !here;

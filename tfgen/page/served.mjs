@@ -65,7 +65,7 @@ export class Told {
   async *write(length, seed, settings, begun, signal) {
     const { model } = this;
     const most = Math.min(length, model.served.length);
-    if (most < 1) return;
+    if (most < 1 || model.source === null) return; // nothing is drawn yet
     await pause(PATIENCE);
     const prompt = this.prompt + this.ids.map((id) => model.tokens[id]).join("");
     const asked = { prompt, max_tokens: most, drawn: begun, logprobs: OTHERS, stream: true, ...settings };

@@ -64,7 +64,8 @@ def application(
         bounds: Of what they may ask; None for the usual ones.
 
     Raises:
-        InputError: There is no model, or one writes from a source that is no text; or packages are not installed.
+        InputError: There is no model, or one writes from a source that is neither a text nor a small picture; or
+            packages are not installed.
     """
     check_instance("models", models, Mapping, "a mapping of names to models")
     if isinstance(hosts, str) or not isinstance(hosts, Collection) or not all(isinstance(each, str) for each in hosts):
@@ -77,8 +78,6 @@ def application(
     for name, model in models.items():
         check_instance("the name of a model", name, str, "a text")
         check_instance("a model", model, TextGenerator, "a tfgen.TextGenerator")
-        if model.writer.model.context and not getattr(model.writer.model, "source_ids", None):
-            raise InputError(f"{wording.shown(name)} writes from a source that is no text, which no request can hold.")
     check_installed()
     from tfgen.serving.service import Service
 

@@ -9,7 +9,7 @@ import hashlib
 import html
 import re
 import urllib.parse
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tfgen.page.assembling import CONNECTS
@@ -63,18 +63,18 @@ def of_model(text: str) -> Page:
     return Page(text, f"{said}; frame-ancestors 'none'")
 
 
-def first(models: Iterable[str], address: str, needs_token: bool, from_sources: Collection[str] = ()) -> Page:
+def first(models: Iterable[str], address: str, needs_token: bool, sources: Mapping[str, str]) -> Page:
     """Make the page at the address of the server.
 
     Args:
         models: Their names.
         address: Under which it was asked for, without a path.
         needs_token: Whether requests do.
-        from_sources: The names of those that write from a source, without which they refuse a request.
+        sources: How one begins, as JSON, by the names of those that write from it, and refuse a request without.
     """
     names = list(models)
     token = " -H 'Authorization: Bearer TOKEN'" if needs_token else ""
-    given = '"source": ""' if names[0] in from_sources else '"prompt": ""'
+    given = f'"source": {sources[names[0]]}' if names[0] in sources else '"prompt": ""'
     ask = _ASK.format(address=address, token=token, model=names[0], given=given)
     items = "".join(f'<li><a href="{_path(name)}"><code>{html.escape(name)}</code></a></li>' for name in names)
     body = (

@@ -7,6 +7,7 @@ from tfgen.networks.described import layers_of
 from tfgen.page.assembling import Served, assembled
 from tfgen.portable.layers import Layer
 from tfgen.serving.bounds import Bounds
+from tfgen.serving.pictures import shape_of
 from tfgen.text_generator import TextGenerator
 
 _MOST_PARAMETERS = 4_000_000  # 20 MB as digits, which a browser reads in a second; larger networks stay here
@@ -26,7 +27,10 @@ def served_page(model: TextGenerator, name: str, bounds: Bounds) -> str:
         HTML.
     """
     reader: Any = model.writer.model
-    served = Served(name, bounds.length, bounds.prompt, bool(reader.context), bool(getattr(reader, "attends", False)))
+    shape = shape_of(reader, bounds.body)
+    attends = not shape and bool(getattr(reader, "attends", False))
+    picture = (shape[0], shape[1]) if shape else None
+    served = Served(name, bounds.length, bounds.prompt, bool(reader.context), attends, picture)
     try:
         layers = _held(model)
         return assembled(model.vocabulary, layers, name, "float32", model.provenance, served)

@@ -16,8 +16,10 @@ from tfgen.sampling.chain import default_chain
 from tfgen.sampling.patterns import Pattern
 from tfgen.sampling.penalties import FrequencyPenalty, PresencePenalty
 from tfgen.serving.bounds import Bounds
-from tfgen.serving.protocol import MOST_LOGPROBS, Asked, Looked, about
+from tfgen.serving.pictures import picture, shape_of
+from tfgen.serving.protocol import MOST_LOGPROBS, Asked, Looked, Nested, about
 from tfgen.serving.refusals import Refused
+from tfgen.support import wording
 from tfgen.terms.scores import Score
 from tfgen.vocabulary.vocabulary import RESERVED
 from tfgen.writing.batch import Batch, Row
@@ -52,6 +54,7 @@ class Preparing:
         """Take a model under its name."""
         self._name, self._writer, self._bounds = name, writer, bounds
         self._reads_sources = bool(writer.model.context)
+        self._picture = shape_of(writer.model, bounds.body)
         self._known: OrderedDict[Hashable, None] = OrderedDict()
 
     def warm(self) -> None:
@@ -79,8 +82,7 @@ class Preparing:
         Raises:
             Refused: What it says does not suit the model.
         """
-        source = asked.source
-        self._check_source(source)
+        source = self._source(asked.source)
         with about("prompt" if source is None else None):
             rows = self._writer.rows(
                 list(asked.prompts),
@@ -97,7 +99,7 @@ class Preparing:
         batch = self._batch(asked)
         structure = _structure(dict(asked.settings), asked.logprobs)
         if structure not in self._known:
-            self._rehearse(asked)
+            self._rehearse(asked, source)
         self._remember(structure)
         key = self._name, asked.settings, asked.logprobs is not None, rows[0].fits
         return Prepared(key, batch, rows, tokens)
@@ -108,10 +110,10 @@ class Preparing:
         Raises:
             Refused: What it says does not suit the model.
         """
-        self._check_source(asked.source)
+        source = self._source(asked.source)
         self._check_tokens(sum(len(self._writer.vocabulary.encode(text, "skip")) for text in asked.prompts))
-        with about("prompt" if asked.source is None else None):
-            return self._writer.score(list(asked.prompts), unknown=asked.unknown, source=asked.source)
+        with about("prompt" if source is None else None):
+            return self._writer.score(list(asked.prompts), unknown=asked.unknown, source=source)
 
     def looked(self, asked: Looked) -> dict[str, Any]:
         """Tell what each token of a text attended to in the source: `source` and `tokens` as texts, and `weights`.
@@ -134,9 +136,16 @@ class Preparing:
         shown = [[round(float(each), 4) for each in row] for row in weights]
         return {"source": places, "tokens": self._writer.vocabulary.decode_each(tokens), "weights": shown}
 
-    def _check_source(self, source: str | list[str] | None) -> None:
+    def _source(self, source: str | list[str] | Nested | None) -> Any:
+        """Give a source as the writer takes it."""
+        with about("source"):
+            if self._picture and source is not None:
+                return picture(source.value if isinstance(source, Nested) else source, self._picture)
+            if isinstance(source, Nested):
+                raise InputError(f"source must be a text; received {wording.shown(source.value[0])}.")
         if sum(map(len, [source] if isinstance(source, str) else source or [])) > self._bounds.prompt:
             raise Refused(400, f"sources may have {self._bounds.prompt:,} characters together.", param="source")
+        return source
 
     def _check_tokens(self, tokens: int) -> None:
         if tokens > (most := self._bounds.prompt):
@@ -151,8 +160,8 @@ class Preparing:
                 return self._writer.batch(alternatives=alternatives, sampler=[*others, *default_chain(**plain)])
             return self._writer.batch(alternatives=alternatives, **plain)
 
-    def _rehearse(self, asked: Asked) -> None:
-        source = asked.source if asked.source is None or isinstance(asked.source, str) else asked.source[0]
+    def _rehearse(self, asked: Asked, source: Any) -> None:
+        source = source[0] if isinstance(source, list) else source
         batch = self._batch(asked)
         batch.add(self._writer.rows("", length=1, source=source, unknown=asked.unknown))
         batch.read(1)

@@ -51,6 +51,17 @@ _REASONS: Mapping[FinishReason, str] = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Nested:
+    """A source of numbers, or of lists of them, which can be judged where the model is known.
+
+    Attributes:
+        value: As JSON has it.
+    """
+
+    value: list[Any]
+
+
+@dataclasses.dataclass(frozen=True)
 class Asked:
     """A request for completions.
 
@@ -66,7 +77,7 @@ class Asked:
         echo: Whether a text begins with its prompt.
         stream: Whether texts are sent while they are written.
         usage: Whether a stream ends with how many tokens there were.
-        source: What a model with an encoder writes from: a text, or one for each prompt.
+        source: What a model with an encoder writes from: a text, or one for each prompt; or a picture.
         unknown: What a token outside the vocabulary does.
         drawn: How many draws of its seed each text leaves out.
         seconds: That it may take.
@@ -83,7 +94,7 @@ class Asked:
     echo: bool
     stream: bool
     usage: bool
-    source: str | list[str] | None
+    source: str | list[str] | Nested | None
     unknown: OnUnknown
     drawn: int
     seconds: float
@@ -254,7 +265,9 @@ def _prompts(value: Any) -> list[str]:
     return _texts("prompt", value)
 
 
-def _source(value: Any) -> str | list[str]:
+def _source(value: Any) -> str | list[str] | Nested:
+    if isinstance(value, list) and value and isinstance(value[0], (list, int, float)):
+        return Nested(value)
     texts = _texts("source", value)
     return texts if isinstance(value, list) else texts[0]
 

@@ -25,6 +25,7 @@ from tfgen.serving.bounds import Bounds
 from tfgen.serving.index import Page, first, of_model, opener
 from tfgen.serving.measures import Measures
 from tfgen.serving.pages import served_page
+from tfgen.serving.pictures import shape_of
 from tfgen.serving.preparing import Lanes, Preparing
 from tfgen.serving.refusals import Refused, as_json
 from tfgen.serving.turns import Event, Job, Turns
@@ -56,8 +57,12 @@ class Service:
         self._measures.rows.set_function(lambda: self._turns.reserved)
         self._lanes = Lanes()
         self._patterns = 0
-        self._models = {name: Preparing(name, _writer(name, model), bounds) for name, model in models.items()}
-        self._from_sources = {name for name, model in models.items() if model.writer.model.context}
+        self._models = {name: Preparing(name, _writer(name, model, bounds), bounds) for name, model in models.items()}
+        self._sources = {
+            name: "[[0, 0.5, ...], ...]" if shape_of(model.writer.model, bounds.body) else '""'
+            for name, model in models.items()
+            if model.writer.model.context
+        }
         for model in self._models.values():
             model.warm()
         self._pages = {name: of_model(served_page(model, name, bounds)) for name, model in models.items()}
@@ -94,7 +99,7 @@ class Service:
 
     async def _index(self, request: Request) -> Response:
         address = f"{request.url.scheme}://{request.headers['host']}"
-        return _html(first(self._pages, address, self._needs_token, self._from_sources))
+        return _html(first(self._pages, address, self._needs_token, self._sources))
 
     async def _page(self, request: Request) -> Response:
         page = self._pages.get(request.path_params["name"])
@@ -384,12 +389,14 @@ def _check(event: Event) -> None:
         raise Refused(500, "the server failed; its log says where.")
 
 
-def _writer(name: str, model: TextGenerator) -> Any:
+def _writer(name: str, model: TextGenerator, bounds: Bounds) -> Any:
     check_instance("a model", model, TextGenerator, "a tfgen.TextGenerator")
     writer = model.writer
-    if writer.model.context and not getattr(writer.model, "source_ids", None):
+    reads = getattr(writer.model, "source_ids", None) or shape_of(writer.model, bounds.body)
+    if writer.model.context and not reads:
         raise InputError(
-            f"{name!r} writes from a source that is no text, which no request can hold; serve another model."
+            f"{name!r} writes from a source that is neither a text nor a small picture, which no request can hold; "
+            "serve another model."
         )
     return writer
 
