@@ -279,6 +279,8 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
     (folder / "dates.csv").write_text("written,iso\n" + "".join(dates), "utf-8")
     (folder / "songs.txt").write_text("\n\n".join(romeo.split("\n\n")[:12]), "utf-8")
     (folder / "chats.txt").write_text(romeo.replace("\n\n", "\n---\n"), "utf-8")
+    dated = (f"[05.03.2024, 10:{i:02}] {part}" for i, part in enumerate(romeo.split("\n\n")[:12]))
+    (folder / "messages.txt").write_text("\n".join(dated), "utf-8")
     (folder / "candidates.txt").write_text("Rome\nPar\n", "utf-8")
     (folder / "names.txt").write_text("".join(f"{title.split()[0]}\n" for _, title, _ in rows), "utf-8")
     with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
