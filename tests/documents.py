@@ -279,6 +279,8 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
     (folder / "dates.csv").write_text("written,iso\n" + "".join(dates), "utf-8")
     (folder / "songs.txt").write_text("\n\n".join(romeo.split("\n\n")[:12]), "utf-8")
     (folder / "chats.txt").write_text(romeo.replace("\n\n", "\n---\n"), "utf-8")
+    dated = (f"[05.03.2024, 10:{i:02}] {part}" for i, part in enumerate(romeo.split("\n\n")[:12]))
+    (folder / "messages.txt").write_text("\n".join(dated), "utf-8")
     (folder / "candidates.txt").write_text("Rome\nPar\n", "utf-8")
     (folder / "names.txt").write_text("".join(f"{title.split()[0]}\n" for _, title, _ in rows), "utf-8")
     with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
@@ -292,7 +294,7 @@ def _put_models(folder: pathlib.Path, text: str) -> None:
     vocabulary = Vocabulary.from_texts([(folder / "romeo.txt").read_text("utf-8"), string.printable])
     for path in (folder / "romeo.keras", folder / "demo" / "python-docs.keras"):
         path.parent.mkdir(exist_ok=True)
-        if path.name in text and not re.search(rf"tfgen train {path.stem}\.txt", text):
+        if path.name in text and not re.search(rf"tfgen train {path.stem}\.txt(?!.* -o )", text):
             TextGenerator.build(vocabulary, units=8, seed=1).save(path)
     for name in ("network.keras", "lstm.keras", "gpt.keras", "both.keras"):
         if name in text and f"-o {name}" not in text:
