@@ -25,6 +25,7 @@ _SCRIPTS = (
     *("english.mjs", "graphemes.mjs", "paper.mjs", "attention.mjs", "drawing.mjs", "engine.mjs", "served.mjs"),
     "page.mjs",
 )
+_OF_PICTURES = "drawing.mjs"  # for models that read some: pages of others are smaller without it
 _BETWEEN_MODULES = re.compile(r"^import .*?;\n|^export (?=\w)", re.MULTILINE)
 CONNECTS = "connect-src 'self'; "
 """What the policy of a page that a server sends has beside the others; a page that is saved is without it."""
@@ -83,7 +84,9 @@ def assembled(
     header = {**model.header, "title": title, **_about(layers or (), dict(provenance or {}))}
     header |= {"epochs": [number for number, _ in epochs]} if epochs else {}
     header |= {} if served is None else {"served": served._asdict()}
-    script = "".join(_BETWEEN_MODULES.sub("", _part(name)) for name in _SCRIPTS)
+    is_drawn_on = served is not None and served.picture is not None
+    scripts = [name for name in _SCRIPTS if is_drawn_on or name != _OF_PICTURES]
+    script = "".join(_BETWEEN_MODULES.sub("", _part(name)) for name in scripts)
     style = _part("page.css")
     fields = {
         "title": html.escape(title),

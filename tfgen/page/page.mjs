@@ -586,7 +586,7 @@ function fromFragment(hash) {
     kept,
     drawn: within(drawn, { min: 0, max: 1e9, step: 1 }) ? drawn : 0,
   };
-  const strokes = strokesOf(told.get("drawing") ?? "");
+  const strokes = drawing ? strokesOf(told.get("drawing") ?? "") : [];
   return { prompt: told.get("prompt") ?? "", source: told.get("source") ?? "", strokes, settings: found, columns: [column] };
 }
 
