@@ -1,5 +1,6 @@
 """The server in this process, for a model that writes from a text: sources as Python takes them, or a reason."""
 
+import contextlib
 import html
 import importlib.util
 import json
@@ -35,14 +36,21 @@ def turned():
     return generator
 
 
+@contextlib.contextmanager
+def serving(name, model):
+    """Give what sends a server of one model a request, as text, and a client of all else."""
+    service = Service({name: model}, BOUNDS, needs_token=False)
+    with TestClient(service.app, base_url="http://localhost:8000", raise_server_exceptions=False) as client:
+        kind = {"content-type": "application/json"}
+        yield lambda body: client.post("/v1/completions", content=body, headers=kind), client
+
+
 @pytest.fixture(name="served", scope="module")
 def served_fixture():
     """The model, and what asks its server."""
     model = turned()
-    service = Service({"turned": model}, BOUNDS, needs_token=False)
-    with TestClient(service.app, base_url="http://localhost:8000", raise_server_exceptions=False) as client:
-        kind = {"content-type": "application/json"}
-        yield model, lambda **body: client.post("/v1/completions", content=json.dumps(body), headers=kind), client
+    with serving("turned", model) as (send, client):
+        yield model, lambda **body: send(json.dumps(body)), client
 
 
 def texts(answer):
@@ -115,10 +123,8 @@ def test_what_the_first_page_shows_is_answered(served):
 def drawn_fixture():
     """A model of pictures, and what asks its server."""
     model = seen()
-    service = Service({"seen": model}, BOUNDS, needs_token=False)
-    with TestClient(service.app, base_url="http://localhost:8000", raise_server_exceptions=False) as client:
-        kind = {"content-type": "application/json"}
-        yield model, lambda body: client.post("/v1/completions", content=body, headers=kind), client
+    with serving("seen", model) as (send, client):
+        yield model, send, client
 
 
 @pytest.mark.slow
