@@ -294,7 +294,7 @@ def _put_models(folder: pathlib.Path, text: str) -> None:
     vocabulary = Vocabulary.from_texts([(folder / "romeo.txt").read_text("utf-8"), string.printable])
     for path in (folder / "romeo.keras", folder / "demo" / "python-docs.keras"):
         path.parent.mkdir(exist_ok=True)
-        if path.name in text and not re.search(rf"tfgen train {path.stem}\.txt(?!.* -o )", text):
+        if path.name in text and not re.search(rf"tfgen train {path.stem}\.txt(?!.* -o (?!{path.name}))", text):
             TextGenerator.build(vocabulary, units=8, seed=1).save(path)
     for name in ("network.keras", "lstm.keras", "gpt.keras", "both.keras"):
         if name in text and f"-o {name}" not in text:
