@@ -355,6 +355,7 @@ def test_a_decoder_that_carries_its_state_or_has_none_is_refused():
         (3, "a source must be a str, or a list of them; received 3"),
         ([1, 2], "a source must be a str"),
         ("xq", "in the source, .*'q'"),
+        (["xyxy", "q"], "in source 2, .*'q'"),
         (["x", "y", "z"], "received 3 sources for 2 texts"),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tfgen import model_files
 from tfgen.corpora import load_corpus
-from tfgen.errors import InputError, check_choice, damage, lacks_memory, real_number, whole_number
+from tfgen.errors import InputError, check_choice, damage, lacks_memory, read_each, real_number, whole_number
 from tfgen.prepared.corpus import open_prepared
 from tfgen.prepared.preparing import prepare_corpus
 from tfgen.support import checkpoints, wording
@@ -166,3 +166,21 @@ def test_a_reader_that_lacks_memory_calls_nothing_damaged(make, lacking, tmp_pat
     monkeypatch.setattr(lacking, lack)
     with pytest.raises(MemoryError):
         read()
+
+
+@given(st.lists(st.sampled_from(["1", "22", "x", "yy"]), max_size=8))
+def test_of_several_things_the_first_that_cannot_be_read_is_named(texts):
+    def read(text):
+        if text.isdigit():
+            return int(text)
+        raise InputError(f"the text {text!r} is no number", [("", "remove it")])
+
+    wrong = [number for number, text in enumerate(texts, start=1) if not text.isdigit()]
+    if not wrong:
+        assert read_each("prompt", texts, read) == [int(text) for text in texts]
+        return
+    with pytest.raises(InputError) as caught:
+        read_each("prompt", texts, read)
+    where = f"in prompt {wrong[0]}, " if len(texts) > 1 else ""
+    assert str(caught.value) == f"{where}the text {texts[wrong[0] - 1]!r} is no number; remove it."
+    assert caught.value.repairs == (("", "remove it"),)

@@ -172,6 +172,10 @@ def test_candidates_are_ranked(here, model, more):
     assert sorted(each["line"] for each in facts) == [1, 2, 4, 5]
     shown = here.done("score", model, "some.txt", "--lines", *more).splitlines()
     assert [row.split(None, 2)[2] for row in shown[1:]] == [each["text"] for each in facts]
+
+
+def test_no_candidate_is_scored_before_all_can_be_read(here, model, monkeypatch):
+    monkeypatch.setattr("tfgen.instant.writer.Writer.score", lambda *_, **__: pytest.fail("scored"))
     assert here.refused("score", model, "-", "--lines", given="the\n\u00e9".encode()).startswith("tfgen: in line 2, ")
 
 

@@ -45,6 +45,7 @@ def test_a_translator_from_the_command_line(tmp_path, here):
     assert lines.startswith(first)
     assert np.mean([line == word.upper() for line, word in zip(lines.splitlines(), some, strict=True)]) > 0.5
     (tmp_path / "some.txt").write_text("\n".join(some))
+    (tmp_path / "many.txt").write_text(f"{some[0]}\n" * 300 + "xyz")
     seeded = tell("generate", "w.keras", "--sources", "some.txt", "--seed", 3).splitlines()
     assert tell("generate", "w.keras", "--source", some[2], "--seed", 5).splitlines() == [seeded[2]]
     answer = json.loads(tell("generate", "w.keras", "--source", words[0], "--json", "-n", 2))
@@ -60,6 +61,7 @@ def test_a_translator_from_the_command_line(tmp_path, here):
     for arguments, said in [
         (["generate", "w.keras"], "writes from a source: give --source"),
         (["generate", "w.keras", "--source", "xyz"], "in the source, "),
+        (["generate", "w.keras", "--sources", "many.txt"], "in source 301, "),
         (
             ["generate", "w.keras", "--source", "a", "--sources", "some.txt"],
             "given twice: give --source or --sources",

@@ -6,9 +6,12 @@ import numbers
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tfgen.support import wording
+
+_Given = TypeVar("_Given")
+_Read = TypeVar("_Read")
 
 
 class InputError(ValueError):
@@ -47,6 +50,32 @@ class InputError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """Give IPython the lines that it shows, in place of a screen of frames."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def read_each(name: str, given: Sequence[_Given], read: Callable[[_Given], _Read]) -> list[_Read]:
+    """Read several things of one kind.
+
+    Args:
+        name: What each is, such as "prompt".
+        given: N things.
+        read: Reads one.
+
+    Returns:
+        What was read, N.
+
+    Raises:
+        InputError: One cannot be read; of several it says which, counted from 1.
+
+    >>> read_each("prompt", ["1", "2"], int)
+    [1, 2]
+    """
+    found = []
+    for number, each in enumerate(given, start=1):
+        try:
+            found.append(read(each))
+        except InputError as error:
+            raise (error.within(f"in {name} {number:,}") if len(given) > 1 else error) from None
+    return found
 
 
 @contextlib.contextmanager

@@ -110,6 +110,7 @@ def generate(
     with interrupts.deferred():
         generator: Any = engines.load(model, config, engine, tokens, {**settings, **shown, "scores": scores})
         of_prompts.check(begun, generator.vocabulary, settings["unknown"])
+        of_model.check(lines or [], generator, settings["unknown"])
         notes = [] if quiet else of_prompts.notes(begun, generator.vocabulary)
         notes += [f"seed {settings['seed']}"] if drawn and not (quiet or as_json) else []
         each: Sequence[str | None] = [None] if lines is None else lines

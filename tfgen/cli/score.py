@@ -12,7 +12,7 @@ import numpy as np
 from tfgen import model_files
 from tfgen.cli import engines, heat, options, terminal
 from tfgen.cli import sources as of_model
-from tfgen.errors import InputError
+from tfgen.errors import InputError, read_each
 from tfgen.support import interrupts
 from tfgen.vocabulary import splitting
 from tfgen.vocabulary.vocabulary import END, Vocabulary
@@ -114,8 +114,12 @@ def _totals(result: Score) -> dict[str, Any]:
 
 def _scored(generator: Any, text: str, unknown: Any, under: dict[str, Any]) -> list[dict[str, Any]]:
     """Score the lines of a text, and give what there is to say of each, the least surprising first."""
+    lines = terminal.lines_of(text, "the file of candidates")
+    # All at first: a file may take long, and a character in its last line would undo what was done for the others.
+    vocabulary = generator.vocabulary
+    read_each("line", lines, lambda line: vocabulary.encode(vocabulary.normalized(line), unknown))
     found = []
-    for number, line in enumerate(terminal.lines_of(text, "the file of candidates"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:

@@ -11,7 +11,8 @@ import click
 from tfgen.cli import options, terminal
 from tfgen.corpora import line_ends
 from tfgen.corpora.corpus import find_forbidden
-from tfgen.errors import InputError
+from tfgen.errors import InputError, read_each
+from tfgen.vocabulary.vocabulary import OnUnknown
 
 
 def given(one: str, file: str) -> Callable[[Any], Any]:
@@ -54,6 +55,16 @@ def read(model: Path, config: Mapping[str, Any], sources: tuple[str, ...], file:
         if found := find_forbidden(line):
             raise InputError(f"source {number:,} holds {found}; remove it.")
     return lines
+
+
+def check(lines: list[str], generator: Any, unknown: OnUnknown) -> None:
+    """Refuse a source that the model cannot read, before it writes from another one.
+
+    Raises:
+        InputError: Names the source and its characters.
+    """
+    if len(lines) > 1:
+        read_each("source", lines, lambda line: generator.writer.model.source_ids([line], unknown))
 
 
 def as_read_by(config: Mapping[str, Any], text: str) -> str:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen.errors import InputError
+from tfgen.errors import InputError, read_each
 from tfgen.layers import graphs
 from tfgen.networks.model import checked_context
 from tfgen.networks.source_shapes import adjusted, described, looked_up
@@ -118,7 +118,10 @@ class Sources:
             try:
                 yield places, tf.constant(self._model.source_ids([texts[i] for i in places], unknown))
             except InputError as error:
-                raise error.within("in the source") from None
+                if len(texts) == 1:
+                    raise error.within("in the source") from None
+                read_each("source", texts, lambda text: self._model.source_ids([text], unknown))
+                raise
 
     def _check_size(self, context: Any, rows: int, places: int = 1) -> None:
         """Refuse sources of which more must be held than memory may have room for.

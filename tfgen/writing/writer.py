@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfgen import sampling
-from tfgen.errors import InputError, check_instance, whole_number
+from tfgen.errors import InputError, check_instance, read_each, whole_number
 from tfgen.layers import graphs
 from tfgen.networks.adapting import Learner, learner_of
 from tfgen.networks.model import LanguageModel, state_of_a_row
@@ -279,7 +279,7 @@ class Writer:
             whole: Whether all copies of a prompt are in one batch.
         """
         number, copies = len(prompts.texts), prompts.copies
-        ids = [self._begun(text, prompts.unknown) for text in prompts.texts]
+        ids = read_each("prompt", prompts.texts, lambda text: self._begun(text, prompts.unknown))
         seeds = given_or_drawn(prompts.seed, number * copies)
         most = 1 if len(seeds) == 1 else self._most_rows(chain, prompts.context)
         step = max(most // copies, 1) if whole else most
@@ -450,8 +450,8 @@ class Writer:
         texts, context, _ = self._in_context(given, not isinstance(prompt, str), source, unknown)
         seeds = given_or_drawn(seed, len(texts) * copies)
         rows = []
-        for i, text in enumerate(texts):
-            begun, of_text = self._begun(text, unknown), rows_of(context, tf.constant([i]))
+        for i, begun in enumerate(read_each("prompt", texts, lambda text: self._begun(text, unknown))):
+            of_text = rows_of(context, tf.constant([i]))
             rows += [
                 Row(begun, seeds[i * copies + copy], limits.length, StopStrings(limits.stops), of_text, drawn)
                 for copy in range(copies)
@@ -525,7 +525,7 @@ class Writer:
         text = plain(text)
         texts, context, several = self._in_context(_texts("text", text), not isinstance(text, str), source, unknown)
         texts = [*map(self.vocabulary.normalized, texts)]
-        encoded = [self.vocabulary.encode(each, unknown) for each in texts]
+        encoded = read_each("text", texts, lambda each: self.vocabulary.encode(each, unknown))
         for each, ids in zip(texts, encoded, strict=True):
             if not len(ids):
                 raise InputError(f"there is nothing to score in {each!r}; give a text of at least one known character.")
