@@ -206,10 +206,17 @@ def test_glyphs_of_an_unseen_face_and_unseen_letters(run, monkeypatch):
     output, generator = run("glyphs")
     for title in ("Letters of a face never seen", "Letters never seen, in faces seen"):
         table = output.split(title)[1]
-        assert re.search(r"the network +[\d.]+% +[\d.]+%\n +nearest training picture +[\d.]+% ", table)
+        for row in ("the network, its likeliest name", "the network, most words shared", "nearest training picture"):
+            assert re.search(rf"  {row} +[\d.]+% +[\d.]+%\n", table)
         assert re.search(r"at best, as many look alike +\d", table)
     assert "is read as " in output
     assert len(generator.generate(source=letters.drawn("Sans").pictures[:3], length=15, temperature=0)) == 3
+
+
+def test_of_names_that_differ_in_a_word_each_the_one_in_the_middle_is_read():
+    most_shared = load_example("glyphs").most_shared
+    assert most_shared(["A B D", "A E C", "A B C", "F B C"]) == "A B C"
+    assert most_shared([""] * 3) == ""
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from cli_support import here_fixture  # noqa: F401
@@ -90,6 +91,14 @@ def test_options_that_do_not_go_together_are_refused(tmp_path, here, arguments, 
     code, _, message = here(*arguments)
     assert code == 2
     assert said in message
+
+
+def test_an_encoder_of_ones_own_is_named_with_how_many_layers_it_has(tmp_path, here):
+    picture = keras.Input((4, 4))
+    network = keras.Model(picture, keras.layers.Dense(3)(keras.layers.Flatten()(picture)))
+    vocabulary = tfgen.Vocabulary.from_texts(["ab"], ends=True)
+    tfgen.TextGenerator.build(vocabulary, units=2, encoder=network).save(tmp_path / "m.keras")
+    assert "encoder Functional of 2 layers, LSTM(2), Dense(5)\n" in here.done("inspect", "m.keras")
 
 
 def test_prepared_pairs_have_their_sources(tmp_path, here):

@@ -48,7 +48,7 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
     network = config.get("network", {})
     parts = network.get("config", {})
     if network.get("class_name") == "EncoderDecoder":
-        yield f"encoder {_named(parts['encoder'])}"
+        yield f"encoder {_encoder(parts['encoder'])}"
         yield from _layers({"network": parts["decoder"]})
         yield from ["Attention"] * bool(parts["attention"])
         return
@@ -58,6 +58,15 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
         if layer.get("class_name") == "InputLayer":
             continue
         yield _named(layer)
+
+
+def _encoder(encoder: Mapping[str, Any]) -> str:
+    """Name an encoder; a network of the user's own may have hundreds of layers."""
+    layers = encoder.get("config", {}).get("layers")
+    if layers is None:
+        return _named(encoder)
+    count = sum(layer.get("class_name") != "InputLayer" for layer in layers)
+    return f"{encoder.get('class_name')} of {wording.number(count, 'layer')}"
 
 
 def _named(layer: Mapping[str, Any]) -> str:
