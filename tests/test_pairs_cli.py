@@ -99,6 +99,9 @@ def test_an_encoder_of_ones_own_is_named_with_how_many_layers_it_has(tmp_path, h
     vocabulary = tfgen.Vocabulary.from_texts(["ab"], ends=True)
     tfgen.TextGenerator.build(vocabulary, units=2, encoder=network).save(tmp_path / "m.keras")
     assert "encoder Functional of 2 layers, LSTM(2), Dense(5)\n" in here.done("inspect", "m.keras")
+    texts = tfgen.networks.text_encoder(vocabulary, units=3)
+    tfgen.TextGenerator.build(vocabulary, units=2, encoder=texts).save(tmp_path / "t.keras")
+    assert "encoder TextEncoder(3), LSTM(2), Dense(5)" in here.done("inspect", "t.keras")
 
 
 def test_prepared_pairs_have_their_sources(tmp_path, here):

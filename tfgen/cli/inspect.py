@@ -63,7 +63,7 @@ def _layers(config: dict[str, Any]) -> Iterator[str]:
 def _encoder(encoder: Mapping[str, Any]) -> str:
     """Name an encoder; a network of the user's own may have hundreds of layers."""
     layers = encoder.get("config", {}).get("layers")
-    if layers is None:
+    if not isinstance(layers, list):  # of our own it is a number
         return _named(encoder)
     count = sum(layer.get("class_name") != "InputLayer" for layer in layers)
     return f"{encoder.get('class_name')} of {wording.number(count, 'layer')}"
