@@ -209,6 +209,8 @@ def test_rows_of_other_keys_in_another_order_stay_what_they_are(model, tmp_path,
     if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         pytest.skip("pyarrow is not installed")
     (tmp_path / "in.jsonl").write_text('{"n": "1", "text": "a", "m": "2"}\n{"m": "3", "text": "b"}\n')
+    with pytest.raises(InputError, match=r"there is no directory '.*nowhere': make it"):
+        bulk.answer(model, tmp_path / "in.jsonl", tmp_path / "nowhere" / f"a{ending}", REQUEST)
     bulk.answer(model, tmp_path / "in.jsonl", tmp_path / f"out{ending}", bulk.Request(score=True, column="text"))
     first, second = tables.rows(tmp_path / f"out{ending}", ["text"])
     assert (first["n"], first["m"], second["m"]) == ("1", "2", "3")
@@ -218,6 +220,12 @@ def test_rows_of_other_keys_in_another_order_stay_what_they_are(model, tmp_path,
         with pytest.raises(InputError, match=r"^row 2 has 'n', which the first row lacks, .* write a \.jsonl file\.$"):
             bulk.answer(model, tmp_path / "in.jsonl", tmp_path / f"more{ending}", REQUEST)
         assert not [*tmp_path.glob("more*")]
+
+
+def test_what_holds_other_values_is_json_in_a_cell(tmp_path):
+    tables.write(tmp_path / "a.csv", [{"a": {"b": [1, "\u00e4", None]}, "c": [True], "d": 1.5, "e": "x"}])
+    (row,) = tables.rows(tmp_path / "a.csv", ["e"])
+    assert row == {"a": '{"b": [1, "\u00e4", null]}', "c": "[true]", "d": "1.5", "e": "x"}
 
 
 @needs_arrow

@@ -62,6 +62,8 @@ def answer(
     check_instance("request", request, Request, "a tfgen.bulk.Request")
     workers = None if workers is None else whole_number("workers", workers, 1)
     tables.ending(output, tables.WRITTEN)
+    if not output.parent.is_dir():
+        raise InputError(f"there is no directory {str(output.parent)!r}: make it, or choose another place.")
     if output.exists() and not overwrite:
         raise InputError(
             f"{str(output)!r} exists",

@@ -172,7 +172,12 @@ def write(path: Path, written: Iterable[Row]) -> None:
                 if table is None:
                     table = csv.DictWriter(file, [*row], lineterminator="\n")
                     table.writeheader()
-                table.writerow(row)
+                table.writerow({name: _as_cell(value) for name, value in row.items()})
+
+
+def _as_cell(value: Any) -> Any:
+    """Give what holds other values as JSON, which others read."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
 def as_line(row: Row) -> str:
