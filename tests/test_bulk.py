@@ -191,6 +191,51 @@ def test_lines_end_as_in_every_reader(tmp_path, end, mark):
         assert second == {"prompt": long}
 
 
+def test_a_table_as_a_spreadsheet_writes_it_is_read(tmp_path):
+    contents = {
+        "A.CSV": b"prompt,n\r\na,1\r\n",
+        "b.csv": b"prompt;n\na;1\n",
+        "c.csv": b"\xef\xbb\xbfsep=;\r\nprompt;n\r\na;1\r\n",
+        "d.csv": b"prompt,n\n\na,1\n\n",
+        "E.JSONL": b'{"prompt": "a", "n": "1"}\n',
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        assert [*tables.rows(tmp_path / name, ["prompt"])] == [{"prompt": "a", "n": "1"}], name
+
+
+@pytest.mark.parametrize("ending", tables.WRITTEN)
+def test_rows_of_other_keys_in_another_order_stay_what_they_are(model, tmp_path, ending):
+    if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        pytest.skip("pyarrow is not installed")
+    (tmp_path / "in.jsonl").write_text('{"n": "1", "text": "a", "m": "2"}\n{"m": "3", "text": "b"}\n')
+    with pytest.raises(InputError, match=r"there is no directory '.*nowhere': make it"):
+        bulk.answer(model, tmp_path / "in.jsonl", tmp_path / "nowhere" / f"a{ending}", REQUEST)
+    bulk.answer(model, tmp_path / "in.jsonl", tmp_path / f"out{ending}", bulk.Request(score=True, column="text"))
+    first, second = tables.rows(tmp_path / f"out{ending}", ["text"])
+    assert (first["n"], first["m"], second["m"]) == ("1", "2", "3")
+    assert not second.get("n")
+    (tmp_path / "in.jsonl").write_text('{"prompt": "a"}\n{"prompt": "b", "n": 1}\n')
+    if ending != ".jsonl":
+        with pytest.raises(InputError, match=r"^row 2 has 'n', which the first row lacks, .* write a \.jsonl file\.$"):
+            bulk.answer(model, tmp_path / "in.jsonl", tmp_path / f"more{ending}", REQUEST)
+        assert not [*tmp_path.glob("more*")]
+
+
+def test_what_holds_other_values_is_json_in_a_cell(tmp_path):
+    tables.write(tmp_path / "a.csv", [{"a": {"b": [1, "\u00e4", None]}, "c": [True], "d": 1.5, "e": "x"}])
+    (row,) = tables.rows(tmp_path / "a.csv", ["e"])
+    assert row == {"a": '{"b": [1, "\u00e4", null]}', "c": "[true]", "d": "1.5", "e": "x"}
+
+
+@needs_arrow
+def test_a_column_of_several_types_is_no_parquet(model, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"prompt": "a", "n": 1}\n{"prompt": "b", "n": "x"}\n')
+    with pytest.raises(InputError, match=r"for a column of Parquet has one type: .*; write a \.jsonl file\.$"):
+        bulk.answer(model, tmp_path / "in.jsonl", tmp_path / "out.parquet", REQUEST)
+    assert not (tmp_path / "out.parquet").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -201,10 +246,9 @@ def test_lines_end_as_in_every_reader(tmp_path, end, mark):
         ("a.csv", b'prompt\n"a" b\n', "line 2: .* expected after"),
         ("a.csv", b'prompt\n"a', "line 2: unexpected end of data"),
         ("a.csv", b"prompt,b\na\n", "line 2 has 1 cell, and the first row 2"),
-        pytest.param(
-            *("a.txt", b"x" * (2**24 + 1), "has a line or row of more than 16,777,216 characters"),
-            marks=pytest.mark.slow,
-        ),
+        ("a.csv", b"prompt,b,b\na,1,2\n", "has more than one column 'b'; give each a name of its own"),
+        ("a.jsonl", b'{"prompt": "a", "n": "\\ud83d"}\n', "line 1 of .* holds half a character"),
+        ("a.txt", b"x" * (2**24 + 1), "has a line or row of more than 16,777,216 characters"),
         ("a.jsonl", b"{}\n", "row 1 of .* has no text 'prompt'; its texts are nothing"),
         ("a.jsonl", b'{"text": "a"}\n', "its texts are 'text'"),
         ("a.jsonl", b"[1]\n", "line 1 of .* must be a JSON object"),
@@ -262,6 +306,7 @@ def in_actors_fixture(model, tmp_path, ray_folder):
         command = [*(killed_actors.COMMAND if does else TFGEN), "bulk", str(model), *OPTIONS]
         command += ["-o", f"{count}{does}.jsonl", "--workers", str(count)]
         told = {"TFGEN_DOES": does, "TFGEN_AFTER": str(after), "TFGEN_DONE": str(tmp_path / "done")}
+        told["TFGEN_PARTS"] = str(tmp_path / f"{count}{does}.jsonl.parts")
         environment = environment_of(ray_folder) | told
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False

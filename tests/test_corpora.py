@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 
 import pytest
@@ -18,6 +19,9 @@ from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfgen.bulk import tables
+from tfgen.bulk.parts import Parts
+from tfgen.cli import stopped_runs
 from tfgen.corpora import Corpus, compressed, files, line_ends, load_corpus
 from tfgen.errors import InputError
 from tfgen.prepared import prepare_corpus
@@ -118,6 +122,15 @@ def test_one_definition_of_a_line_wherever_pieces_end(text, size):
     assert counted == line_ends.count(text) == expected.count("\n")
     assert list(files.Lines(pieces, "a.txt")) == list(io.StringIO(text, newline=""))
     assert [*files.split_lines(pieces, "a.txt")] == [line for line in expected.split("\n") if line.strip()]
+
+
+@pytest.mark.parametrize("read", [files.Lines, files.split_lines, files.split_paragraphs])
+def test_a_line_in_many_pieces_is_joined_once(read):
+    pieces, piece = files.LONGEST_RECORD // 4096, "x" * 4096
+    begun = time.process_time()
+    (line,) = read((piece for _ in range(pieces)), "a.txt")
+    assert len(line) == files.LONGEST_RECORD
+    assert time.process_time() - begun < 5  # joined with each piece anew it takes minutes
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
@@ -324,7 +337,32 @@ def test_a_folder_of_one_file_is_one_running_text(tmp_path):
 
 def test_an_empty_file_among_several_is_no_document(tmp_path):
     write(tmp_path, a="A", b="", c="C")
-    assert load_corpus(tmp_path).documents == ("A", "C")
+    (tmp_path / "d.gz").write_bytes(gzip.compress(b""))
+    corpus = load_corpus(tmp_path)
+    assert corpus.documents == ("A", "C")
+    assert corpus.noticed == {"empty_files": 2}
+
+
+def test_byte_order_marks_where_files_were_joined_stay_and_are_counted():
+    mark = "\ufeff".encode()
+    corpus = load_bytes(mark + b"a\n" + mark + b"b" + mark)
+    assert (corpus.documents, corpus.noticed) == (("a\n\ufeffb\ufeff",), {"marks_within": 2})
+    corpus = load_bytes(mark + b"t,u\na,1\n" + mark + b"t,u\nb,2\n", "a.csv", column="t")
+    assert (corpus.documents, corpus.noticed) == (("a", "\ufefft", "b"), {"marks_within": 1})
+
+
+def test_what_is_written_into_the_folder_of_a_text_is_no_part_of_it(tmp_path, monkeypatch):
+    write(tmp_path, a="abc")
+    prepare_corpus(tmp_path / "a.txt", directory=tmp_path / "ids")
+    beside = [Parts(tmp_path / f"rows{ending}").directory for ending in tables.WRITTEN]
+    for folder in (stopped_runs.directory(tmp_path / "a.keras"), *beside):
+        folder.mkdir()
+        (folder / "run.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for source in (tmp_path, ".", "**"):
+        corpus = load_corpus(source)
+        assert (corpus.documents, corpus.ends) == (("abc",), False)
+        assert corpus.noticed == {"own_folders": 5}
 
 
 def test_a_file_of_a_folder_that_cannot_be_decoded_is_named(tmp_path):

@@ -37,6 +37,56 @@ def test_a_corpus_that_was_read_in_a_form_gives_it_to_its_vocabulary(form, tmp_p
         assert report(unicodedata.normalize(other, TEXT), corpus).copied[-1] == 1
 
 
+@pytest.mark.parametrize("split", ["character", "word"])
+@pytest.mark.parametrize(
+    ("token", "how", "message"),
+    [
+        (
+            "\u00eb",
+            {"normalize": "NFD"},
+            "is in no text, for texts are brought into NFD, where it is 'e', ",
+        ),
+        ("\u212b", {"normalize": "NFC"}, r"brought into NFC, where it is '\u00c5'; replace it\.$"),
+        ("\ufb01", {"normalize": "NFKC", "lower": True}, "brought into NFKC and lower case, where it is 'f', 'i'"),
+        ("A", {"lower": True}, r"^token 1 of the vocabulary, 'A' \(U\+0041\), .* lower case, where it is 'a'"),
+    ],
+)
+def test_a_token_that_no_text_would_have_is_refused(token, how, message, split):
+    with pytest.raises(InputError, match=message):
+        Vocabulary(["x", token], split=split, **how)
+    assert Vocabulary(["x", token], split=split).encode("x").tolist() == [3]
+
+
+@given(st.text(st.characters(exclude_characters="\0\x03", exclude_categories=["Cs"]), min_size=1))
+@pytest.mark.parametrize("split", ["character", "word"])
+@pytest.mark.parametrize("form", [None, *FORMS])
+@pytest.mark.parametrize("lower", [False, True])
+@examples(30)
+def test_what_is_counted_in_a_form_is_in_that_form(split, form, lower, text):
+    corpus = Corpus((in_form(text, form, lower),), False, "a", reading={"normalize": form, "lower": lower})
+    vocabulary = Vocabulary.from_corpus(corpus, split)
+    assert Vocabulary.from_config(vocabulary.get_config()) == vocabulary
+
+
+def test_settings_of_a_sampler_are_in_the_form_of_the_vocabulary():
+    logits = np.zeros([1, 7], np.float32)
+    composed = Vocabulary(["a", "\u00eb", "x", "y"], normalize="NFC", lower=True)
+
+    def left(transform):
+        return np.isfinite(transform.bind(composed)(logits)[0, 3:]).tolist()
+
+    for written in ("e\u0308", "E\u0308", "\u00cb"):
+        assert np.argmax(sampling.LogitBias({written: 2.0}).bind(composed)(logits)) == 4
+        assert left(sampling.Allow(written + "X")) == [False, True, True, False]
+        assert left(sampling.Forbid(written)) == [True, False, True, True]
+        assert sampling.DRY(breakers=[written]).bind(composed).breaker_ids.numpy()[0] == 4
+    taken_apart = Vocabulary(["a", "e", "\u0308", "x"], normalize="NFD")
+    with pytest.raises(InputError, match=r"no token '\u00eb' to bias \(to it '\u00eb' is 'e', '\u0308'\)\.$"):
+        sampling.LogitBias({"\u00eb": 2.0}).bind(taken_apart)
+    with pytest.raises(InputError, match=r"for '\u00eb' \(U\+00EB\), for its texts are in NFD: write the pattern so"):
+        sampling.Pattern("x\u00eb").bind(taken_apart)
+
+
 @given(st.text("e\u0308\u00eb\u0323\u1100\u1161\u11a8\uac01\u304b\u3099 \u4e00\u212b\ufb01"), st.data())
 @pytest.mark.parametrize("form", FORMS)
 @examples(60)

@@ -127,6 +127,32 @@ def test_ids_without_targets_are_refused_in_one_line():
             generator.fit(x, verbose=0)
 
 
+VERBS = {
+    "a target of fit": lambda model, good, bad: model.fit(good, bad, verbose=0),
+    "an id of fit": lambda model, good, bad: model.fit(bad, good, verbose=0),
+    "an id of validation": lambda model, good, bad: model.fit(good, good, validation_data=(bad, good), verbose=0),
+    "a target of evaluate": lambda model, good, bad: model.evaluate(good, bad, verbose=0),
+    "an id of predict": lambda model, good, bad: model.predict(bad, verbose=0),
+}
+
+
+@pytest.mark.parametrize("wrong", [V, -1, 0.5, float("nan")])
+def test_ids_that_the_network_lacks_are_refused_in_one_line(wrong):
+    generator = TextGenerator(VOCABULARY, sequential(DENSE(V)))
+    generator.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    good = np.full((4, 3), 5, np.float32 if isinstance(wrong, float) else np.int32)
+    bad = good.copy()
+    bad[2, 1] = wrong
+    for name, verb in VERBS.items():
+        for form in (np.asarray, tf.constant):
+            told = rf"^{name.split(' of ')[0]} is a whole number, 0 to {V - 1} for the {V} tokens[^\n]+\.$"
+            with pytest.raises(InputError, match=told):
+                verb(generator, form(good), form(bad))
+    if wrong == V:
+        with pytest.raises(InputError, match=r"^a target is a whole number"):
+            generator.fit(tf.data.Dataset.from_tensors((good, bad)), verbose=0)
+
+
 def test_what_is_no_chain_says_what_would_be_one():
     ids = keras.Input((None,), dtype="int32")
     x = LAYERS.LSTM(4, return_sequences=True)(LAYERS.Embedding(V, 4)(ids))

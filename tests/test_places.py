@@ -84,7 +84,15 @@ def in_a_graph(attempt):
         attempt()
 
 
-@pytest.mark.parametrize("place", [in_a_function, in_a_graph])
+def in_a_converted_function(attempt):
+    @tf.function  # AutoGraph would wrap an error of ours in a page about the trace
+    def traced():
+        return attempt()
+
+    traced()
+
+
+@pytest.mark.parametrize("place", [in_a_function, in_a_converted_function, in_a_graph])
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_graph_is_no_place_to_write(generator, session, place, verb):
     with pytest.raises(InputError, match=r"^text cannot be written or scored inside of a tf.function or a tf.Graph"):

@@ -140,7 +140,8 @@ QUIET = 0.4  # seconds
 class Terminal:
     """`tfgen write` under a pseudo-terminal of 24 lines and 80 columns."""
 
-    def __init__(self, *arguments, cwd, variables=None):
+    def __init__(self, *arguments, cwd, variables=None, leads=False):
+        """Begin; the process may lead the session of the terminal, and so hear that it went away."""
         self._own, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         environment = {**ENVIRONMENT, "TERM": "xterm-256color", **(variables or {})}
@@ -152,6 +153,7 @@ class Terminal:
             cwd=cwd,
             env=environment,
             start_new_session=True,
+            preexec_fn=(lambda: fcntl.ioctl(other, termios.TIOCSCTTY, 0)) if leads else None,
         )
         os.close(other)
         self.shown = ""
@@ -258,6 +260,17 @@ def test_a_signal_saves_the_text(terminal, model, writer, tmp_path):
     screen.press("1")
     screen.process.send_signal(signal.SIGTERM)
     assert screen.process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert (tmp_path / "saved.txt").read_text() == expected(writer, ("choose", 1)) + "\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ignoring", [False, True])  # as under nohup
+def test_a_terminal_that_goes_away_saves_the_text(terminal, model, writer, tmp_path, ignoring):
+    screen = terminal(model, *START, "-o", "saved.txt", leads=not ignoring)
+    screen.read(DRAWN, QUIET)
+    screen.press("1")
+    os.close(screen._own)
+    assert screen.process.wait(timeout=60) == (1 if ignoring else 128 + signal.SIGHUP)
     assert (tmp_path / "saved.txt").read_text() == expected(writer, ("choose", 1)) + "\n"
 
 

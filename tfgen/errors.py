@@ -29,6 +29,9 @@ class InputError(ValueError):
     ("it holds 'q'; remove it, or skip it with unknown='skip'.", "in line 2, it holds 'q'; remove it.")
     """
 
+    # Raised in a `tf.function` of a user it stays as it is; else AutoGraph would give a page about the trace.
+    ag_pass_through = True
+
     def __init__(self, found: str, repairs: Iterable[tuple[str, str]] = ()) -> None:
         """Take the message, or what was received and the repairs."""
         self.found, self.repairs = found, tuple(repairs)

@@ -139,6 +139,8 @@ def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, worke
     _answer_first(dataset, content, request)
     # The place of a row, whoever reads it.
     numbered = dataset.zip(data.range(dataset.count()))
+    # A dataset keeps the context of when it was made, which was before this one kept the order.
+    numbered.context.execution_options.preserve_order = True
     return _by_actors(numbered, _Rows, content, request, workers, TOGETHER)
 
 

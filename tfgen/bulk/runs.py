@@ -62,12 +62,14 @@ def answer(
     check_instance("request", request, Request, "a tfgen.bulk.Request")
     workers = None if workers is None else whole_number("workers", workers, 1)
     tables.ending(output, tables.WRITTEN)
+    if not output.parent.is_dir():
+        raise InputError(f"there is no directory {str(output.parent)!r}: make it, or choose another place.")
     if output.exists() and not overwrite:
         raise InputError(
             f"{str(output)!r} exists",
             [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
         )
-    count = _checked(source, request, readers(model, request))
+    count = _checked(source, output, request, readers(model, request))
     run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
     parts, groups = Parts(output), -(-count // TOGETHER)
     with parts.begun(run, overwrite):
@@ -101,11 +103,14 @@ def _grouped(source: Path, request: Request) -> Iterator[Group]:
     return enumerate(iter(lambda: [*itertools.islice(every, TOGETHER)], []))
 
 
-def _checked(source: Path, request: Request, known: dict[str, Vocabulary]) -> int:
-    """Count the rows, and refuse those that cannot be answered."""
-    count = 0
+def _checked(source: Path, output: Path, request: Request, known: dict[str, Vocabulary]) -> int:
+    """Count the rows, and refuse those that cannot be answered, or written."""
+    count, first = 0, None
     for _, rows in _grouped(source, request):
         request.check(known, rows, count)
+        first = first or rows[0]
+        for number, row in enumerate(rows, start=count + 1):
+            tables.check_columns(output, first, row, number)
         count += len(rows)
     if not count:
         raise InputError(f"{str(source)!r} has no row; give a text a row.")

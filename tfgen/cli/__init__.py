@@ -102,7 +102,8 @@ def _run() -> int:
             return _fail(*signals.outcome(error.__context__))
         if error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # as NumPy puts it
             return _fail("the disk is full; free some space, or name another directory in TMPDIR.", 1)
-        return _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
+        place = "the current directory" if error.filename in (".", b".") else error.filename
+        return _fail(f"{error.strerror or error}" + (f": {place}" if place else ""), 1)
     except InputError as error:
         return _fail(error.offered(_settings()), 1)
     except (KeyboardInterrupt, click.Abort) as error:

@@ -12,7 +12,7 @@ import click
 from tfgen.bulk.requests import Request
 from tfgen.bulk.runs import answer
 from tfgen.cli import options, tensorflow_log, terminal
-from tfgen.support import interrupts
+from tfgen.support import interrupts, wording
 
 
 @click.command(
@@ -88,7 +88,7 @@ def bulk(
             )
         finally:
             shown.close()
-    terminal.say(f"{output} has {count:,} rows.")
+    terminal.say(f"{output} has {wording.number(count, 'row')}.")
 
 
 class _Progress:

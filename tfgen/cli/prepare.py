@@ -135,7 +135,7 @@ def described(text: Corpus | Prepared, vocabulary: Vocabulary, counted: bool) ->
     tokens = "words" if vocabulary.split == "word" else "characters"
     covers = f"; {vocabulary.coverage()}" if counted else ""
     return (
-        f"{text.source}: {wording.number(text.characters, 'character')}{documents}\n"
+        f"{terminal.on_one_line(text.source)}: {wording.number(text.characters, 'character')}{documents}\n"
         f"vocabulary: {len(vocabulary) - len(RESERVED)} {tokens}{covers}"
         + "".join(f"\n{line}" for line in noticed.described(text.noticed))
     )

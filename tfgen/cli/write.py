@@ -57,10 +57,10 @@ def write(model: Path, prompt: str, seed: int | None, output: Path | None, engin
         with begun(draft), interrupts.deferred():
             screen = _screen()
         screen(draft, destination.save).run()
-    except KeyboardInterrupt:  # or another signal that ends the process: there may be no terminal any more
+        terminal.say(draft.turn.text)
+    except (KeyboardInterrupt, OSError):  # a signal that ends the process, or no terminal any more
         destination.save(draft.turn.text)
         raise
-    terminal.say(draft.turn.text)
 
 
 @contextlib.contextmanager

@@ -159,7 +159,7 @@ def read_rows(
 def _table_rows(
     text: Iterable[str], ending: str, place: str, columns: Sequence[str], layout: Layout, dialect: Dialect
 ) -> Iterator[tuple[int, list[str]]]:
-    rows = _rows(text, ending, place, columns, dialect)
+    rows = cells(text, ending, place, columns, dialect)
     line, first = next(rows, (1, []))
     if not first:
         return
@@ -244,10 +244,27 @@ def _by_name(column: str, header: list[str], first: list[str], known: Sequence[s
     )
 
 
-def _rows(
+def cells(
     text: Iterable[str], ending: str, place: str, columns: Sequence[str], dialect: Dialect
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank lines, each with the number of the line it begins on."""
+    """Cut a table into cells, with whatever stands between them.
+
+    Args:
+        text: The file's text, in pieces.
+        ending: The ending of its name, as `table_ending` gives it.
+        place: Its name, for messages.
+        columns: Names or numbers of columns that are looked for, by which a delimiter is told from prose.
+        dialect: How the rows are written.
+
+    Yields:
+        The rows that are not blank lines, the first among them, each with the number of the line it begins on.
+
+    Raises:
+        InputError: A row cannot be read.
+
+    >>> list(cells(["a;b\\n1,5;2\\n"], ".csv", "a.csv", ["b"], Dialect()))
+    [(1, ['a', 'b']), (2, ['1,5', '2'])]
+    """
     lines = Lines(text, place)
     first = next(lines, "")
     separator = _SEPARATOR_LINE.fullmatch(first)

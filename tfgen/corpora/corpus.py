@@ -20,6 +20,9 @@ END_OF_TEXT = "\x03"
 BLANK_ROWS = "blank_rows"
 """Under this name it is counted how many texts were left out because they, or a cell of their row, were blank."""
 
+EMPTY_FILES = "empty_files"
+"""Under this name it is counted how many files, of several, had nothing in them."""
+
 # NUL cannot stand in a Keras vocabulary, U+0003 is taken, and a surrogate (half a character) has no UTF-8.
 _FORBIDDEN = re.compile("[\x00\x03\ud800-\udfff]")
 

@@ -14,6 +14,9 @@ from tfgen.support import wording
 LONGEST_RECORD = 1 << 24
 """Characters of the longest line, row or eBook, which are held in memory while they are read."""
 
+MARKS_WITHIN = "marks_within"
+"""Under this name it is counted how many byte order marks stand within a text, as where files were joined."""
+
 
 def check_encoding(encoding: str) -> None:
     """Refuse an encoding that Python does not know, before any file is read.
@@ -53,7 +56,8 @@ def decode(
         place: Where they come from, for the message.
         encoding: Their encoding, already known to exist.
         errors: What to do with bytes that it does not allow.
-        noticed: Counts those that were not reported, as `encodings.REPLACED` or `encodings.IGNORED`.
+        noticed: Counts those that were not reported, as `encodings.REPLACED` or `encodings.IGNORED`, and byte order
+            marks that are not at the beginning, as `MARKS_WITHIN`.
 
     Yields:
         The text in pieces, none of them empty.
@@ -87,6 +91,8 @@ def decode(
             raise InputError(f"{place} cannot be read as {encoding}", advice) from error
         if text and not begun:
             text, begun = text.removeprefix("\ufeff"), True
+        if noticed is not None and "\ufeff" in text:
+            noticed[MARKS_WITHIN] += text.count("\ufeff")
         newlines += line_ends.count(text, last)
         if text:
             last = text[-1]
@@ -171,14 +177,17 @@ class Lines:
         return line
 
     def _cut(self, pieces: Iterable[str]) -> Iterator[str]:
-        rest = ""
+        held: list[str] = []  # of a line that has not ended: joined once, however many pieces it comes in
         for piece in pieces:
-            lines = list(io.StringIO(rest + piece, newline=""))
             # A carriage return may be the first half of a line's end.
-            rest = "" if lines[-1].endswith("\n") else lines.pop()
-            yield from lines
-            self._check(len(rest))
-        yield from io.StringIO(rest, newline="")
+            ends = "\n" in piece or "\r" in piece or (held and held[-1].endswith("\r"))
+            held.append(piece)
+            if ends:
+                lines = list(io.StringIO("".join(held), newline=""))
+                held = [] if lines[-1].endswith("\n") else [lines.pop()]
+                yield from lines
+            self._check(sum(map(len, held)))
+        yield from io.StringIO("".join(held), newline="")
 
     def _check(self, waiting: int) -> None:
         if waiting > self.budget:
@@ -191,14 +200,18 @@ def split_lines(pieces: Iterable[str], place: str) -> Iterator[str]:
     >>> list(split_lines(["one\r\n\ntw", "o\u2028three"], "a.txt"))
     ['one', 'two\u2028three']
     """
-    rest = ""
+    held: list[str] = []  # of a line that has not ended: joined once, however many pieces it comes in
     for piece in line_ends.unified_pieces(pieces):
-        *lines, rest = (rest + piece).split("\n")
-        yield from (line for line in lines if line.strip())
-        if len(rest) > LONGEST_RECORD:
+        first, *others = piece.split("\n")
+        held.append(first)
+        if others:
+            lines = ["".join(held), *others]
+            held = [lines.pop()]
+            yield from (line for line in lines if line.strip())
+        if sum(map(len, held)) > LONGEST_RECORD:
             raise InputError(too_long(place))
-    if rest.strip():
-        yield rest
+    if (last := "".join(held)).strip():
+        yield last
 
 
 def split_paragraphs(pieces: Iterable[str], place: str) -> Iterator[str]:

@@ -26,3 +26,12 @@ def in_form(text: str, normalize: Form | None, lower: bool) -> str:
         return text
     text = text.replace("\u03a3", "\u03c3").lower()
     return text if normalize is None else unicodedata.normalize(normalize, text)
+
+
+def named(normalize: Form | None, lower: bool) -> str:
+    """Name a form in a message.
+
+    >>> named("NFC", True)
+    'NFC and lower case'
+    """
+    return " and ".join([*([normalize] if normalize else []), *(["lower case"] if lower else [])])

@@ -8,6 +8,7 @@ import difflib
 import glob
 import os
 import pathlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -23,6 +24,8 @@ STANDARD_INPUT = "-"
 
 _VERSION_CONTROL = ("CVS", "RCS", "SCCS", "_darcs")  # the folders of the others are hidden
 _PREPARED = ("ids.bin", "manifest.json")
+# Where runs that were stopped go on: beside what they write, which may be in the folder of their text.
+_OF_RUNS = re.compile(r"[.]keras[.]checkpoints$|[.](jsonl|csv|parquet)[.]parts$")
 _BINARY = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04")
 _LOOKED_AT = 8000  # bytes, as git does
 
@@ -104,7 +107,7 @@ def find(name: str, encoding: str, passed_over: Counter[str]) -> list[TextFile |
 
 
 def _files_below(folder: pathlib.Path, encoding: str, passed_over: Counter[str]) -> list[TextFile | NamedCorpus]:
-    if all((folder / name).is_file() for name in _PREPARED):
+    if _is_prepared(folder):
         raise InputError(f"{str(folder)!r} was prepared, and holds ids and no text; give the text that it was made of.")
     here: Counter[str] = Counter()
     found = sorted(path for path in _walk(folder, here) if _is_text(path, encoding, here))
@@ -141,8 +144,10 @@ def _folders(folder: StrPath, passed_over: Counter[str]) -> Iterator[tuple[str, 
         walked.add(os.path.realpath(parent))
         inner = [name for name in sorted(folders) if not _is_hidden(name)]
         passed_over["hidden_files"] += len(folders) - len(inner)
+        of_texts = [name for name in inner if not _is_own(pathlib.Path(parent, name))]
+        passed_over["own_folders"] += len(inner) - len(of_texts)
         folders[:] = []
-        for name in sorted(inner, key=lambda name: os.path.islink(os.path.join(parent, name))):  # noqa: PTH114, PTH118
+        for name in sorted(of_texts, key=lambda name: os.path.islink(os.path.join(parent, name))):  # noqa: PTH114, PTH118
             real = os.path.realpath(pathlib.Path(parent, name))
             if real in walked:
                 passed_over["repeated_folders"] += 1
@@ -150,6 +155,15 @@ def _folders(folder: StrPath, passed_over: Counter[str]) -> Iterator[tuple[str, 
                 walked.add(real)
                 folders.append(name)
         yield parent, names
+
+
+def _is_prepared(folder: pathlib.Path) -> bool:
+    return all((folder / name).is_file() for name in _PREPARED)
+
+
+def _is_own(folder: pathlib.Path) -> bool:
+    """Whether tfgen has written a folder, of which a text is no part: else a run would read what it writes."""
+    return _OF_RUNS.search(folder.name) is not None or _is_prepared(folder)
 
 
 def _is_hidden(name: str) -> bool:
@@ -182,7 +196,8 @@ def _files_matching(pattern: str, passed_over: Counter[str]) -> list[TextFile | 
             here["special_files" if path.exists() else "dangling_links"] += 1
     if not found:
         raise InputError(f"no such file: nothing matches {pattern!r}; check the pattern, and quote it in a shell.")
-    passed_over.update({name: here[name] for name in ("special_files", "dangling_links", "repeated_folders")})
+    told = ("special_files", "dangling_links", "repeated_folders", "own_folders")
+    passed_over.update({name: here[name] for name in told})
     return [TextFile(path) for path in found]
 
 

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from tfgen.corpora import cleaning, columns, compressed, encodings, files, line_ends
-from tfgen.corpora.corpus import BLANK_ROWS, END_OF_TEXT, Corpus, Document, find_forbidden, replace_forbidden
+from tfgen.corpora.corpus import (
+    BLANK_ROWS,
+    EMPTY_FILES,
+    END_OF_TEXT,
+    Corpus,
+    Document,
+    find_forbidden,
+    replace_forbidden,
+)
 from tfgen.corpora.forms import FORMS, Form, in_form
 from tfgen.corpora.named import NamedCorpus
 from tfgen.corpora.sources import TextFile, size_of
@@ -243,7 +251,9 @@ class TextSource:
         text = ""
         for text in pieces:
             yield text
-        if text and self.ends:
+        if not text:
+            self.noticed[EMPTY_FILES] += 1
+        elif self.ends:
             yield END_OF_TEXT
 
     def _documents(self, text: TextFile | NamedCorpus) -> Iterator[Document]:

@@ -8,6 +8,7 @@
 | `callback_lists` | callbacks, however they are nested |
 | `carried_state` | the state that `fit` carries from batch to batch |
 | `snapshot` | all that a `fit` holds between two batches, as a value |
+| `ids` | ids of arrays that a network lacks are refused |
 | `adamw` | AdamW in one pass over each weight |
 | `resume` | a run that goes on where another was killed |
 """

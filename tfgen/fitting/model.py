@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import InputError, check_instance, real_number, whole_number
-from tfgen.fitting import callback_lists, carried_state, shared_steps, snapshot, together
+from tfgen.fitting import callback_lists, carried_state, ids, shared_steps, snapshot, together
 from tfgen.networks import chain, kinds
 from tfgen.networks.source_shapes import looked_up
 from tfgen.support import forks, wording
@@ -174,11 +174,13 @@ class TrainingModel(keras.Model):
         _check_targets(given.get("x"), given.get("y"))
         self._keep_order(given)
         self._check_batches(given)
+        ids.check(self.network, given.get("x"), given.get("y"))
         validation = given.get("validation_data")
         if validation is not None:
             x = validation[0] if isinstance(validation, (tuple, list)) else validation
             rows = given.get("validation_batch_size") or given.get("batch_size")
             self._check_batches({"x": x, "batch_size": rows})
+            ids.check(self.network, *(validation[:2] if isinstance(validation, (tuple, list)) else [x]))
         self._share(given)
         reset = carried_state.ResetEachEpoch(self.network)
         last = [together.EndTogether(self.workers)] if self.workers.size > 1 else []
@@ -187,7 +189,7 @@ class TrainingModel(keras.Model):
         for callback in reversed([*callback_lists.every(given["callbacks"])]):
             if hasattr(callback, "run_around_fit"):
                 fit = functools.partial(callback.run_around_fit, fit, self)
-        with _one_line(), looked_up():
+        with _one_line(), looked_up(), ids.one_line():
             return fit(**given)
 
     def _share(self, given: dict[str, Any]) -> None:
@@ -266,7 +268,8 @@ class TrainingModel(keras.Model):
                 snapshot.build_variables(self)
         else:
             self._check_batches(given)
-        with carried_state.zeroed(self.network), _one_line(), looked_up():
+        ids.check(self.network, given.get("x"), given.get("y"))
+        with carried_state.zeroed(self.network), _one_line(), looked_up(), ids.one_line():
             return super().evaluate(**given, **options)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
@@ -278,6 +281,7 @@ class TrainingModel(keras.Model):
         forks.check()
         given = inspect.signature(super().predict).bind(*args, **kwargs).arguments
         self._check_batches(given)
+        ids.check(self.network, given.get("x"))
         with carried_state.zeroed(self.network), _one_line():
             return super().predict(**given)
 

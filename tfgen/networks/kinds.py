@@ -73,6 +73,13 @@ def rows_of(network: Any) -> int | None:
     return rows
 
 
+def tokens_of(network: Any) -> int:
+    """Give V, the number of tokens whose probabilities a network gives."""
+    decoder = decoder_of(network)
+    decoder = decoder.members[0] if isinstance(decoder, Mixture) else decoder
+    return int(decoder.outputs[0].shape[-1])
+
+
 def shape(network: Any) -> dict[str, Any]:
     """Describe a network in the terms of `TextGenerator.build`, for provenance; an encoder by its name and shapes."""
     if isinstance(network, Mixture):

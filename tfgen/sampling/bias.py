@@ -24,7 +24,7 @@ class LogitBias(Transform):
     """Adds a number to the logits of some tokens (OpenAI's `logit_bias`): positive helps, minus infinity forbids.
 
     Args:
-        biases: By token, such as `{"e": -2.0}`; or float (V,), by id.
+        biases: By token, such as `{"e": -2.0}`, each brought into the form of the vocabulary; or float (V,), by id.
 
     Raises:
         InputError: A bias is not a number or above a million, or (when it meets a vocabulary) a token is not in it, or
@@ -53,9 +53,11 @@ class LogitBias(Transform):
             return self._or_mask()
         ids = {token: i for i, token in enumerate(vocabulary.tokens) if i >= END}
         biases = np.zeros(len(vocabulary))
-        for token, bias in zip(self.tokens, self.biases.numpy(), strict=True):
+        for given, bias in zip(self.tokens, self.biases.numpy(), strict=True):
+            token = vocabulary.normalized(given)
             if token not in ids:
-                raise InputError(f"the vocabulary has no token {token!r} to bias.")
+                spelled = "" if token == given else f" (to it {wording.shown(given)} is {wording.listing([*token])})"
+                raise InputError(f"the vocabulary has no token {wording.shown(given)} to bias{spelled}.")
             biases[ids[token]] = bias
         return LogitBias(biases)._or_mask()
 
@@ -75,7 +77,7 @@ class Allow(Transform):
     """Keeps some tokens only, and the end of a text.
 
     Args:
-        characters: Tokens made of these characters alone.
+        characters: Tokens made of these characters alone, in the form of the vocabulary.
         category: Tokens made of characters of these Unicode categories alone: "Lu", or "L" for all letters; several are
             separated by white space.
         pattern: Tokens that this regular expression of Python's matches as a whole.
@@ -107,7 +109,7 @@ class Forbid(Transform):
     also where they would begin in the prompt.
 
     Args:
-        characters: Tokens with any of these characters.
+        characters: Tokens with any of these characters, in the form of the vocabulary.
         category: Tokens with a character of any of these Unicode categories, see `Allow`.
         pattern: Tokens that this regular expression of Python's matches as a whole.
         strings: A string, or several, that must not be written: `["the", "THE"]`, as they are
@@ -237,6 +239,7 @@ def _spec(**given: Any) -> tuple[str, Any]:
 def _matching(vocabulary: Vocabulary, spec: tuple[str, str], together: Callable[[Any], bool] = all) -> np.ndarray:
     """Say which tokens fit: `together` joins what holds of each character of a token."""
     kind, value = spec
+    value = vocabulary.normalized(value) if kind == "characters" else value
     if kind == "pattern":
         fits = [re.fullmatch(value, token) is not None for token in vocabulary.tokens[len(RESERVED) :]]
     else:

@@ -5,6 +5,7 @@ Axis letters: V vocabulary, S states, C columns.
 
 import numpy as np
 
+from tfgen.corpora.forms import named
 from tfgen.errors import InputError
 from tfgen.sampling.automaton import START, Expression, compiled
 from tfgen.sampling.constraints import AutomatonMask, over_tokens, reserved_columns, trimmed
@@ -72,6 +73,8 @@ class Pattern(Transform):
         if numbers[START] != START:
             lacking = wording.listed(expression.lacking(alphabet), 5)
             why = f"it has no character for {lacking}" if lacking else "its tokens do not add up to one"
+            if lacking and vocabulary.normalized(self.pattern) != self.pattern:
+                why += f", for its texts are in {named(vocabulary.normalize, vocabulary.lower)}: write the pattern so"
             raise InputError(
                 f"no text over this vocabulary matches the pattern {wording.shorten(repr(self.pattern))}: {why}."
             )

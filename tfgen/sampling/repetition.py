@@ -159,7 +159,8 @@ class DRY(_LookingBack):
     def bind(self, vocabulary: Vocabulary) -> "DRY":
         """Look up the breakers, which are ids from there on; one that the vocabulary does not have cannot occur."""
         known = [i for i in self.breaker_ids.numpy().tolist() if i != PADDING]
-        found = [i for i, token in enumerate(vocabulary.tokens) if i > UNKNOWN and token in self.breakers]
+        breakers = {vocabulary.normalized(token) for token in self.breakers}
+        found = [i for i, token in enumerate(vocabulary.tokens) if i > UNKNOWN and token in breakers]
         ids = tuple(sorted({*known, *found}))
         return DRY(
             self.multiplier, self.base, self.allowed_length, (), int(self.window), int(self.longest), breaker_ids=ids

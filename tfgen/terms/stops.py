@@ -1,6 +1,7 @@
 """Stop strings: where a text is to end because of what it says."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tfgen.errors import InputError
 from tfgen.support import wording
@@ -50,7 +51,8 @@ def as_stops(stop: str | Sequence[str] | None, spelled: Callable[[str], str] = s
     Raises:
         InputError: One is empty or no text.
     """
-    stops = () if stop is None else tuple(stop) if isinstance(stop, Sequence) and not isinstance(stop, str) else (stop,)
+    alone = isinstance(stop, str | bytes) or not isinstance(stop, Sequence)
+    stops: tuple[Any, ...] = () if stop is None else (stop,) if alone else tuple(stop)
     for each in stops:
         if not isinstance(each, str) or not each:
             raise InputError(f"a stop string is a text that is not empty; received {wording.shown(each)}.")

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.corpora.corpus import END_OF_TEXT, Corpus
-from tfgen.corpora.forms import FORMS, Form, in_form
+from tfgen.corpora.forms import FORMS, Form, in_form, named
 from tfgen.errors import InputError, check_choice, check_instance, whole_number
 from tfgen.support import wording
 from tfgen.vocabulary import counting, splitting
@@ -103,17 +103,18 @@ class Vocabulary:
             lower: see the attribute.
 
         Raises:
-            InputError: a token is empty, repeated, reserved or cannot be a token; `counts` do not fit; there is no such
-                form.
+            InputError: a token is empty, repeated, reserved, cannot be a token, or has another form than texts are
+                brought into, so that none would have it; `counts` do not fit; there is no such form.
         """
         if normalize is not None:
             check_choice("normalize", normalize, FORMS)
         check_choice("split", split, get_args(Split))
+        check_instance("lower", lower, bool, "True or False")
         _check_tokens(tokens, split)
+        _check_form(tokens, normalize, lower)
         self.tokens = (*RESERVED, *tokens)
         self.counts = _checked_counts(counts, len(self.tokens))
         self.split = split
-        check_instance("lower", lower, bool, "True or False")
         self.normalize = normalize
         self.lower = lower
         self._distinct_left_out: int | None = None  # known, with examples, only where the corpus was counted
@@ -713,6 +714,17 @@ def _check_tokens(tokens: Any, split: Split) -> None:
         if fault:
             raise InputError(f"token {position} of the vocabulary, {wording.name(token)}, {fault}; remove it.")
         seen.add(token)
+
+
+def _check_form(tokens: Sequence[str], normalize: Form | None, lower: bool) -> None:
+    if normalize is None and not lower:
+        return
+    for position, token in enumerate(tokens):
+        if (formed := in_form(token, normalize, lower)) != token:
+            raise InputError(
+                f"token {position} of the vocabulary, {wording.name(token)}, is in no text, for texts are brought into "
+                f"{named(normalize, lower)}, where it is {wording.listing([*formed])}; replace it."
+            )
 
 
 def _token_fault(token: Any, split: Split) -> str | None:

@@ -170,6 +170,9 @@ class Writer:
         limits = Limits(length, min_length, stops, keep_stop, max_time, jit_compile)
         chain = chain_of(sampler, settings, self.vocabulary, _ARGUMENTS)
         copies = whole_number("n", 1 if n is None else n, 1)
+        alternatives = whole_number("alternatives", alternatives, 1)
+        for name, value in (("echo", echo), ("return_scores", return_scores)):
+            check_instance(name, value, bool, "True or False")
         texts, context, several = self._in_context(
             _texts("prompt", prompt), not isinstance(prompt, str), source, unknown
         )
@@ -178,8 +181,7 @@ class Writer:
             _check_search(num_beams, copies, limits, length_penalty, return_scores)
             groups = self._search(prompts, limits, chain, num_beams, length_penalty, echo)
         else:
-            scored = whole_number("alternatives", alternatives, 1) if return_scores else 0
-            groups = self._write(prompts, limits, chain, scored, echo)
+            groups = self._write(prompts, limits, chain, alternatives if return_scores else 0, echo)
         given: list[Any] = groups if n is not None else [group[0] for group in groups]
         return given if several else given[0]
 
