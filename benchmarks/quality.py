@@ -2,7 +2,8 @@
 
 Usage: python benchmarks/quality.py TEXT             # tiny Shakespeare, for figures that can be compared
        python benchmarks/quality.py TEXT long        # the best loss of a long run, an hour and a half of one core
-       python benchmarks/quality.py TEXT transformer [SEEDS]  # nanoGPT's configuration in PyTorch and here, in turns
+       python benchmarks/quality.py TEXT transformer [SEEDS] [STEPS]  # nanoGPT's configuration in PyTorch, 2,000
+                                                     # steps, and here, so many (2,000), in turns
        python benchmarks/quality.py TEXT counts      # n-grams of orders 1 to 10, some seconds
        python benchmarks/quality.py TEXT adapting MODEL.keras  # a mixture that learns while it reads, a minute
        python benchmarks/quality.py TEXT costs MODEL.keras     # what that costs a character, half a minute
@@ -91,8 +92,11 @@ def nanogpt(path: str, seed: int = 0, waits: bool = False) -> dict[str, float]:
     return {"cpu": seconds, "wall": time.perf_counter() - begun, "fresh 64": fresh}
 
 
-def transformer(path: str, seed: int = 0, waits: bool = False) -> dict[str, float]:
-    """Train nanoGPT's configuration as a `TextGenerator`: the same sizes, batches and rates, compiling included."""
+def transformer(path: str, seed: int = 0, waits: bool = False, steps: int = 2000) -> dict[str, float]:
+    """Train nanoGPT's configuration as a `TextGenerator`: the same sizes, batches and rates, compiling included.
+
+    Fewer steps than nanoGPT's 2,000 have its schedule, which is as much shorter.
+    """
     turns.use_threads()
     import keras
     import tensorflow as tf
@@ -107,12 +111,11 @@ def transformer(path: str, seed: int = 0, waits: bool = False) -> dict[str, floa
     begun, wall = time.process_time(), time.perf_counter()
     keras.utils.set_random_seed(seed)
     generator = TextGenerator.build(vocabulary, cell="transformer", units=128, layers=4, heads=4, window=64)
-    rates = keras.optimizers.schedules.CosineDecay(0.0, 1900, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
+    rates = keras.optimizers.schedules.CosineDecay(0.0, steps - 100, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
     optimizer = AdamW(rates, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
     nats = [metrics.NatsPerCharacter()]
     generator.compile(optimizer, "sparse_categorical_crossentropy", metrics=nats, steps_per_execution=TURN // 5)
-    drawn = np.random.default_rng(seed).integers(len(training) - 64, size=(2000, 12))
-
+    drawn = np.random.default_rng(seed).integers(len(training) - 64, size=(steps, 12))
     rows = training[drawn[..., np.newaxis] + np.arange(65)]
     batches = tf.data.Dataset.from_tensor_slices((rows[..., :-1], rows[..., 1:]))
     told = Turns(waits)
@@ -210,10 +213,10 @@ def costs(path: str, model: str) -> None:
         print(f"| {name} | {medians} | {turns.ratio(adapted, static):.2f} |", flush=True)
 
 
-def begun(path: str, name: str, seed: int = 0, *more: str) -> subprocess.Popen:
+def begun(path: str, name: str, seed: int = 0, *more: Any) -> subprocess.Popen:
     """Start to train one row in a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, path, turns.PEER, name, str(seed), *more]
+    command = [sys.executable, __file__, path, turns.PEER, name, str(seed), *map(str, more)]
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -226,21 +229,24 @@ def measured(path: str, name: str) -> dict[str, float]:
     return json.loads(told.splitlines()[-1])
 
 
-def beside(path: str, seeds: int) -> None:
+def beside(path: str, seeds: int, steps: int) -> None:
     """Print a Markdown table of nanoGPT's configuration in PyTorch and here, which take turns: medians of the seeds."""
-    rows: dict[str, list[dict[str, float]]] = {"nanoGPT in PyTorch": [], "`--cell transformer`": []}
+    peers = {"nanoGPT": "nanoGPT in PyTorch", "transformer": f"`--cell transformer`, {steps:,} steps"}
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in peers.values()}
     for seed in range(seeds):
         processes, told = [], []
-        for name in ("nanoGPT", "transformer"):  # one after the other: starting up takes both cores
-            processes.append(begun(path, name, seed, "waits"))
+        for name in peers:  # one after the other: starting up takes both cores
+            processes.append(begun(path, name, seed, "waits", *([steps] if name == "transformer" else [])))
             told.append([json.loads(processes[-1].stdout.readline())])
-        while "turn" in told[-1][-1] or "first" in told[-1][-1]:
-            for process, of_process in zip(processes, told, strict=True):
+        while active := [pair for pair in zip(processes, told, strict=True) if "cpu" not in pair[1][-1]]:
+            for process, of_process in active:
                 process.stdin.write("\n")
                 process.stdin.flush()
                 of_process.append(json.loads(process.stdout.readline()))
-            shown = [f"{each[-1]['turn']:.2f}" for each in told if "turn" in each[-1]]
-            print(f"seed {seed}, turn {len(told[0]) - 1}, CPU seconds: {', '.join(shown)}", file=sys.stderr, flush=True)
+            shown = [f"{each[-1].get('turn', 0):.2f}" for each in told]
+            print(
+                f"seed {seed}, turn {max(map(len, told)) - 1}, CPU s: {', '.join(shown)}", file=sys.stderr, flush=True
+            )
         for of_row, (first, *parts, end) in zip(rows.values(), told, strict=True):
             training = [part["turn"] for part in parts]
             whole = first["first"] + sum(training)
@@ -256,7 +262,7 @@ def beside(path: str, seeds: int) -> None:
         print(f"| {name} | {' | '.join([*shown, *['-'] * (len(columns) - len(shown))])} |", flush=True)
 
 
-def main(path: str, which: str = "soon", model: str = "") -> None:
+def main(path: str, which: str = "soon", model: str = "", steps: str = "2000") -> None:
     """Print a Markdown table."""
     if which in ("adapting", "costs"):
         {"adapting": adapting, "costs": costs}[which](path, model)
@@ -266,7 +272,7 @@ def main(path: str, which: str = "soon", model: str = "") -> None:
         return
     print(f"{turns.versions('tensorflow', 'keras', 'torch')}.\n")
     if which == "transformer":
-        beside(path, int(model or 3))
+        beside(path, int(model or 3), int(steps))
         return
     names = ["long"] if which == "long" else [*(["nanoGPT"] if turns.installed("torch") else []), "soonest", "defaults"]
     columns = ("fresh 64", "fresh 256", "carried")
@@ -287,6 +293,7 @@ PEERS = {"nanoGPT": nanogpt, "transformer": transformer}
 if __name__ == "__main__":
     if sys.argv[2:3] == [turns.PEER]:
         path, _, name, seed, *more = sys.argv[1:]
-        print(json.dumps(PEERS[name](path, int(seed), bool(more)) if name in PEERS else tfgen(path, name)))
+        given = [bool(more), *map(int, more[1:])]
+        print(json.dumps(PEERS[name](path, int(seed), *given) if name in PEERS else tfgen(path, name)))
     else:
         main(*sys.argv[1:])

@@ -55,21 +55,21 @@ def train(path: str, schedule: str, seed: int, epochs: int | None) -> dict[str, 
     seconds = time.process_time() - begun
     counts = training.floor(corpus, job)
     assert counts is not None  # there is a validation part, and the text is short
-    return {"cpu": seconds, "network": min(history["val_nats"]), "mixture": training.mix(job, counts)[1]}
+    nats = history["val_nats"]
+    return {"cpu": seconds, "epochs": len(nats), "network": min(nats), "mixture": training.mix(job, counts)[1]}
 
 
 def main(path: str, seeds: str = "3", epochs: str = "0") -> None:
     """Print a Markdown table, each run a process of its own, of one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    print("| seed | schedule | CPU seconds | network | mixture |\n|---|---|---|---|---|")
+    print("| seed | schedule | epochs | CPU seconds | network | mixture |\n|---|---|---|---|---|---|")
     for seed in range(int(seeds)):
         for schedule in ("cosine", "held"):
             command = [sys.executable, __file__, turns.PEER, path, schedule, str(seed), epochs]
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
             row = json.loads(done.stdout.splitlines()[-1])
-            print(
-                f"| {seed} | {schedule} | {row['cpu']:.0f} | {row['network']:.4f} | {row['mixture']:.4f} |", flush=True
-            )
+            losses = f"{row['network']:.4f} | {row['mixture']:.4f}"
+            print(f"| {seed} | {schedule} | {row['epochs']} | {row['cpu']:.0f} | {losses} |", flush=True)
 
 
 if __name__ == "__main__":

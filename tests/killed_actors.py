@@ -1,7 +1,8 @@
 """`tfgen bulk` one of whose actors does something after some groups, once: it dies, or interrupts the command.
 
 What it does is in the environment: TFGEN_DOES, "die" or "interrupt", TFGEN_AFTER, and TFGEN_DONE, a file that is made
-then. Once the command is interrupted the actors take their time, so that it cannot end before it hears of it.
+then. It interrupts when the command has written all that was answered before, which TFGEN_PARTS holds; from then on the
+actors take their time, so that the command cannot end before it hears of it.
 """
 
 import os
@@ -25,10 +26,13 @@ class Groups(ray_data._Groups):
     def __call__(self, batch):
         """Answer, and do it if it is time."""
         answered = super().__call__(batch)
-        does, done = os.environ["TFGEN_DOES"], pathlib.Path(os.environ["TFGEN_DONE"])
+        does = os.environ["TFGEN_DOES"]
+        done, parts = pathlib.Path(os.environ["TFGEN_DONE"]), pathlib.Path(os.environ["TFGEN_PARTS"])
         self._left -= 1
         if self._left == 0 and not done.exists():
             done.touch()
+            while does == "interrupt" and len([*parts.glob("*.jsonl")]) < int(os.environ["TFGEN_AFTER"]) - 1:
+                time.sleep(0.05)
             command = int(os.environ["TFGEN_COMMAND"])
             os.kill(*{"die": (os.getpid(), signal.SIGKILL), "interrupt": (command, signal.SIGINT)}[does])
         if does == "interrupt" and done.exists():

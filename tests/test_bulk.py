@@ -306,6 +306,7 @@ def in_actors_fixture(model, tmp_path, ray_folder):
         command = [*(killed_actors.COMMAND if does else TFGEN), "bulk", str(model), *OPTIONS]
         command += ["-o", f"{count}{does}.jsonl", "--workers", str(count)]
         told = {"TFGEN_DOES": does, "TFGEN_AFTER": str(after), "TFGEN_DONE": str(tmp_path / "done")}
+        told["TFGEN_PARTS"] = str(tmp_path / f"{count}{does}.jsonl.parts")
         environment = environment_of(ray_folder) | told
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False

@@ -44,6 +44,19 @@ def test_no_other_weight_makes_the_text_likelier(log_p, other):
     assert np.log(shares @ p).mean() >= np.log(np.array([other, 1 - other]) @ p + 1e-300).mean() - 1e-3
 
 
+@given(st.lists(st.tuples(*2 * [st.floats(-9, -0.01)]), min_size=1, max_size=30))
+def test_crossed_scores_of_a_half_are_those_of_weights_that_the_other_half_alone_decides(log_p):
+    p = np.exp(np.array(log_p)).T
+    half, crossed = p.shape[1] // 2, mixture.crossed(np.log(p))
+    assert crossed.shape == p.shape[1:]
+    for own, other, given_scores in (
+        (p[:, :half], p[:, half:], crossed[:half]),
+        (p[:, half:], p[:, :half], crossed[half:]),
+    ):
+        np.testing.assert_allclose(np.exp(given_scores), mixture.fitted(np.log(other)) @ own, rtol=1e-9)
+        assert own.size == 0 or given_scores.mean() <= np.log(mixture.fitted(np.log(own)) @ own).mean() + 1e-3
+
+
 def test_a_mixture_is_fitted_saved_and_loaded(tmp_path):
     both = members()
     mixed = TextGenerator.mix(both, on="abcdeabcdecba")
@@ -82,6 +95,8 @@ def test_the_command_mixes_files(here):
     (here.folder / "on.txt").write_text("abcdeabcdecba" * 3)
     out = here.done("mix", "a.keras", "b.keras", "-o", "both.keras", "--on", "on.txt")
     assert len(out.splitlines()) == 9
+    assert "nats a character of on.txt: both.keras" in out
+    assert "each half of the text with weights fitted on the other half" in out
     assert "{" not in here.done("inspect", "both.keras")
     assert "The model is both.keras" in out
     assert here.done("generate", "both.keras", "ab", "--length", 5, "--seed", 1).startswith("ab")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from tfgen import model_files
 from tfgen.cli import options, tensorflow_log, terminal
@@ -37,6 +38,7 @@ def mix(models: tuple[Path, ...], output: Path, overwrite: bool, corpus: str | N
     on = None if corpus is None else [text for text in load_corpus(corpus, **reading).documents if text]
     tensorflow_log.import_tensorflow()
     with interrupts.deferred():
+        from tfgen.networks import mixture
         from tfgen.text_generator import TextGenerator
 
         members = [model_files.load(model) for model in models]
@@ -45,9 +47,10 @@ def mix(models: tuple[Path, ...], output: Path, overwrite: bool, corpus: str | N
     for model, share in zip(models, mixed.provenance["shares"], strict=True):
         terminal.say(f"{share:.3f} {model}")
     if on is not None:
-        known, each = sum(map(len, on)), [*members, mixed]
-        for name, generator in zip([*models, output], each, strict=True):
-            nats = sum(score.nats for score in generator.score(on)) / known
-            terminal.say(f"{nats:.3f} nats a character of {corpus}: {name}")
-        terminal.say("The weights were fitted on this text: score another one for a figure that is not too good.")
+        known = sum(map(len, on))
+        scores = [generator.score(on) for generator in members]
+        log_p = [np.concatenate([score.log_probabilities for score in of_member]) for of_member in scores]
+        for name, of_model in zip([*models, output], [*log_p, mixture.crossed(log_p)], strict=True):
+            terminal.say(f"{-of_model.sum() / known:.3f} nats a character of {corpus}: {name}")
+        terminal.say("The mixture's figure is of each half of the text with weights fitted on the other half.")
     terminal.say(f"\nThe model is {output}. Try:\n  tfgen generate {quote(output)} ''")

@@ -170,3 +170,16 @@ def fitted(log_p: Any) -> npt.NDArray[np.float64]:
         if np.abs(weights - before).max() < 1e-6:
             break
     return weights
+
+
+def crossed(log_p: Any) -> npt.NDArray[np.float64]:
+    """Score a text with weights that are not fitted on what they score: each half has those of the other, (T,).
+
+    Args:
+        log_p: The log-probabilities that each member gives to the tokens of the text, (T,) each; one token is scored
+            with the weights that all members share equally.
+    """
+    log_p = np.asarray(log_p, np.float64)
+    half = log_p.shape[1] // 2
+    halves = log_p[:, :half], log_p[:, half:]
+    return np.concatenate([np.log(fitted(other) @ np.exp(own)) for own, other in (halves, halves[::-1]) if own.size])

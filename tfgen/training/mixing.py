@@ -35,13 +35,7 @@ def mix(job: Job, floor: Floor) -> tuple[TextGenerator, float]:
         raise InputError("the weights of a mixture are fitted on the validation part; this job has none.")
     of_network = _log_p(job.generator.writer.model, job.validation, job.settings)
     log_p = np.stack([of_network, floor.log_p])
-    half = log_p.shape[1] // 2
-    crossed = [
-        np.log(mixture.fitted(seen) @ np.exp(scored))
-        for seen, scored in ((log_p[:, :half], log_p[:, half:]), (log_p[:, half:], log_p[:, :half]))
-        if seen.size
-    ]
-    nats = -float(np.concatenate(crossed).mean())
+    nats = -float(mixture.crossed(log_p).mean())
     shares = mixture.fitted(log_p)
     mixed = TextGenerator.mix([job.generator, floor.generator], weights=(shares / shares.sum()).tolist())
     result = {
