@@ -139,7 +139,7 @@ def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, worke
     _answer_first(dataset, content, request)
     # The place of a row, whoever reads it.
     numbered = dataset.zip(data.range(dataset.count()))
-    # A dataset keeps the context of when it was made, which was before this one kept the order.
+    # Of this dataset, which has kept the context of when it was made; groups may come in any order.
     numbered.context.execution_options.preserve_order = True
     return _by_actors(numbered, _Rows, content, request, workers, TOGETHER)
 
@@ -166,12 +166,10 @@ def _by_actors(dataset: Any, kind: type, model: bytes, request: Request, workers
 
 
 def _ray_data() -> Any:
-    """Import Ray Data, and let it keep the order of rows and show nothing of its own."""
+    """Import Ray Data, and let it show nothing of its own."""
     cluster.ray()
     import ray.data
 
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
+    ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray.data

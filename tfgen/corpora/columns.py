@@ -253,7 +253,7 @@ def cells(
         text: The file's text, in pieces.
         ending: The ending of its name, as `table_ending` gives it.
         place: Its name, for messages.
-        columns: Names or numbers of columns that are looked for, by which a delimiter is told from prose.
+        columns: Names or numbers of columns that are looked for, by which a delimiter is distinguished from prose.
         dialect: How the rows are written.
 
     Yields:
