@@ -1,12 +1,23 @@
 """What the tests of prepared texts share: a cache of their own, small pieces, interruptions, ids of whole texts."""
 
-import pytest
+import os
+import subprocess
+import sys
 
-from tfgen.corpora import compressed, text_source
+import pytest
+from cli_support import ENVIRONMENT
+from effort import share_of
+from hypothesis import HealthCheck, settings
+
+from tfgen.corpora import compressed, load_corpus, text_source
 from tfgen.prepared import corpus, preparing
+from tfgen.prepared.preparing import prepare_corpus
 from tfgen.support import notes
 from tfgen.vocabulary import counting, splitting
-from tfgen.vocabulary.vocabulary import END
+from tfgen.vocabulary.vocabulary import END, Vocabulary
+
+LINES = "to be\nor not\n\nto be\n"
+KEEPS_FOLDER = settings(max_examples=share_of(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(name="folder", autouse=True)
@@ -57,3 +68,21 @@ def stop_after(patch, pieces, error=KeyboardInterrupt, before=lambda: None):
             yield piece
 
     patch.setattr(text_source.TextSource, "pieces", until)
+
+
+def process(program, *arguments):
+    """Run a program in a process of its own, with the same cache."""
+    environment = {**ENVIRONMENT, "KERAS_HOME": os.environ["KERAS_HOME"]}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def check(source, split="character", **reading):
+    """A text prepared is the text loaded."""
+    loaded = load_corpus(source, **reading)
+    found = prepare_corpus(source, split=split, **reading)
+    assert found.summary() == loaded.summary()
+    assert found.vocabulary == Vocabulary.from_corpus(loaded, split, 10_000 if split == "word" else None)
+    assert found.ids.tolist() == joined(loaded, found.vocabulary)
+    assert found.ids.dtype == found.vocabulary.id_type
+    assert found.ends == loaded.ends

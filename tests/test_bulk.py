@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 
 import killed_actors
+import numpy as np
 import pytest
 from cli_support import ENVIRONMENT, TFGEN, here_fixture, run  # noqa: F401 - a fixture
 from hypothesis import given
@@ -366,6 +367,7 @@ def test_rows_of_a_dataset_are_answered_in_their_order(model, ray_folder, monkey
         for given, message in (
             ((3, model, {}), r"dataset must be a ray\.data\.Dataset; received int\."),
             ((dataset, model, {"column": "text"}), "has the columns 'prompt', 'n'; received 'text'"),
+            ((dataset, model, {"column": "n"}), "the column 'n' must hold texts; received"),
             ((dataset, model, {"lenght": 3}), "there is no setting lenght, did you mean length"),
             ((dataset, model, {"length": -1}), "length must be"),
             ((dataset, "gone.keras", {}), "does not exist"),
@@ -387,6 +389,21 @@ def test_rows_of_a_dataset_are_answered_in_their_order(model, ray_folder, monkey
     for row in scores[::50]:
         assert row["text"] == generator.generate(row["prompt"], length=6, seed=[row["seed"]])
         assert row["nats"] == pytest.approx(generator.score(row["text"]).nats, rel=1e-5)
+
+
+@pytest.mark.parametrize("value", [None, 3, float("nan"), b"a", ["a"]])
+def test_what_is_no_text_is_not_written_on_from_as_one(value):
+    from tfgen.bulk import ray_data
+
+    class Answering:
+        def rows(self, rows, numbers):
+            return [{"text": row["prompt"], "seed": number} for row, number in zip(rows, numbers, strict=True)]
+
+    rows = ray_data._Rows.__new__(ray_data._Rows)
+    rows._answering, rows._request = Answering(), REQUEST
+    assert rows({"id": [0], "prompt": [np.str_("ab")]})["text"] == ["ab"]
+    with pytest.raises(InputError, match=r"^the column 'prompt' must hold texts; received .*: leave such rows out"):
+        rows({"id": [0, 1], "prompt": ["ab", value]})
 
 
 def test_the_command_asks_for_the_same(here, model, prompts):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 
 import pytest
 from corpora_support import TEXT, load_bytes, refusal, refusal_of_bytes, shared_file
@@ -54,6 +55,9 @@ def test_a_number_counts_columns_and_takes_no_row_for_a_header():
 def test_a_cell_may_be_larger_than_the_csv_module_allows_and_its_limit_is_left_alone():
     limit = csv.field_size_limit()
     assert load_bytes(table([["t"], ["x" * 200_000]]), "a.csv", column="t").characters == 200_000
+    # The first row is looked at for what stands between its cells.
+    assert load_bytes(f"t;{'x' * 200_000}\na;b\n".encode(), "a.csv", column="t").documents == ("a",)
+    assert load_bytes(f"{'x' * 200_000};y\n".encode(), "a.csv", column="1").characters == 200_000
     refusal_of_bytes(b't\n"open', "a.csv", column="t")
     assert csv.field_size_limit() == limit
 
@@ -273,6 +277,15 @@ def test_json_may_be_cut_anywhere(size, value):
     text = f'[{{"v": {value}, "t": "Rain"}},\n {{"t": "Sun", "v": {value}}}]'
     pieces = [text[i : i + size] for i in range(0, len(text), size)]
     assert [cell.text for cell in columns.read_column(pieces, ".json", "a.json", "t")] == ["Rain", "Sun"]
+
+
+def test_blanks_between_rows_of_json_are_passed_at_once_and_counted_as_lines():
+    blank = " \t\r\n" * 300_000
+    begun = time.process_time()
+    assert list(json_rows.rows([blank, "[", blank, '{"t": "a"}', blank, "]", blank], "a.json", ["t"], False)) == [
+        (600_001, ["a"])
+    ]
+    assert time.process_time() - begun < 2
 
 
 def test_a_long_row_of_json_is_not_parsed_again_with_every_piece():

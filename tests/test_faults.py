@@ -279,6 +279,18 @@ def test_closed_streams_and_no_terminal_are_no_fault(tmp_path, closed):
     assert len(tfgen.open_prepared(tmp_path / "fox").ids) == len(TEXT)
 
 
+def test_a_pipe_that_does_not_block_gets_all_of_a_text(tmp_path):
+    """As a program in Node leaves it: of what does not fit Python itself drops the rest in silence."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    code = "import sys; from tfgen.cli import terminal; terminal.open_streams(); sys.stdout.write('x' * 1_000_000)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=writing, cwd=tmp_path, env=ENVIRONMENT) as process:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            assert len(pipe.read()) == 1_000_000
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_pipe_that_nobody_reads_stops_no_work(tmp_path, stream):
     (tmp_path / "fox.txt").write_text(TEXT)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 import unicodedata
 
 import numpy as np
@@ -97,6 +98,26 @@ def test_a_text_that_is_cut_anywhere_is_the_whole_one(form, text, data):
     pieces = [text[i:j] for i, j in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     joined = np.concatenate([np.empty(0, np.int32), *vocabulary.encode_pieces(pieces)])
     assert joined.tolist() == vocabulary.encode(text).tolist() == vocabulary.encode(whole).tolist()
+
+
+MARKS = "\u0300\u0323\u0f73\u0f71\u0344\u0308\u0301\u3099\u0345\u05b0\u05bc\uff9e\U0001d165"
+
+
+@given(
+    st.text("ae\u00e9\ufb01\u1e9b\u304b" + MARKS, max_size=6), st.randoms(use_true_random=False), st.sampled_from(FORMS)
+)
+@examples(60)
+def test_a_form_of_many_marks_is_the_usual_one(text, random, form):
+    marks = "".join(random.choice(MARKS) for _ in range(random.choice([40, 99, 100, 101, 250])))
+    assert in_form(text + marks + text, form, False) == unicodedata.normalize(form, text + marks + text)
+
+
+@pytest.mark.parametrize("marks", ["\u0300\u0323", "\u0f73", "\u0344\u0323", "\U0001d165\u0323"])
+def test_marks_without_end_are_normalised_in_a_time_that_is_linear(marks):
+    begun = time.process_time()
+    for form in FORMS:
+        assert len(in_form("a" + marks * 25_000, form, False)) >= 25_000
+    assert time.process_time() - begun < 8  # inserting each takes a minute
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ class _Rows:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         numbers = batch.pop("id")
-        texts = [[str(text) for text in batch[name]] for name in self._request.columns]
+        texts = [[_text(value, name) for value in batch[name]] for name in self._request.columns]
         rows = [dict(zip(self._request.columns, row, strict=True)) for row in zip(*texts, strict=True)]
         answers = self._answering.rows(rows, numbers)
         return {**batch, **{name: [each[name] for each in answers] for name in answers[0]}}
@@ -150,7 +150,14 @@ def _answer_first(dataset: Any, model: bytes, request: Request) -> None:
 
     answering = Answering(model, request)
     for row in dataset.take(1):
-        answering.rows([{name: str(row[name]) for name in request.columns}], [0])
+        answering.rows([{name: _text(row[name], name) for name in request.columns}], [0])
+
+
+def _text(value: Any, name: str) -> str:
+    """Give what stands in a column as a text; a missing one is none."""
+    if not isinstance(value, str):
+        raise InputError(f"the column {name!r} must hold texts; received {wording.shown(value)}: leave such rows out.")
+    return str(value)  # which NumPy may have as a kind of its own
 
 
 def _by_actors(dataset: Any, kind: type, model: bytes, request: Request, workers: int, together: int) -> Any:

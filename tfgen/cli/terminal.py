@@ -63,16 +63,20 @@ _LONGEST = 256 << 20  # bytes of a text that is held whole; /dev/zero has no end
 
 
 def open_streams() -> None:
-    """Open what is closed of the standard streams, on nothing; what is written may be in any encoding.
+    """Open what is closed of the standard streams, on nothing; let what is written be in any encoding, and arrive.
 
     Else the next file that is opened would take the place of a closed one, and be written into by whatever reports on
-    standard error, such as TensorFlow.
+    standard error, such as TensorFlow; and of what does not fit into a pipe that another program has set not to block,
+    Python drops the rest without a word.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+        if hasattr(os, "set_blocking"):  # Windows has none
+            with contextlib.suppress(OSError):
+                os.set_blocking(descriptor, True)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
     for stream in (sys.stdout, sys.stderr):  # an hour of training must not end at a terminal that is not UTF-8

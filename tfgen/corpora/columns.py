@@ -268,7 +268,7 @@ def cells(
     lines = Lines(text, place)
     first = next(lines, "")
     separator = _SEPARATOR_LINE.fullmatch(first)
-    delimiter = dialect.delimiter or (separator[1] if separator else _delimiter(first, ending, columns))
+    delimiter = dialect.delimiter or (separator[1] if separator else _delimiter(first, ending, columns, place))
     quoting = dialect.quoting or ("rfc4180" if ending == ".csv" else "none")
     reader = csv.reader(
         lines if separator else itertools.chain([first], lines),
@@ -287,12 +287,12 @@ def cells(
         line = before + reader.line_num + 1
 
 
-def _delimiter(first: str, ending: str, columns: Sequence[str]) -> str:
+def _delimiter(first: str, ending: str, columns: Sequence[str], place: str) -> str:
     """Give the delimiter of a table: that of its ending, or the semicolon where it is clear from the first line."""
     usual = _DELIMITERS[ending]
     if ending != ".csv" or ";" not in first:
         return usual
-    by_comma, by_semicolon = (next(csv.reader([first], delimiter=each), []) for each in (usual, ";"))
+    by_comma, by_semicolon = (next_row(csv.reader([first], delimiter=each), place) or [] for each in (usual, ";"))
     names = {column for column in columns if not _is_number(column)}
     if names:
         return ";" if names <= {*by_semicolon} and not names <= {*by_comma} else usual

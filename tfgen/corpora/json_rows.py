@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from tfgen.errors import InputError
 from tfgen.support.wording import listing
 
 _BLANK = " \t\r\n"
+_BLANKS = re.compile(f"[{_BLANK}]*")
 _LONGEST_WORD = len("-Infinity")  # and so many characters before the end of a cut one an error may be named
 
 
@@ -143,8 +145,9 @@ class _Objects:
     def next(self) -> str:
         """Give the next character that is not blank, and stay before it; an empty string at the end."""
         while True:
-            while self._at < len(self._held) and self._held[self._at] in _BLANK:
-                self.skip()
+            end = _BLANKS.match(self._held, self._at).end()  # type: ignore[union-attr]
+            self.line += self._held.count("\n", self._at, end)
+            self._at = end
             if self._at < len(self._held):
                 return self._held[self._at]
             if not self._more():

@@ -40,7 +40,8 @@ def run(app: Application, listener: socket.socket, seconds: float, begun: Callab
 
     from tfgen.serving.patience import patient
 
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # which warns of each malformed request
+    for name in ("uvicorn.error", "asyncio"):  # which warn of malformed requests, and of streams whose reader has left
+        logging.getLogger(name).setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=patient(answering=seconds + _SLOW),
