@@ -272,7 +272,9 @@ def _put_texts(folder: pathlib.Path, data: pathlib.Path) -> None:
     (folder / "huge.txt.gz").write_bytes(gzip.compress(romeo.encode()))
     (folder / "training.txt").write_text(romeo[:5400], "utf-8")
     (folder / "held-out.txt").write_text(romeo[5400:], "utf-8")
-    (folder / "book.txt").write_text((data / "alice.txt").read_text("utf-8")[2000:8000], "utf-8")
+    alice = (data / "alice.txt").read_text("utf-8")[2000:8000]
+    (folder / "alice.txt").write_text(alice, "utf-8")
+    (folder / "book.txt").write_text(alice, "utf-8")
     with (data / "ag_news_test.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row, _ in zip(csv.reader(file), range(60), strict=False)]
     dates = (f"{day} mai {year},{year}-05-{day:02}\n" for day in range(1, 29) for year in range(1950, 1956))
