@@ -5,7 +5,6 @@ Axis letters: V vocabulary, S states, C columns.
 
 import numpy as np
 
-from tfgen.corpora.forms import named
 from tfgen.errors import InputError
 from tfgen.sampling.automaton import START, Expression, compiled
 from tfgen.sampling.constraints import AutomatonMask, over_tokens, reserved_columns, trimmed
@@ -74,7 +73,7 @@ class Pattern(Transform):
             lacking = wording.listed(expression.lacking(alphabet), 5)
             why = f"it has no character for {lacking}" if lacking else "its tokens do not add up to one"
             if lacking and vocabulary.normalized(self.pattern) != self.pattern:
-                why += f", for its texts are in {named(vocabulary.normalize, vocabulary.lower)}: write the pattern so"
+                why += f", for its texts are in {vocabulary.form}: write the pattern so"
             raise InputError(
                 f"no text over this vocabulary matches the pattern {wording.shorten(repr(self.pattern))}: {why}."
             )

@@ -428,6 +428,15 @@ class Vocabulary:
             position += len(tokens) if isinstance(tokens, str) else sum(map(len, tokens))
             yield ids[known] if unknown == "skip" else ids, position
 
+    @property
+    def form(self) -> str:
+        """The name of the form that texts are brought into; an empty one where they stay as they are.
+
+        >>> Vocabulary(["e", "\u0308"], normalize="NFD", lower=True).form
+        'NFD and lower case'
+        """
+        return named(self.normalize, self.lower)
+
     def normalized(self, text: str) -> str:
         """Bring a text into the form of the vocabulary, see `tfgen.corpora.forms`.
 
