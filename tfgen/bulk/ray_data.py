@@ -114,15 +114,33 @@ class _Groups:
 
 def answered(groups: Iterator[Any], model: bytes, request: Request, workers: int) -> Iterator[Any]:
     """Answer groups of rows, each with its number, in as many actors; they come in any order."""
-    data = _ray_data()
-    items = [json.dumps(group) for group in groups]
-    dataset = data.from_items(items, override_num_blocks=len(items))
-    found = _by_actors(dataset, _Groups, model, request, workers, 1)
-    for batch in found.iter_batches(batch_size=None, prefetch_batches=0):
-        for answer in map(json.loads, batch["item"]):
+    ray = cluster.ray()
+    # In a process of its own, for a thread of this one that used Ray when it ends would end this one with it.
+    alone = ray.remote(_lines).options(
+        num_cpus=0, num_returns="streaming", max_retries=0, scheduling_strategy=cluster.here(ray)
+    )
+    lines = alone.remote([json.dumps(group) for group in groups], model, request, workers)
+    while True:
+        cluster.wait(ray, lines)
+        try:
+            answers = [json.loads(line) for line in ray.get(next(lines))]
+        except StopIteration:
+            return
+        except ray.exceptions.RayError as error:
+            reason = wording.shorten(str(error).strip().splitlines()[-1], 300)
+            raise InputError(f"Ray has ended the work: {wording.clause(reason)}.") from None
+        for answer in answers:
             if isinstance(answer, str):
                 raise InputError(answer)
             yield answer
+
+
+def _lines(items: list[str], model: bytes, request: Request, workers: int) -> Iterator[list[str]]:
+    """Answer groups as lines of JSON; what an actor is asked for wrongly is a text."""
+    dataset = _ray_data().from_items(items, override_num_blocks=len(items))
+    found = _by_actors(dataset, _Groups, model, request, workers, 1)
+    for batch in found.iter_batches(batch_size=None, prefetch_batches=0):
+        yield batch["item"].tolist()
 
 
 def _mapped(dataset: Any, model: str | os.PathLike[str], request: Request, workers: int) -> Any:

@@ -21,6 +21,8 @@ from tfgen.errors import InputError, whole_number
 from tfgen.support import interrupts, wording
 
 _ATTEMPTS = 3
+# How often signals are looked for, in seconds.
+_BREATH = 0.2
 _LOOPBACK = "127.0.0.1"
 # On Linux Ray puts the address at which others reach the machine in the place of 127.0.0.1, unless it is asked not to,
 # in words that are of other systems.
@@ -90,6 +92,22 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
             ended.enter_context(_ended(found))
             _begin(found, address, options)
         yield found
+
+
+def here(ray: Any) -> Any:
+    """Give the place of what must run on this machine."""
+    node = ray.get_runtime_context().get_node_id()
+    return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def wait(ray: Any, awaited: Any) -> None:
+    """Wait for what Ray computes.
+
+    Raises:
+        tfgen.support.interrupts.Stopped: A signal was received.
+    """
+    while not ray.wait([awaited], timeout=_BREATH)[0]:
+        interrupts.check()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ from tfgen.machines import cluster, voices
 from tfgen.support import interrupts, wording
 
 _RESTARTS = 3
-# How often signals are looked for, in seconds.
-_BREATH = 0.2
 
 
 def train_together(
@@ -48,65 +45,50 @@ def train_together(
         room = int(ray.cluster_resources().get("CPU", 0))
         if address is not None and room < workers:
             click.echo(f"Ray has cores for {room} workers now; waiting for those of {workers}.", err=True)
-        here = ray.get_runtime_context().get_node_id()
-        pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
-        board = ray.remote(voices.Board).options(num_cpus=0, scheduling_strategy=pinned).remote()
+        here = cluster.here(ray)
+        board = ray.remote(voices.Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        config = {
+            "function": function,
+            "argument": argument,
+            "board": board,
+            "terminal": voices.Terminal(sys.stdout.isatty(), shutil.get_terminal_size().columns),
+            "folder": str(Path.cwd()),
+        }
+        # In a process of its own, for a thread of this one that used Ray when it ends would end this one with it.
+        alone = ray.remote(_train).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
         try:
-            _watch(ray, board, _Trainer(function, argument, board, workers, folder))
+            _watch(ray, board, alone.remote(config, workers, str(folder)))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Trainer(threading.Thread):
-    """Runs Ray Train, which cannot be interrupted, beside the thread that hears signals."""
+def _train(config: dict[str, Any], workers: int, notes: str) -> str:
+    """Run Ray Train until all have ended; give the reason if they did not end well."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    def __init__(self, function: Callable[[Any], None], argument: Any, board: Any, workers: int, folder: Path) -> None:
-        super().__init__(daemon=True)
-        self.error: Exception | None = None
-        self._function, self._argument, self._board = function, argument, board
-        self._workers, self._folder = workers, folder
+    from tfgen.machines.addresses import Addresses
 
-    def run(self) -> None:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-
-        from tfgen.machines.addresses import Addresses
-
-        width = shutil.get_terminal_size().columns
-        terminal = voices.Terminal(sys.stdout.isatty(), width)
-        config = {
-            "function": self._function,
-            "argument": self._argument,
-            "board": self._board,
-            "terminal": terminal,
-            "folder": str(Path.cwd()),
-        }
-        try:
-            DataParallelTrainer(
-                _one,
-                backend_config=Addresses(),
-                train_loop_config=config,
-                scaling_config=ScalingConfig(num_workers=self._workers),
-                run_config=RunConfig(
-                    name="run",
-                    storage_path=str(self._folder),
-                    failure_config=FailureConfig(max_failures=_RESTARTS),
-                ),
-            ).fit()
-        except SystemExit:  # Ray was ended by the thread that waits
-            pass
-        except Exception as error:  # of any class of Ray's; what it means is said by the thread that waits
-            self.error = error
+    trainer = DataParallelTrainer(
+        _one,
+        backend_config=Addresses(),
+        train_loop_config=config,
+        scaling_config=ScalingConfig(num_workers=workers),
+        run_config=RunConfig(name="run", storage_path=notes, failure_config=FailureConfig(max_failures=_RESTARTS)),
+    )
+    try:
+        trainer.fit()
+    except Exception as error:  # of any class of Ray's
+        return str(error) or type(error).__name__
+    return ""
 
 
-def _watch(ray: Any, board: Any, trainer: _Trainer) -> None:
+def _watch(ray: Any, board: Any, training: Any) -> None:
     """Write what is said until all have ended, or one has made a mistake."""
-    trainer.start()
     while True:
-        ended = not trainer.is_alive()
+        ended = bool(ray.wait([training], timeout=0)[0])
         hearing = board.hear.remote()
-        while not ray.wait([hearing], timeout=_BREATH)[0]:
-            interrupts.check()
+        cluster.wait(ray, hearing)
         said = ray.get(hearing)
         for stream, text in said.pieces:
             getattr(sys, stream).write(text)
@@ -117,8 +99,12 @@ def _watch(ray: Any, board: Any, trainer: _Trainer) -> None:
         interrupts.check()
         if ended and not said.pieces:
             break
-    if trainer.error is not None:
-        reason = wording.shorten(" ".join(str(trainer.error).split()), 300)
+    try:
+        reason = ray.get(training)
+    except ray.exceptions.RayError as error:  # its own process was ended
+        reason = str(error)
+    if reason:
+        reason = wording.shorten(" ".join(reason.split()), 300)
         raise InputError(f"the workers ended again and again: {wording.clause(reason)}.")
 
 
