@@ -10,7 +10,7 @@ import tempfile
 import killed_actors
 import numpy as np
 import pytest
-from cli_support import ENVIRONMENT, TFGEN, here_fixture, run  # noqa: F401 - a fixture
+from cli_support import ENVIRONMENT, TFGEN, here_fixture, refused, run  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from ray_support import PATIENCE, environment_of, processes_of, ray_folder_fixture  # noqa: F401 - a fixture
@@ -266,6 +266,14 @@ def test_what_cannot_be_answered_is_refused_before_anything_is_written(model, tm
     with pytest.raises(InputError, match=message):
         bulk.answer(model, tmp_path / name, tmp_path / "out.jsonl", REQUEST)
     assert [*tmp_path.iterdir()] == before
+
+
+def test_a_bad_table_is_refused_without_tensorflow(model, tmp_path):
+    (tmp_path / "prompts.txt").write_text("ab\nq\n")
+    # Which would be imported in its place, from the directory in which the module is started.
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('it was imported')\n")
+    message = refused("bulk", model, "prompts.txt", "-o", "out.csv", cwd=tmp_path)
+    assert "in row 2" in message
 
 
 def test_an_output_that_is_there_stays(model, prompts, tmp_path):

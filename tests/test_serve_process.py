@@ -105,7 +105,7 @@ def test_fifty_who_stream_at_once_get_their_own_texts(served):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_who_leaves_costs_nothing_more(served, stream):
-    _, address, _, _ = served
+    _, address, _, log = served
     connections = [
         post(address, {"model": "fox", "prompt": "the", "max_tokens": 4096, "stream": stream, "temperature": heat})
         for heat in (0.5, 0.6, 0.7, 0.8)
@@ -123,6 +123,7 @@ def test_who_leaves_costs_nothing_more(served, stream):
         counts.append(measured(address, "tfgen_tokens_total"))
     assert measured(address, "tfgen_rows") == 0
     assert counts[-2] == counts[-1] < 32 * 4096 / 2
+    assert log.read_text() == ""
 
 
 def test_a_short_text_is_there_before_a_long_one(served):

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from cli_support import ENVIRONMENT, TEXT, here_fixture  # noqa: F401 - a fixture
+from cli_support import ENVIRONMENT, TEXT, TFGEN, here_fixture  # noqa: F401 - a fixture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +153,19 @@ def test_a_mistake_leaves_no_record(here):
     (here.folder / "fox.txt").write_bytes(b"\xff\xfe\xfd")
     assert here("train", *TRAIN)[0] == 1
     assert [path.name for path in here.folder.iterdir()] == ["fox.txt"]
+
+
+@pytest.mark.slow
+def test_a_regular_expression_that_explodes_is_ended_by_a_signal(tmp_path):
+    (tmp_path / "text.txt").write_text("a" * 60 + "\n")
+    command = [*TFGEN, "prepare", "text.txt", "-o", "prepared", "--split-on", "(a+)+b"]
+    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr.readline().startswith("hashing")
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(1)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 130
+        assert running.stderr.read() == "tfgen: interrupted\n"
 
 
 @pytest.mark.slow

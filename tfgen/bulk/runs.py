@@ -58,35 +58,58 @@ def answer(
         InputError: A file cannot be used, a row cannot be answered, or `output` exists.
         OSError: A file cannot be written; what was there before is unharmed.
     """
-    model, source, output = path_of("model", model), path_of("source", source), path_of("output", output)
-    check_instance("request", request, Request, "a tfgen.bulk.Request")
     workers = None if workers is None else whole_number("workers", workers, 1)
-    tables.ending(output, tables.WRITTEN)
-    if not output.parent.is_dir():
-        raise InputError(f"there is no directory {str(output.parent)!r}: make it, or choose another place.")
-    if output.exists() and not overwrite:
-        raise InputError(
-            f"{str(output)!r} exists",
-            [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
-        )
-    count = _checked(source, output, request, readers(model, request))
-    run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
-    parts, groups = Parts(output), -(-count // TOGETHER)
-    with parts.begun(run, overwrite):
-        waiting = [number for number in range(groups) if not parts.has(number)]
-        show(count - _rows_of(waiting, count), count)
-        if waiting:
-            wanted = set(waiting)
-            left = (group for group in _grouped(source, request) if group[0] in wanted)
-            here = _here(model, request, left) if workers is None else _there(model, request, left, workers, address)
-            done = count - _rows_of(waiting, count)
-            for number, rows in here:
-                parts.add(number, rows)
-                done += len(rows)
-                show(done, count)
-                interrupts.check()
-        parts.join(groups)
-    return count
+    return Run(model, source, output, request, overwrite).answer(workers, address, show)
+
+
+class Run:
+    """Rows of a file, each of which can be answered, as was seen without TensorFlow; arguments as of `answer`."""
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        source: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        request: Request,
+        overwrite: bool,
+    ) -> None:
+        """Look at all that is given."""
+        self._model, self._source = path_of("model", model), path_of("source", source)
+        self._output, self._overwrite = path_of("output", output), overwrite
+        check_instance("request", request, Request, "a tfgen.bulk.Request")
+        self._request = request
+        tables.ending(self._output, tables.WRITTEN)
+        if not self._output.parent.is_dir():
+            raise InputError(f"there is no directory {str(self._output.parent)!r}: make it, or choose another place.")
+        if self._output.exists() and not overwrite:
+            raise InputError(
+                f"{str(self._output)!r} exists",
+                [("", "choose another name"), ("overwrite", "replace it (--overwrite, overwrite=True)")],
+            )
+        self._count = _checked(self._source, self._output, request, readers(self._model, request))
+
+    def answer(self, workers: int | None, address: str | None, show: Callable[[int, int], Any]) -> int:
+        """Answer what is left of them."""
+        model, source, request, count = self._model, self._source, self._request, self._count
+        run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
+        parts, groups = Parts(self._output), -(-count // TOGETHER)
+        with parts.begun(run, self._overwrite):
+            waiting = [number for number in range(groups) if not parts.has(number)]
+            show(count - _rows_of(waiting, count), count)
+            if waiting:
+                wanted = set(waiting)
+                left = (group for group in _grouped(source, request) if group[0] in wanted)
+                here = (
+                    _here(model, request, left) if workers is None else _there(model, request, left, workers, address)
+                )
+                done = count - _rows_of(waiting, count)
+                for number, rows in here:
+                    parts.add(number, rows)
+                    done += len(rows)
+                    show(done, count)
+                    interrupts.check()
+            parts.join(groups)
+        return count
 
 
 def _rows_of(groups: list[int], count: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tfgen.bulk.requests import Request
-from tfgen.bulk.runs import answer
+from tfgen.bulk.runs import Run
 from tfgen.cli import options, tensorflow_log, terminal
 from tfgen.support import interrupts, wording
 
@@ -72,20 +72,12 @@ def bulk(
     column = column or ("text" if score else None if of_sources else "prompt")
     request = Request(score, column, seed, unknown, {} if score else settings, of_sources)
     with interrupts.deferred():
+        run = Run(model, source, output, request, overwrite)
         if workers is None:
             tensorflow_log.import_tensorflow()
         shown = _Progress()
         try:
-            count = answer(
-                model,
-                source,
-                output,
-                request,
-                workers=workers,
-                address=address,
-                overwrite=overwrite,
-                show=shown,
-            )
+            count = run.answer(workers, address, shown)
         finally:
             shown.close()
     terminal.say(f"{output} has {wording.number(count, 'row')}.")
