@@ -159,13 +159,17 @@ def test_a_mistake_leaves_no_record(here):
 def test_a_regular_expression_that_explodes_is_ended_by_a_signal(tmp_path):
     (tmp_path / "text.txt").write_text("a" * 60 + "\n")
     command = [*TFGEN, "prepare", "text.txt", "-o", "prepared", "--split-on", "(a+)+b"]
-    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr.readline().startswith("hashing")
-        with pytest.raises(subprocess.TimeoutExpired):
-            running.wait(1)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 130
-        assert running.stderr.read() == "tfgen: interrupted\n"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, **pipes) as running:
+        try:
+            assert running.stdout.readline().startswith("hashing")
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.wait(1)
+            running.send_signal(signal.SIGINT)
+            _, error = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert (running.returncode, error) == (130, "\ntfgen: interrupted\n")
 
 
 @pytest.mark.slow
