@@ -33,7 +33,6 @@ from tfgen.networks.model import LanguageModel
 from tfgen.networks.recurrent import Recurrent
 from tfgen.ngrams.adaptive import AdaptiveCounts
 from tfgen.ngrams.tables import Tables
-from tfgen.support import wording
 
 SEGMENT = 20  # tokens that are learned from at once
 RATE, DECAY = 5e-3, 1e-3
@@ -94,8 +93,7 @@ def learner_of(model: LanguageModel, rate: float = RATE) -> Learner:
     if isinstance(model, Recurrent) and model.context == ():
         return _HeadLearner(model, rate)
     raise InputError(
-        "adapt=True learns with recurrent networks without a source, counts and mixtures of them; received "
-        f"{wording.shown(model)}: leave it out."
+        "a model that writes from a source does not learn while it reads", [("adapt", "omit --adapt (adapt=True)")]
     )
 
 

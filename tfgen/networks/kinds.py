@@ -48,7 +48,9 @@ def check_learns(network: Any) -> None:
     if is_counts(network):
         raise InputError("counts are not trained by fit; TextGenerator.count(corpus) counts another text.")
     if isinstance(network, Mixture):
-        raise InputError("a mixture is not trained by fit; train its members, and mix them with TextGenerator.mix.")
+        raise InputError(
+            "a mixture is not trained by fit; train its members, and mix them (TextGenerator.mix, tfgen mix)."
+        )
 
 
 def plain(network: Any) -> Any:
