@@ -136,7 +136,7 @@ def test_a_session_learns_and_the_model_does_not(tmp_path):
 
 def test_what_cannot_learn_is_refused():
     for name in ("from a picture", "attending"):
-        with pytest.raises(InputError, match="writes from a source does not learn while it reads; omit --adapt"):
+        with pytest.raises(InputError, match="learn while they read, and this model is none of them; omit --adapt"):
             adapting.learner_of(model_of(name))
     session = generator_of("lstm").start("a")
     for call, message in (

@@ -115,11 +115,8 @@ class _Groups:
 def answered(groups: Iterator[Any], model: bytes, request: Request, workers: int) -> Iterator[Any]:
     """Answer groups of rows, each with its number, in as many actors; they come in any order."""
     ray = cluster.ray()
-    # In a process of its own, for a thread of this one that used Ray when it ends would end this one with it.
-    alone = ray.remote(_lines).options(
-        num_cpus=0, num_returns="streaming", max_retries=0, scheduling_strategy=cluster.here(ray)
-    )
-    lines = alone.remote([json.dumps(group) for group in groups], model, request, workers)
+    beside = cluster.beside(ray, _lines, num_returns="streaming", max_retries=0)
+    lines = beside.remote([json.dumps(group) for group in groups], model, request, workers)
     while True:
         cluster.wait(ray, lines)
         try:

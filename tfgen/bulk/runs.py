@@ -73,7 +73,11 @@ class Run:
         request: Request,
         overwrite: bool,
     ) -> None:
-        """Look at all that is given."""
+        """Look at all that is given.
+
+        Raises:
+            InputError: A file cannot be used, a row cannot be answered, or `output` exists.
+        """
         self._model, self._source = path_of("model", model), path_of("source", source)
         self._output, self._overwrite = path_of("output", output), overwrite
         check_instance("request", request, Request, "a tfgen.bulk.Request")
@@ -90,20 +94,18 @@ class Run:
 
     def answer(self, workers: int | None, address: str | None, show: Callable[[int, int], Any]) -> int:
         """Answer what is left of them."""
-        model, source, request, count = self._model, self._source, self._request, self._count
-        run = {"model": _hash(model), "source": _hash(source), "request": request.fingerprint()}
+        request, count = self._request, self._count
+        run = {"model": _hash(self._model), "source": _hash(self._source), "request": request.fingerprint()}
         parts, groups = Parts(self._output), -(-count // TOGETHER)
         with parts.begun(run, self._overwrite):
             waiting = [number for number in range(groups) if not parts.has(number)]
-            show(count - _rows_of(waiting, count), count)
+            done = count - _rows_of(waiting, count)
+            show(done, count)
             if waiting:
                 wanted = set(waiting)
-                left = (group for group in _grouped(source, request) if group[0] in wanted)
-                here = (
-                    _here(model, request, left) if workers is None else _there(model, request, left, workers, address)
-                )
-                done = count - _rows_of(waiting, count)
-                for number, rows in here:
+                left = (group for group in _grouped(self._source, request) if group[0] in wanted)
+                given = self._model, request, left
+                for number, rows in _here(*given) if workers is None else _there(*given, workers, address):
                     parts.add(number, rows)
                     done += len(rows)
                     show(done, count)

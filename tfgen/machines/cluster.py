@@ -94,10 +94,14 @@ def connected(processes: int, address: str | None = None, threads: int | None = 
         yield found
 
 
-def here(ray: Any) -> Any:
-    """Give the place of what must run on this machine."""
+def beside(ray: Any, called: Any, **options: Any) -> Any:
+    """Give a function or a class as Ray calls it in a process of its own on this machine, which takes no core.
+
+    What uses Ray in a thread belongs there: such a thread would end this process too, if Ray is ended before it is.
+    """
     node = ray.get_runtime_context().get_node_id()
-    return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(called).options(num_cpus=0, scheduling_strategy=here, **options)
 
 
 def wait(ray: Any, awaited: Any) -> None:

@@ -45,8 +45,7 @@ def train_together(
         room = int(ray.cluster_resources().get("CPU", 0))
         if address is not None and room < workers:
             click.echo(f"Ray has cores for {room} workers now; waiting for those of {workers}.", err=True)
-        here = cluster.here(ray)
-        board = ray.remote(voices.Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        board = cluster.beside(ray, voices.Board).remote()
         config = {
             "function": function,
             "argument": argument,
@@ -54,10 +53,8 @@ def train_together(
             "terminal": voices.Terminal(sys.stdout.isatty(), shutil.get_terminal_size().columns),
             "folder": str(Path.cwd()),
         }
-        # In a process of its own, for a thread of this one that used Ray when it ends would end this one with it.
-        alone = ray.remote(_train).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
         try:
-            _watch(ray, board, alone.remote(config, workers, str(folder)))
+            _watch(ray, board, cluster.beside(ray, _train, max_retries=0).remote(config, workers, str(folder)))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

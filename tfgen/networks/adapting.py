@@ -93,7 +93,8 @@ def learner_of(model: LanguageModel, rate: float = RATE) -> Learner:
     if isinstance(model, Recurrent) and model.context == ():
         return _HeadLearner(model, rate)
     raise InputError(
-        "a model that writes from a source does not learn while it reads", [("adapt", "omit --adapt (adapt=True)")]
+        "networks without a source, counts and mixtures of them learn while they read, and this model is none of them",
+        [("adapt", "omit --adapt (adapt=True)")],
     )
 
 
